@@ -1,0 +1,152 @@
+"""A student with a distiller attached, for mmengine's Runner: to everything outside it is the student."""
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmkd_ext.build import build_model, build_part, model_config
+from mmkd_ext.distillers.configurable import KEY
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.registry import MODELS
+
+_OWN = ('distiller', 'teacher', 'architecture')
+
+
+class DistillAlgorithm(BaseModel):
+    """Base of the algorithms: shares the student's modules, parameters and names, and adds a distiller.
+
+    The student's children are this module's children under the same names, so parameters, checkpoints, optimiser
+    rules by name (`paramwise_cfg`, layer decay) and hooks that look for `model.bbox_head` are the student's own. Only
+    the distiller's parts stand beside them, under `distiller.`. Attributes that are not found here are looked up in
+    the student.
+
+    Args:
+        architecture: The student: package path, config file, dict, or MMRazor's `dict(cfg_path=...)`.
+        distiller: Config of the distiller.
+        data_preprocessor: Replaces the student's where its own config names none.
+        init_cfg: Replaces the student's.
+        student_trainable: False freezes the student, so that only connectors train.
+        calculate_student_loss: False leaves the student's own losses out.
+
+    Raises:
+        ConfigError: If the student cannot be built, or a recorder's source is not in it.
+    """
+
+    def __init__(
+        self,
+        architecture: Any,
+        distiller: dict,
+        data_preprocessor: dict | nn.Module | None = None,
+        init_cfg: dict | None = None,
+        student_trainable: bool = True,
+        calculate_student_loss: bool = True,
+        module_inplace: bool = True,  # MMRazor's switch; records are safe here either way
+    ) -> None:
+        if isinstance(architecture, nn.Module):
+            student = architecture
+        else:
+            cfg = model_config(architecture, 'model.architecture')
+            if data_preprocessor is not None and not isinstance(data_preprocessor, nn.Module):
+                cfg.setdefault('data_preprocessor', data_preprocessor)
+            if init_cfg is not None:
+                cfg['init_cfg'] = init_cfg
+            student = build_model(cfg, 'model.architecture')
+        if not isinstance(student, BaseModel):
+            raise ConfigError(
+                f'model.architecture must be a whole model, but {type(student).__name__} is a part of one.'
+            )
+        clash = [name for name, _ in student.named_children() if name in _OWN]
+        if clash:
+            raise ConfigError(
+                f'model.architecture: {type(student).__name__} has a part named {clash[0]!r}, a name used here.'
+            )
+        super().__init__(data_preprocessor=student.data_preprocessor)
+        self._adopt(student)
+        self.distiller = build_part(distiller, MODELS, KEY)
+        self.distiller.student_recorders.check(student)
+        self.student_trainable = student_trainable
+        if not student_trainable:
+            student.requires_grad_(False)
+        self.calculate_student_loss = calculate_student_loss
+        self.distillation_stopped = False  # may be set by a hook
+
+    def _adopt(self, student: BaseModel) -> None:
+        """Make the student's children, parameters and buffers this module's own, under the same names."""
+        self.__dict__['architecture'] = student  # past nn.Module's registration: no second name for the same weights
+        for name, child in student.named_children():
+            self._modules[name] = child
+        for store in ('_parameters', '_buffers', '_non_persistent_buffers_set'):
+            self.__dict__[store] = student.__dict__[store]
+
+    @property
+    def student(self) -> BaseModel:
+        """The student."""
+        return self.__dict__['architecture']
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not found here is the student's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith('__') or 'architecture' not in self.__dict__:
+                raise
+            return getattr(self.__dict__['architecture'], name)
+
+    def train(self, mode: bool = True) -> 'DistillAlgorithm':
+        """As of `nn.Module`; the student notices too."""
+        super().train(mode)
+        self.student.train(mode)
+        return self
+
+    def init_weights(self) -> None:
+        """Initialise the student as its config says."""
+        self.student.init_weights()
+        for module in self.distiller.modules():
+            if module is not self.distiller and hasattr(module, 'init_weights'):
+                module.init_weights()
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        """Take the student's names and, from MMRazor's checkpoints, those with `architecture.` in front."""
+        old = f'{prefix}architecture.'
+        for key in [key for key in state_dict if key.startswith(old)]:
+            state_dict[prefix + key.removeprefix(old)] = state_dict.pop(key)
+        self.student._load_from_state_dict(state_dict, prefix, *args)
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """As of mmengine's models; `loss` trains with distillation, `predict` and `tensor` are the student's."""
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        return self.student(inputs, data_samples, mode=mode)
+
+    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
+        """The student's losses under `student.`, the distiller's under `distill.`."""
+        raise NotImplementedError
+
+    def _student_losses(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
+        """Run the student, recorders attached; its losses, prefixed, or none where they are not wanted."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.student_trainable):
+            losses = self.student(inputs, data_samples, mode='loss')
+        if not self.calculate_student_loss:
+            return {}
+        return {f'student.{name}': value for name, value in losses.items()}
+
+    def _distill_losses(self, data_samples: Any) -> dict[str, Tensor]:
+        """The distiller's losses, prefixed.
+
+        Raises:
+            FloatingPointError: If one is not finite; it names the loss and the batch's images.
+        """
+        losses = self.distiller.compute_distill_losses()
+        if losses and not torch.stack([value.detach() for value in losses.values()]).isfinite().all():
+            bad = [f'{name}={value.item()}' for name, value in losses.items() if not value.isfinite()]
+            paths = [getattr(sample, 'img_path', None) for sample in data_samples or []]
+            of = ', '.join(str(path) for path in paths if path) or 'this batch'
+            raise FloatingPointError(f'{KEY}.distill_losses: {", ".join(bad)} is not finite, for {of}.')
+        return {f'distill.{name}': value for name, value in losses.items()}
+
+    def _silent(self) -> dict[str, Tensor]:
+        """A zero that keeps the distiller's parameters in the graph, as distributed training expects."""
+        total = sum((parameter.sum() for parameter in self.distiller.parameters()), torch.zeros(()))
+        return {'distill.loss_stopped': total * 0.0} if isinstance(total, Tensor) and total.requires_grad else {}

@@ -1,0 +1,79 @@
+"""Distillation from one frozen teacher."""
+
+from typing import Any
+
+from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.teacher import Teacher
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.registry import MODELS
+
+
+@MODELS.register_module(name=['SingleTeacherDistill', 'FpnTeacherDistill'])
+class SingleTeacherDistill(DistillAlgorithm):
+    """A student, a distiller and a frozen teacher.
+
+    The teacher runs first, without gradient, until the last record that a loss uses; what lies behind (a detector's
+    heads, when FPN levels are distilled) is never computed. So MMRazor's `FpnTeacherDistill` is the same class here.
+
+    Args:
+        architecture: The student, as of `DistillAlgorithm`.
+        teacher: The teacher: package path, config file, dict, or MMRazor's `dict(cfg_path=...)`.
+        distiller: Config of the distiller.
+        teacher_ckpt: Path or URL of the teacher's weights.
+        teacher_strict: False accepts a teacher whose weights are missing or do not all fit.
+        teacher_trainable: MMRazor's switch; only False is possible.
+        teacher_norm_eval: MMRazor's switch; only True is possible.
+        teacher_module_inplace: MMRazor's switch; records are safe here either way.
+        **kwargs: Further arguments of `DistillAlgorithm`.
+
+    Raises:
+        ConfigError: If student, teacher and distiller do not fit together.
+    """
+
+    def __init__(
+        self,
+        architecture: Any,
+        teacher: Any,
+        distiller: dict,
+        teacher_ckpt: str | None = None,
+        teacher_strict: bool = True,
+        teacher_trainable: bool = False,
+        teacher_norm_eval: bool = True,
+        teacher_module_inplace: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if teacher_trainable:
+            raise ConfigError('model.teacher_trainable must be False: the teacher is frozen.')
+        if not teacher_norm_eval:
+            raise ConfigError('model.teacher_norm_eval must be True: the whole teacher is in eval mode.')
+        super().__init__(architecture, distiller, **kwargs)
+        self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict)
+        self.distiller.teacher_recorders.check(self.teacher.model)
+
+    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'SingleTeacherDistill':
+        """The teacher goes to the same device."""
+        self.teacher.model._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)
+
+    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
+        """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
+
+        Args:
+            inputs: Images (B, C, H, W), preprocessed for the student.
+            data_samples: Annotations of the student's toolbox.
+        """
+        if self.distillation_stopped:
+            return {**self._student_losses(inputs, data_samples), **self._silent()}
+        distiller = self.distiller
+        try:
+            self._record_teacher(inputs, data_samples)
+            with distiller.student_recorders.recording(self.student):
+                losses = self._student_losses(inputs, data_samples)
+            return {**losses, **self._distill_losses(data_samples)}
+        finally:
+            distiller.clear()
+
+    def _record_teacher(self, inputs: Any, data_samples: Any) -> None:
+        needed = self.distiller.needed(from_student=False)
+        if needed:
+            self.teacher.record(self.distiller.teacher_recorders, needed, inputs, data_samples)

@@ -1,0 +1,185 @@
+"""The one door to what the outside broke: mmengine's checkpoints on torch >= 2.6, MMRazor on torch >= 2.0.
+
+`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond three repairs:
+
+* mmengine 0.10.7 stores `HistoryBuffer` objects in its training checkpoints, which torch's safe loader (the default
+  since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
+  plain tensors instead (every loader reads them) and takes both forms back.
+* Checkpoint files are read by the safe loader with mmengine's own classes allowed. Anything else that a file wants to
+  execute is refused by name.
+* MMRazor 1.0.0 imports quantization code that current torch no longer has; distillation needs none of it. A
+  placeholder stands in for that one module.
+"""
+
+import importlib
+import os
+import pickle
+import re
+import sys
+from collections import OrderedDict
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine import dist
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmkd_ext.errors import ConfigError
+
+
+def _safe_classes() -> list:
+    """Classes that mmengine pickles into a training checkpoint, and what numpy needs to rebuild its values."""
+    multiarray = importlib.import_module('numpy._core.multiarray' if np.__version__ >= '2' else 'numpy.core.multiarray')
+    dtypes = [type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64', 'int32', 'bool', 'uint8')]
+    functions = [multiarray._reconstruct, multiarray.scalar]
+    # Files written under numpy 1 name the same two functions under their old path.
+    old = [(function, f'numpy.core.multiarray.{function.__name__}') for function in functions]
+    named = old if hasattr(torch.serialization, 'safe_globals') else []
+    return [HistoryBuffer, *_history_methods(), np.ndarray, np.dtype, *dtypes, *functions, *named]
+
+
+def _history_methods() -> list:
+    """The statistics functions that a `HistoryBuffer` carries along by name."""
+    return list(HistoryBuffer._statistics_methods.values())
+
+
+def plain(value: Any) -> Any:
+    """A copy of nested containers in which numpy values are tensors or Python numbers.
+
+    Examples:
+        >>> plain({'best': np.float64(0.5), 'palette': [np.array([1, 2])]})
+        {'best': 0.5, 'palette': [tensor([1, 2])]}
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
+        return torch.from_numpy(value.copy())
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+def _plain_message_hub() -> None:
+    """Make the message hub save plain tensors and read them back; files with `HistoryBuffer` are still read."""
+    save, load = MessageHub.state_dict, MessageHub.load_state_dict
+    if getattr(save, 'plain', False):
+        return
+
+    @wraps(save)
+    def state_dict(self: MessageHub) -> dict:
+        state = save(self)
+        state['log_scalars'] = OrderedDict(
+            (
+                key,
+                dict(zip(('log', 'count'), map(plain, buffer.data), strict=True), max_length=buffer.max_length),
+            )
+            for key, buffer in state['log_scalars'].items()
+        )
+        state['runtime_info'] = plain(state['runtime_info'])
+        state['resumed_keys'] = dict(state['resumed_keys'])
+        return state
+
+    @wraps(load)
+    def load_state_dict(self: MessageHub, state: Any) -> None:
+        if isinstance(state, dict):
+            state = dict(state)
+            state['log_scalars'] = OrderedDict(
+                (
+                    key,
+                    HistoryBuffer(v['log'].numpy(), v['count'].numpy(), v['max_length']) if isinstance(v, dict) else v,
+                )
+                for key, v in state.get('log_scalars', {}).items()
+            )
+        load(self, state)
+
+    state_dict.plain = True  # type: ignore[attr-defined]
+    MessageHub.state_dict, MessageHub.load_state_dict = state_dict, load_state_dict
+
+
+def _download(url: str) -> Path:
+    """The file of a URL in torch's hub cache, fetched once and by one process a machine."""
+    folder = Path(os.environ.get('MMENGINE_HOME', torch.hub.get_dir())) / 'checkpoints'
+    path = folder / Path(urlparse(url).path).name
+    if dist.get_local_rank() == 0 and not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path))
+        except OSError as error:
+            raise ConfigError(f'{url} cannot be fetched ({error}); download it by hand and give its path.') from None
+    dist.barrier()
+    return path
+
+
+def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
+    """Read a checkpoint with torch's safe loader, mmengine's own classes allowed.
+
+    Args:
+        filename: Local path or http(s) URL.
+        map_location: As of `torch.load`.
+
+    Raises:
+        ConfigError: Where there is no such file, it is no whole PyTorch file, or it asks to run code; named.
+    """
+    path = _download(filename) if re.match('https?://', str(filename)) else Path(filename).expanduser()
+    if not path.is_file():
+        raise ConfigError(f'the checkpoint {filename} does not exist.')
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r'(?:GLOBAL |Unsupported (?:global|class) )(\S+)', str(error))
+        if not found:
+            raise ConfigError(f'the checkpoint {filename} is damaged or no PyTorch file.') from None
+        raise ConfigError(
+            f'the checkpoint {filename} holds pickled code ({found.group(1)}), which is refused because loading '
+            'it would run it; save only its state_dict where you trust the file.'
+        ) from None
+    except (RuntimeError, EOFError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f'the checkpoint {filename} is truncated or no PyTorch file ({reason}).') from None
+
+
+def install() -> None:
+    """Apply the repairs; a second call does nothing more."""
+    if hasattr(torch.serialization, 'add_safe_globals'):
+        torch.serialization.add_safe_globals(_safe_classes())
+    _plain_message_hub()
+    CheckpointLoader.register_scheme(prefixes='', loader=load_checkpoint_file, force=True)
+    CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=load_checkpoint_file, force=True)
+    _stand_in_for_quantization()
+
+
+def _stand_in_for_quantization() -> None:
+    """Put a placeholder where MMRazor looks for its quantization settings; any attribute of it is a stub class."""
+    name = 'mmrazor.structures.quantization'
+    if name in sys.modules:
+        return
+    module = ModuleType(name, 'Placeholder: MMRazor 1.0.0 has no quantization on this torch; distillation needs none.')
+    module.__all__ = ['BackendConfigs', 'QConfigHandler']  # type: ignore[attr-defined]
+    module.BackendConfigs = {}  # type: ignore[attr-defined]
+    module.QConfigHandler = type('QConfigHandler', (), {})  # type: ignore[attr-defined]
+    sys.modules[name] = module
+
+
+def import_mmrazor() -> ModuleType:
+    """MMRazor, imported with all the parts that a distillation config can name.
+
+    Raises:
+        ConfigError: Where it is not installed or does not import; the reason is given.
+    """
+    _stand_in_for_quantization()
+    try:
+        for part in ('models', 'engine', 'structures', 'datasets', 'implementations'):
+            importlib.import_module(f'mmrazor.{part}')
+    except Exception as error:  # asserts on versions, missing modules, removed torch names: all mean the same here
+        raise ConfigError(
+            f'a config asks for MMRazor, which does not import here ({type(error).__name__}: {error}); '
+            'install mmrazor==1.0.0 with mmcv 2.1.0 and torch < 2.15.'
+        ) from error
+    return importlib.import_module('mmrazor')

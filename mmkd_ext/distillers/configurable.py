@@ -1,0 +1,309 @@
+"""The distiller: which records go through which connector into which loss, all from a config.
+
+    distiller = dict(
+        type='ConfigurableDistiller',
+        student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
+        teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
+        connectors=dict(fpn=dict(type='ChannelMLPConnector', in_channels=256, out_channels=256, levels=4)),
+        distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=5e-7)),
+        loss_forward_mappings=dict(
+            loss_cwt=dict(
+                student=dict(from_student=True, recorder='fpn', data_idx=[0, 1, 2, 3], connector='fpn'),
+                teacher=dict(from_student=False, recorder='fpn', data_idx=[0, 1, 2, 3]))))
+
+The keys are MMRazor's. Two shorthands come on top. In a mapping, `recorder`, `record_idx`, `data_idx` or `connector`
+may be a list: the loss is computed for each level and summed (a loss that says `takes_levels = True` gets the lists
+instead). And a connector's config may say `levels=4`: four of them, one a level.
+"""
+
+from collections.abc import Mapping
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+
+from mmkd_ext.build import build_part
+from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.recorders.base import map_tensors, tensors_in
+from mmkd_ext.recorders.manager import RecorderManager
+from mmkd_ext.registry import MODELS
+
+KEY = 'model.distiller'
+_MAPPING_KEYS = ('recorder', 'from_student', 'record_idx', 'data_idx', 'connector', 'connector_idx')
+
+
+class _Source(NamedTuple):
+    """Where one level of one loss argument comes from."""
+
+    recorder: str
+    from_student: bool
+    record_idx: int
+    data_idx: int | str | None
+    connector: str | None
+    connector_level: int | None
+    connector_idx: int | None
+
+    def __str__(self) -> str:
+        """For messages: the record and its level."""
+        side = 'student' if self.from_student else 'teacher'
+        level = '' if self.data_idx is None else f'[{self.data_idx}]'
+        through = f' through connector {self.connector!r}' if self.connector else ''
+        return f'{side} recorder {self.recorder!r}{level}{through}'
+
+
+@MODELS.register_module()
+class ConfigurableDistiller(nn.Module):
+    """Computes distillation losses of recorded results; the trainable parts are its connectors.
+
+    Args:
+        student_recorders: Name to recorder config, attached to the student.
+        teacher_recorders: The same for the teacher.
+        distill_deliveries: Not supported; must be empty.
+        connectors: Name to connector config. A list of configs is applied in sequence. `levels=n` in a config makes n.
+        distill_losses: Name to loss config; names hold `loss`, as mmengine sums those.
+        loss_forward_mappings: Name of a loss to {argument of its forward: where that comes from}, with the keys
+            `from_student`, `recorder` and, where wanted, `record_idx` (0), `data_idx` (None: the whole record),
+            `connector` (None) and `connector_idx` (None: all that the connector returns).
+
+    Raises:
+        ConfigError: Where any of these does not fit the others; the message begins with the config key.
+    """
+
+    def __init__(
+        self,
+        student_recorders: Mapping[str, dict] | None = None,
+        teacher_recorders: Mapping[str, dict] | None = None,
+        distill_deliveries: Mapping[str, dict] | None = None,
+        connectors: Mapping[str, dict | list] | None = None,
+        distill_losses: Mapping[str, dict] | None = None,
+        loss_forward_mappings: Mapping[str, Mapping[str, Mapping]] | None = None,
+    ) -> None:
+        super().__init__()
+        if distill_deliveries:
+            raise ConfigError(f'{KEY}.distill_deliveries is not supported; remove it.')
+        self.student_recorders = RecorderManager(student_recorders, f'{KEY}.student_recorders')
+        self.teacher_recorders = RecorderManager(teacher_recorders, f'{KEY}.teacher_recorders')
+        self.connectors = nn.ModuleDict()
+        for name, cfg in (connectors or {}).items():
+            self.connectors[name] = _build_connector(cfg, f'{KEY}.connectors.{name}')
+        self.distill_losses = nn.ModuleDict()
+        for name, cfg in (distill_losses or {}).items():
+            if 'loss' not in name:
+                raise ConfigError(
+                    f"{KEY}.distill_losses.{name}: a loss's name must contain 'loss', or it is not trained on."
+                )
+            self.distill_losses[name] = build_part(cfg, MODELS, f'{KEY}.distill_losses.{name}')
+        self._mappings = self._parse_mappings(loss_forward_mappings or {})
+        self._check_all_used()
+
+    def _parse_mappings(self, mappings: Mapping[str, Mapping]) -> dict[str, dict[str, list[_Source] | _Source]]:
+        """Turn the mappings into sources: one, or one a level, for each argument of each loss."""
+        parsed = {}
+        for name, arguments in mappings.items():
+            key = f'{KEY}.loss_forward_mappings.{name}'
+            if name not in self.distill_losses:
+                raise ConfigError(f'{key} has no loss in {KEY}.distill_losses; {nearest(name, self.distill_losses)}.')
+            if not isinstance(arguments, Mapping):
+                raise ConfigError(f'{key} must be a dict of the arguments of the loss, got {arguments!r}.')
+            _check_arguments(self.distill_losses[name], arguments, key)
+            sources = {arg: self._parse_source(entry, f'{key}.{arg}') for arg, entry in arguments.items()}
+            counts = {arg: len(levels) for arg, levels in sources.items() if isinstance(levels, list)}
+            if len(set(counts.values())) > 1:
+                raise ConfigError(f'{key}: the arguments name different numbers of levels, {counts}.')
+            parsed[name] = sources
+        for name in self.distill_losses:
+            if name not in parsed:
+                raise ConfigError(f'{KEY}.loss_forward_mappings has no {name!r}, which is in {KEY}.distill_losses.')
+        return parsed
+
+    def _parse_source(self, entry: Mapping, key: str) -> list[_Source] | _Source:
+        if not isinstance(entry, Mapping):
+            raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
+        for name in entry:
+            if name not in _MAPPING_KEYS:
+                raise ConfigError(f'{key}.{name} is unknown; {nearest(name, _MAPPING_KEYS)}.')
+        for name in ('recorder', 'from_student'):
+            if name not in entry:
+                raise ConfigError(f'{key}.{name} is missing.')
+        if not isinstance(entry['from_student'], bool):
+            raise ConfigError(f'{key}.from_student must be True or False, got {entry["from_student"]!r}.')
+        names = ('recorder', 'record_idx', 'data_idx', 'connector', 'connector_idx')
+        values = {name: entry.get(name, 0 if name == 'record_idx' else None) for name in names}
+        lists = {name: value for name, value in values.items() if isinstance(value, (list, tuple))}
+        if len({len(value) for value in lists.values()}) > 1 or any(not value for value in lists.values()):
+            raise ConfigError(f'{key}: {" and ".join(lists)} must list the same number of levels, at least one.')
+        count = len(next(iter(lists.values()))) if lists else 1
+        levels = []
+        for i in range(count):
+            level = {name: value[i] if name in lists else value for name, value in values.items()}
+            levels.append(self._checked_source(level, entry['from_student'], i if lists else None, count, key))
+        return levels if lists else levels[0]
+
+    def _checked_source(self, level: dict, from_student: bool, i: int | None, count: int, key: str) -> _Source:
+        recorders = self.student_recorders if from_student else self.teacher_recorders
+        try:
+            recorders[level['recorder']]
+        except ConfigError as error:
+            raise ConfigError(f'{key}.recorder: {error}') from None
+        connector = level['connector']
+        connector_level = None
+        if connector is not None:
+            if connector not in self.connectors:
+                raise ConfigError(
+                    f'{key}.connector={connector!r} is not in {KEY}.connectors; {nearest(connector, self.connectors)}.'
+                )
+            module = self.connectors[connector]
+            if isinstance(module, nn.ModuleList):
+                connector_level, made = i, len(module)
+                if i is None or made != count:
+                    raise ConfigError(
+                        f'{key}: {KEY}.connectors.{connector}.levels={made}, but the mapping names '
+                        f'{count if i is not None else "no list of"} levels.'
+                    )
+        return _Source(
+            level['recorder'], from_student, level['record_idx'], level['data_idx'], connector, connector_level,
+            level['connector_idx'],
+        )  # fmt: skip
+
+    def _sources(self) -> list[_Source]:
+        entries = [entry for arguments in self._mappings.values() for entry in arguments.values()]
+        return [source for entry in entries for source in (entry if isinstance(entry, list) else [entry])]
+
+    def _check_all_used(self) -> None:
+        """A connector that no loss uses would get no gradient, which distributed training refuses in a page of text."""
+        used = {source.connector for source in self._sources()}
+        for name in self.connectors:
+            if name not in used:
+                raise ConfigError(
+                    f'{KEY}.connectors.{name} is used by no entry of {KEY}.loss_forward_mappings; remove it.'
+                )
+
+    def needed(self, from_student: bool) -> dict[str, int | None]:
+        """How many records of each recorder the losses use; None where an index counts from the end."""
+        needed: dict[str, int | None] = {}
+        for source in self._sources():
+            if source.from_student != from_student:
+                continue
+            so_far = needed.get(source.recorder, 0)
+            backwards = source.record_idx < 0 or so_far is None
+            needed[source.recorder] = None if backwards else max(so_far or 0, source.record_idx + 1)
+        return needed
+
+    def compute_distill_losses(self) -> dict[str, Tensor]:
+        """The losses of what the recorders hold; computed in float32, whatever the autocast context.
+
+        Returns:
+            Name to 0-dim tensor, as named in `distill_losses`.
+
+        Raises:
+            ConfigError: If a record is missing, or a connector or a loss refuses what it is given.
+        """
+        losses = {}
+        for name, arguments in self._mappings.items():
+            loss = self.distill_losses[name]
+            levels = next((len(entry) for entry in arguments.values() if isinstance(entry, list)), None)
+            if levels is None or getattr(loss, 'takes_levels', False):
+                losses[name] = self._loss(name, arguments)
+            else:
+                total = [
+                    self._loss(name, {arg: e[i] if isinstance(e, list) else e for arg, e in arguments.items()})
+                    for i in range(levels)
+                ]
+                losses[name] = torch.stack(total).sum()
+        return losses
+
+    def _loss(self, name: str, arguments: dict[str, Any]) -> Tensor:
+        values = {
+            arg: [self._value(source, name, arg) for source in entry]
+            if isinstance(entry, list)
+            else self._value(entry, name, arg)
+            for arg, entry in arguments.items()
+        }
+        device = next((t.device.type for t in tensors_in(values)), 'cpu')
+        try:
+            with torch.autocast(device, enabled=False):
+                return self.distill_losses[name](**map_tensors(_to_float32, values))
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError, TypeError, IndexError, AssertionError) as error:
+            given = '; '.join(f'{arg} is {_describe(values[arg])} from {_name(arguments[arg])}' for arg in arguments)
+            reason = str(error).rstrip('.') or type(error).__name__
+            raise ConfigError(f'{KEY}.distill_losses.{name}: {reason} ({given}).') from error
+
+    def _value(self, source: _Source, loss: str, arg: str) -> Any:
+        recorders = self.student_recorders if source.from_student else self.teacher_recorders
+        try:
+            value = recorders.get(source.recorder, source.record_idx, source.data_idx)
+        except ConfigError as error:
+            raise ConfigError(f'{KEY}.loss_forward_mappings.{loss}.{arg}: {error}') from None
+        if not source.from_student:
+            value = map_tensors(Tensor.detach, value)
+        if source.connector is not None:
+            value = self._connect(source, value)
+        return value
+
+    def _connect(self, source: _Source, value: Any) -> Any:
+        connector: Any = self.connectors[str(source.connector)]
+        if source.connector_level is not None:
+            connector = connector[source.connector_level]
+        try:
+            value = connector(value)
+            return value if source.connector_idx is None else value[source.connector_idx]
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError, TypeError, IndexError) as error:
+            reason = str(error).rstrip('.')
+            raise ConfigError(f'{KEY}.connectors.{source.connector}: {reason} (given by {source}).') from error
+
+    def clear(self) -> None:
+        """Drop all records: none outlives its step."""
+        self.student_recorders.clear()
+        self.teacher_recorders.clear()
+
+
+def _build_connector(cfg: Any, key: str) -> nn.Module:
+    """A connector, several in sequence from a list, or one a level from `levels`."""
+    if isinstance(cfg, (list, tuple)):
+        return nn.Sequential(*(build_part(c, MODELS, f'{key}[{i}]') for i, c in enumerate(cfg)))
+    if not isinstance(cfg, dict) or 'levels' not in cfg:
+        return build_part(cfg, MODELS, key)
+    one: Any = ConfigDict(cfg)
+    levels = one.pop('levels')
+    if not isinstance(levels, int) or levels < 1:
+        raise ConfigError(f'{key}.levels must be a whole number >= 1, got {levels!r}.')
+    return nn.ModuleList(build_part(one, MODELS, key) for _ in range(levels))
+
+
+def _check_arguments(loss: nn.Module, given: Mapping[str, Any], key: str) -> None:
+    """Compare what a mapping gives with what the loss's forward takes."""
+    parameters = signature(loss.forward).parameters
+    if any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in given:
+        if name not in parameters:
+            raise ConfigError(f'{key}.{name} is no argument of {type(loss).__name__}; {nearest(name, parameters)}.')
+    for name, parameter in parameters.items():
+        if (
+            parameter.default is Parameter.empty
+            and parameter.kind is not Parameter.VAR_POSITIONAL
+            and name not in given
+        ):
+            raise ConfigError(f'{key}.{name} is missing: {type(loss).__name__} takes {", ".join(parameters)}.')
+
+
+def _to_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _describe(value: Any) -> str:
+    """Shapes of a loss argument, for messages."""
+    shapes = [tuple(tensor.shape) for tensor in tensors_in(value)]
+    if isinstance(value, Tensor):
+        return str(shapes[0])
+    return f'{type(value).__name__} of {shapes}' if shapes else type(value).__name__
+
+
+def _name(entry: list[_Source] | _Source) -> str:
+    return ', '.join(map(str, entry)) if isinstance(entry, list) else str(entry)

@@ -1,0 +1,135 @@
+"""What every recorder shares: keeping values safe from later in-place operations, and handing them out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmkd_ext.errors import ConfigError
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors of nested lists, tuples and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+
+
+def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """A copy of nested lists, tuples and dicts with `function` applied to each tensor; other values as they are."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        items = [map_tensors(function, item) for item in value]
+        return type(value)(*items) if hasattr(value, '_fields') else type(value)(items)
+    if isinstance(value, dict):
+        return {key: map_tensors(function, item) for key, item in value.items()}
+    return value
+
+
+class Recorder(ABC):
+    """Records one intermediate result of a model while it is attached.
+
+    A source that runs several times in one forward leaves several records. A record is what the source returned at that
+    moment: where a later in-place operation (an in-place ReLU, `out += identity`) changes the tensor, a copy made in
+    time is kept instead. Whether copies are needed is found out in the first forward, in which all tensors are
+    copied.
+
+    Args:
+        source: Name of what is recorded; each kind of recorder says how it is written.
+    """
+
+    def __init__(self, source: str) -> None:
+        if not isinstance(source, str) or not source:
+            raise ValueError(f'source must be a name, got {source!r}')
+        self.source = source
+        self.records: list[Any] = []
+        self._copy: bool | None = None  # None: not known yet
+        self._watched: list[tuple[Tensor, int]] = []
+        self._on_record: Callable[[], None] | None = None
+
+    @abstractmethod
+    def check(self, model: nn.Module) -> None:
+        """Raise ConfigError if `model` has no such source; the message needs no key, the caller knows it."""
+
+    @abstractmethod
+    def _tap(self, model: nn.Module) -> AbstractContextManager:
+        """A context in which the source calls `self.record`."""
+
+    def attach(self, model: nn.Module, on_record: Callable[[], None] | None = None) -> AbstractContextManager:
+        """A context in which the source of `model` is recorded, after what an earlier one left was dropped.
+
+        Args:
+            model: Where the source is.
+            on_record: Called after each record; may raise to end the forward.
+        """
+        self.clear()
+        self._on_record = on_record
+        return self._tap(model)
+
+    def record(self, value: Any) -> None:
+        """Keep `value`, whole."""
+        self._watched += [(tensor, tensor._version) for tensor in tensors_in(value)]
+        self.records.append(value if self._copy is False else map_tensors(torch.clone, value))
+        if self._on_record:
+            self._on_record()
+
+    def settle(self) -> None:
+        """Called when the forward is over: learn whether this source's tensors are changed after they were returned.
+
+        Raises:
+            RuntimeError: If a tensor was changed for the first time after a forward in which none was.
+        """
+        changed = any(tensor._version != version for tensor, version in self._watched)
+        self._watched.clear()
+        if self._copy is None:
+            self._copy = changed
+        elif changed and not self._copy:
+            self._copy = True
+            raise RuntimeError(
+                f'{self.source} returned a tensor that a later in-place operation changed, which it did not do in the '
+                'first step; run the operation out of place.'
+            )
+
+    def get(self, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
+        """One record, or one item of it.
+
+        Args:
+            record_idx: Which of the forward's records, negative from the end.
+            data_idx: Which item of it, where it is a list, tuple or dict; None for all of it.
+
+        Raises:
+            ConfigError: If the source was not reached or an index is out of range.
+        """
+        if not self.records:
+            raise ConfigError(f'{self.source} was not reached in the forward pass, so there is nothing to distil from.')
+        if not -len(self.records) <= record_idx < len(self.records):
+            raise ConfigError(
+                f'record_idx={record_idx} but {self.source} ran {len(self.records)} times in the forward pass.'
+            )
+        record = self.records[record_idx]
+        if data_idx is None:
+            return record
+        try:
+            if isinstance(record, torch.Tensor):  # data_idx picks from what was returned, not from a batch
+                raise TypeError
+            return record[data_idx]
+        except (KeyError, IndexError, TypeError):
+            given = f'one {type(record).__name__}, no list: leave data_idx out'
+            if isinstance(record, (list, tuple)):
+                given = f'{len(record)} items'
+            elif isinstance(record, dict):
+                given = f'the keys {sorted(map(str, record))}'
+            raise ConfigError(f'data_idx={data_idx!r} but {self.source} gave {given}.') from None
+
+    def clear(self) -> None:
+        """Drop all records."""
+        self.records = []
+        self._watched.clear()

@@ -1,0 +1,80 @@
+"""All recorders of one model as one context, with an early end for a model that is only watched."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import nn
+
+from mmkd_ext.build import build_part
+from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.recorders.base import Recorder
+from mmkd_ext.registry import TASK_UTILS
+
+
+class _Enough(BaseException):
+    """Ends a forward when everything that is needed of it was recorded; no `except Exception` catches it."""
+
+
+class RecorderManager:
+    """The recorders of a student or of a teacher.
+
+    Args:
+        recorders: Name to config, as `dict(fpn=dict(type='ModuleOutputs', source='neck'))`.
+        key: The config key that holds them, for messages.
+    """
+
+    def __init__(self, recorders: Mapping[str, dict] | None, key: str) -> None:
+        self.key = key
+        self.recorders: dict[str, Recorder] = {
+            name: build_part(cfg, TASK_UTILS, f'{key}.{name}') for name, cfg in (recorders or {}).items()
+        }
+
+    def check(self, model: nn.Module) -> None:
+        """Raise ConfigError, with the key, for a recorder whose source `model` has not."""
+        for name, recorder in self.recorders.items():
+            try:
+                recorder.check(model)
+            except ConfigError as error:
+                raise ConfigError(f'{self.key}.{name}.{error}') from None
+
+    @contextmanager
+    def recording(self, model: nn.Module, needed: Mapping[str, int | None] | None = None) -> Iterator[None]:
+        """Record while the block runs.
+
+        Args:
+            model: The model whose forward runs in the block.
+            needed: For a forward whose own result nobody wants: how many records of each recorder are used, None for
+                all. The block ends as soon as these were made. Without it the forward runs to its end.
+        """
+
+        def end_if_enough() -> None:
+            if all(n is not None and len(self.recorders[name].records) >= n for name, n in (needed or {}).items()):
+                raise _Enough
+
+        try:
+            with ExitStack() as stack:
+                for recorder in self.recorders.values():
+                    stack.enter_context(recorder.attach(model, end_if_enough if needed else None))
+                yield
+        except _Enough:
+            pass
+        for recorder in self.recorders.values():
+            recorder.settle()
+
+    def get(self, name: str, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
+        """A record, as of `Recorder.get`; errors name the recorder's key."""
+        try:
+            return self[name].get(record_idx, data_idx)
+        except ConfigError as error:
+            raise ConfigError(f'{self.key}.{name}: {error}') from None
+
+    def __getitem__(self, name: str) -> Recorder:
+        if name not in self.recorders:
+            raise ConfigError(f'{self.key} has no {name!r}; {nearest(name, self.recorders)}.')
+        return self.recorders[name]
+
+    def clear(self) -> None:
+        """Drop all records."""
+        for recorder in self.recorders.values():
+            recorder.clear()

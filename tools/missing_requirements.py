@@ -1,0 +1,50 @@
+"""List the requirements that an environment lacks, and pin what must not be touched.
+
+Run by the environment's own python. Prints one requirement a line. A package that imports counts as there whatever
+its version is, when replacing it could break a build that its owner made (torch, torchvision, mmcv).
+"""
+
+import argparse
+import importlib
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+
+from pip._vendor.packaging.requirements import Requirement
+
+OWN_BUILDS = ('torch', 'torchvision', 'mmcv')
+
+
+def is_missing(line: str) -> bool:
+    """Whether `line`, a requirement, is not met by what is installed."""
+    requirement = Requirement(line)
+    try:
+        found = version(requirement.name)
+    except PackageNotFoundError:
+        found = ''
+    if requirement.name in OWN_BUILDS:
+        try:
+            importlib.import_module('mmcv.ops' if requirement.name == 'mmcv' else requirement.name)
+        except Exception:  # a build that fails to import, in whatever way, is not there
+            return True
+        return False
+    return not found or not requirement.specifier.contains(found, prereleases=True)
+
+
+def main() -> None:
+    """Read requirement files' lines, print the missing ones, write the constraints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('requirements', type=Path)
+    parser.add_argument('--extra', nargs='*', default=[])
+    parser.add_argument('--constraints', type=Path, required=True)
+    args = parser.parse_args()
+    lines = [line.split('#')[0].strip() for line in args.requirements.read_text().splitlines()]
+    missing = [line for line in [*filter(None, lines), *args.extra] if is_missing(line)]
+    names = {Requirement(line).name for line in missing}
+    kept = {d.metadata['Name']: d.version for d in distributions()}
+    pins = [f'{name}=={kept[name]}' for name in (*OWN_BUILDS, 'numpy') if name in kept and name not in names]
+    args.constraints.write_text('\n'.join(pins) + '\n')
+    print('\n'.join(missing))
+
+
+if __name__ == '__main__':
+    main()
