@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
 from mmkd_ext.compat import import_mmrazor
-from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.errors import ConfigError, nearest, sentence
 
 
 def build_part(cfg: dict, registry: Registry, key: str) -> Any:
@@ -44,7 +44,7 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
         with DefaultScope.overwrite_default_scope(scope):
             return registry.build(cfg)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f'{key}: {_innermost(error)}.') from error
+        raise ConfigError(f'{key}: {sentence(error).rstrip(".")}.') from error
 
 
 def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
@@ -63,13 +63,6 @@ def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
     if bare not in theirs.module_dict:
         raise ConfigError(f'{key}.type={kind!r} is not registered; {nearest(bare, [*known, *theirs.module_dict])}.')
     return 'mmrazor', f'mmrazor.{bare}'
-
-
-def _innermost(error: BaseException) -> str:
-    """The message before mmengine's registry wrapped it, as half a sentence."""
-    while isinstance(error.__context__, (TypeError, ValueError)):
-        error = error.__context__
-    return str(error).rstrip('.')
 
 
 def model_config(source: Any, key: str) -> ConfigDict:
@@ -144,5 +137,4 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
         with DefaultScope.overwrite_default_scope(scope):
             return MMENGINE_MODELS.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError) as error:
-        message = error.args[0] if error.args else type(error).__name__
-        raise ConfigError(f'{key} cannot be built: {message}.') from error
+        raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error

@@ -8,6 +8,14 @@ class ConfigError(ValueError):
     """A config key, file or option is wrong; the message names it and says what was expected."""
 
 
+def sentence(error: BaseException) -> str:
+    """The message of an error before mmengine's registry put the names of classes in front of it."""
+    inner = error
+    while str(inner).startswith('class `') and inner.__context__ is not None:
+        inner = inner.__context__
+    return str(inner.args[0] if isinstance(inner, KeyError) and inner.args else inner)
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """Half a sentence that names what `name` may have been meant for.
 

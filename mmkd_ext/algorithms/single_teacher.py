@@ -50,6 +50,11 @@ class SingleTeacherDistill(DistillAlgorithm):
         self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict)
         self.distiller.teacher_recorders.check(self.teacher.model)
 
+    def init_weights(self) -> None:
+        """Initialise the student, and the teacher where it has no checkpoint."""
+        super().init_weights()
+        self.teacher.init_weights()
+
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'SingleTeacherDistill':
         """The teacher goes to the same device."""
         self.teacher.model._apply(fn, *args, **kwargs)

@@ -46,23 +46,19 @@ class Teacher:
                 self.model = build_model(ConfigDict(cfg, data_preprocessor=student.data_preprocessor), KEY)
             else:
                 self.model = build_model(cfg, KEY)
-            if checkpoint is None:
-                self._initialise(cfg, strict)
+            if checkpoint is None and strict:
+                _check_pretrained(cfg)
+        self._loaded = checkpoint is not None or isinstance(source, nn.Module)
         if checkpoint is not None:
             load_teacher(self.model, checkpoint, strict)
         self.model.requires_grad_(False)
         self.model.eval()
         self.pixels = PixelAdapter(student.data_preprocessor, self.model.data_preprocessor)
 
-    def _initialise(self, cfg: ConfigDict, strict: bool) -> None:
-        init = cfg.get('init_cfg') or {}
-        pretrained = any(i.get('type') == 'Pretrained' for i in (init if isinstance(init, list) else [init]))
-        if strict and not pretrained:
-            raise ConfigError(
-                'model.teacher_ckpt is missing: the teacher would be random. Name its checkpoint (path or URL), or set '
-                'model.teacher_strict=False if that is meant.'
-            )
-        self.model.init_weights()
+    def init_weights(self) -> None:
+        """Initialise as the config's `init_cfg` says, where no checkpoint was loaded."""
+        if not self._loaded:
+            self.model.init_weights()
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         """Copies of the algorithm (EMA) share the teacher."""
@@ -83,6 +79,16 @@ class Teacher:
         self.model.eval()
         with recorders.recording(self.model, needed):
             self.model(self.pixels(inputs, data_samples), data_samples, mode='loss')
+
+
+def _check_pretrained(cfg: ConfigDict) -> None:
+    """Refuse a teacher that has no checkpoint and does not load one by its own `init_cfg`."""
+    init = cfg.get('init_cfg') or {}
+    if not any(i.get('type') == 'Pretrained' for i in (init if isinstance(init, list) else [init])):
+        raise ConfigError(
+            'model.teacher_ckpt is missing: the teacher would be random. Name its checkpoint (path or URL), or set '
+            'model.teacher_strict=False if that is meant.'
+        )
 
 
 def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True) -> None:

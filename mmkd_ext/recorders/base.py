@@ -53,6 +53,7 @@ class Recorder(ABC):
         self.records: list[Any] = []
         self._copy: bool | None = None  # None: not known yet
         self._watched: list[tuple[Tensor, int]] = []
+        self._copies: list[Any] = []
         self._on_record: Callable[[], None] | None = None
 
     @abstractmethod
@@ -77,7 +78,9 @@ class Recorder(ABC):
     def record(self, value: Any) -> None:
         """Keep `value`, whole."""
         self._watched += [(tensor, tensor._version) for tensor in tensors_in(value)]
-        self.records.append(value if self._copy is False else map_tensors(torch.clone, value))
+        self.records.append(value)
+        if self._copy is not False:
+            self._copies.append(map_tensors(torch.clone, value))
         if self._on_record:
             self._on_record()
 
@@ -91,8 +94,11 @@ class Recorder(ABC):
         self._watched.clear()
         if self._copy is None:
             self._copy = changed
-        elif changed and not self._copy:
-            self._copy = True
+        if self._copy:
+            # Not where the copies are not needed: the graph, and so the sums of gradients, are those of later steps.
+            self.records = self._copies
+        self._copies = []
+        if changed and not self._copy:
             raise RuntimeError(
                 f'{self.source} returned a tensor that a later in-place operation changed, which it did not do in the '
                 'first step; run the operation out of place.'
@@ -131,5 +137,5 @@ class Recorder(ABC):
 
     def clear(self) -> None:
         """Drop all records."""
-        self.records = []
+        self.records, self._copies = [], []
         self._watched.clear()

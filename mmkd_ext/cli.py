@@ -1,0 +1,208 @@
+"""What the commands in tools/ share: options, checks before anything is written, errors as one sentence."""
+
+import argparse
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine import dist
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS, DefaultScope
+from mmengine.runner import find_latest_checkpoint
+
+from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.errors import ConfigError, sentence
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """The options of the toolboxes' own `tools/train.py`."""
+    parser = argparse.ArgumentParser(description='Train a model, with or without distillation.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: ./work_dirs/CONFIG_NAME)')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the total batch size')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from a checkpoint: the one named, or the latest in the work dir',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings: key=value, lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def read_config(path: str, options: dict | None = None) -> Config:
+    """Read a config file and apply `--cfg-options`.
+
+    Raises:
+        ConfigError: If there is no such file or it cannot be read.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f'there is no config file {path} (looked from {Path.cwd()}).')
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config file runs as Python: it can fail in any way
+        raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
+    if options:
+        cfg.merge_from_dict(options)
+    return cfg
+
+
+def train_config(args: argparse.Namespace) -> Config:
+    """The config of a training run: the file, the options, and checks of all that can be checked now.
+
+    Raises:
+        ConfigError: If an option cannot be met, or a data path does not exist.
+    """
+    cfg = read_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('./work_dirs', Path(args.config).stem)
+    if args.amp:
+        if not torch.cuda.is_available():
+            raise ConfigError('--amp needs a GPU, and torch sees none here; leave it out.')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
+            raise ConfigError(
+                '--auto-scale-lr: the config has no auto_scale_lr=dict(enable=False, base_batch_size=...) '
+                'to say for which batch size its learning rate is.'
+            )
+        cfg.auto_scale_lr.enable = True
+    _loader_defaults(cfg)
+    check_data(cfg)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+        check_resume(cfg)
+    _add_exact_resume(cfg)
+    return cfg
+
+
+def _loader_defaults(cfg: Config) -> None:
+    """Mmpretrain's own train.py completes the data loaders so; its configs rely on it."""
+    if cfg.get('default_scope') != 'mmpretrain':
+        return
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(field):
+            loader = cfg[field]
+            loader.setdefault('pin_memory', True)
+            loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+            loader.setdefault('collate_fn', dict(type='default_collate'))
+
+
+def _add_exact_resume(cfg: Config) -> None:
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(hook.get('type') == 'mmkd_ext.ExactResumeHook' for hook in hooks if isinstance(hook, dict)):
+        cfg.custom_hooks = [*hooks, dict(type='mmkd_ext.ExactResumeHook')]
+
+
+def _datasets(entry: Any, key: str) -> Iterator[tuple[dict, str]]:
+    """The innermost dataset configs, and their keys: wrappers hold `dataset` or `datasets`."""
+    if not isinstance(entry, dict):
+        return
+    if isinstance(entry.get('dataset'), dict):
+        yield from _datasets(entry['dataset'], f'{key}.dataset')
+    elif isinstance(entry.get('datasets'), (list, tuple)):
+        for i, inner in enumerate(entry['datasets']):
+            yield from _datasets(inner, f'{key}.datasets[{i}]')
+    else:
+        yield entry, key
+
+
+def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_dataloader')) -> None:
+    """Raise ConfigError for the first data path of the loaders that does not exist; the message names its key."""
+    for field in fields:
+        if not isinstance(cfg.get(field), dict) or 'dataset' not in cfg[field]:
+            continue
+        for dataset, key in _datasets(cfg[field].dataset, f'{field}.dataset'):
+            if not _downloads(dataset, cfg.get('default_scope')):
+                _check_paths(dataset, key)
+
+
+def _downloads(dataset: dict, scope: str | None) -> bool:
+    """Whether the dataset fetches itself where it is absent, as CIFAR's does."""
+    try:
+        with DefaultScope.overwrite_default_scope(scope), DATASETS.switch_scope_and_registry(scope) as registry:
+            kind = registry.get(dataset.get('type', ''))
+    except Exception:  # an unknown type is the runner's to report, with its own words
+        return False
+    return kind is not None and 'download' in inspect.signature(kind).parameters and dataset.get('download', True)
+
+
+def _check_paths(dataset: dict, key: str) -> None:
+    root = dataset.get('data_root') or ''
+    prefix = dataset.get('data_prefix') or {}
+    paths = {f'{key}.data_root': root}
+    if dataset.get('ann_file'):
+        paths[f'{key}.ann_file'] = os.path.join(root, dataset['ann_file'])
+    for name, folder in prefix.items() if isinstance(prefix, dict) else [('', prefix)]:
+        paths[f'{key}.data_prefix' + (f'.{name}' if name else '')] = os.path.join(root, folder or '')
+    for name, path in paths.items():
+        if path and '://' not in path and not os.path.exists(path):
+            raise ConfigError(f'{name}: {path} does not exist (looked from {Path.cwd()}).')
+
+
+def check_resume(cfg: Config) -> None:
+    """Raise ConfigError if there is no checkpoint to go on from, or the run that it belongs to is over."""
+    checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
+    if checkpoint is None:
+        raise ConfigError(f'--resume: {cfg.work_dir} holds no checkpoint to go on from; leave --resume out to start.')
+    try:
+        content = load_checkpoint_file(checkpoint, map_location='cpu')
+    except ConfigError as error:
+        raise ConfigError(f'--resume: {error}') from None
+    meta = content.get('meta', {}) if isinstance(content, dict) else {}
+    if 'iter' not in meta or 'optimizer' not in content:
+        raise ConfigError(
+            f'--resume: {checkpoint} holds weights only; a training checkpoint is needed '
+            '(to start from weights: --cfg-options load_from=FILE).'
+        )
+    loop = cfg.get('train_cfg') or {}
+    for unit, limit in (('epoch', loop.get('max_epochs')), ('iter', loop.get('max_iters'))):
+        if limit is not None and meta.get(unit, 0) >= limit:
+            raise ConfigError(
+                f'--resume: nothing is left to do, {checkpoint} is of {unit} {meta[unit]} of {limit}; '
+                f'raise train_cfg.max_{unit}s to go on.'
+            )
+
+
+def start_distributed(cfg: Config) -> None:
+    """On a machine without GPUs, connect the processes by gloo: mmengine's own start insists on CUDA."""
+    if cfg.launcher == 'pytorch' and not torch.cuda.is_available() and not dist.is_distributed():
+        torch.distributed.init_process_group('gloo')
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a command; a user's mistake ends it with one sentence and exit status 2.
+
+    MMKD_EXT_TRACEBACK=1 in the environment shows where it was raised.
+    """
+    try:
+        main()
+    except ConfigError as error:
+        if os.environ.get('MMKD_EXT_TRACEBACK'):
+            raise
+        print(f'error: {sentence(error)}', file=sys.stderr)
+        sys.exit(2)

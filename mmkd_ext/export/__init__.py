@@ -1,0 +1,1 @@
+"""From a distillation run to a plain student of the host toolbox."""

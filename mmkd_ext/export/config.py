@@ -1,0 +1,47 @@
+"""The plain config of a distillation config's student."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd_ext.build import model_config
+
+
+def is_ours(entry: Any) -> bool:
+    """Whether a config entry builds something of this package."""
+    return isinstance(entry, dict) and str(entry.get('type', '')).startswith('mmkd_ext.')
+
+
+def student_config(cfg: Config) -> Config:
+    """The config that trains or tests the student alone, without this package.
+
+    Args:
+        cfg: A config; one whose model is no distillation algorithm is returned as it is, but for our hooks.
+
+    Returns:
+        A new config: `model` is the student's, hooks, loops and imports of this package are gone, the rest is kept.
+
+    Raises:
+        ConfigError: If `model.architecture` cannot be read.
+    """
+    plain = Config(cfg.to_dict())
+    model = plain.model
+    if 'architecture' in model:
+        student = model_config(model['architecture'], 'model.architecture')
+        student.pop('_checkpoint_', None)
+        if 'data_preprocessor' in model:
+            student.setdefault('data_preprocessor', model['data_preprocessor'])
+        if student.get('_scope_') == plain.get('default_scope'):
+            student.pop('_scope_', None)
+        plain.model = student
+    if plain.get('custom_hooks'):
+        plain.custom_hooks = [hook for hook in plain.custom_hooks if not is_ours(hook)]
+    for loop in ('train_cfg', 'val_cfg', 'test_cfg'):
+        if is_ours(plain.get(loop)):
+            plain[loop].pop('type')
+    imports = plain.get('custom_imports') or {}
+    if any(name.startswith('mmkd_ext') for name in imports.get('imports', [])):
+        imports['imports'] = [name for name in imports['imports'] if not name.startswith('mmkd_ext')]
+        if not imports['imports']:
+            plain.pop('custom_imports')
+    return plain

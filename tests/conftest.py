@@ -1,0 +1,51 @@
+"""Fixtures of the tests that run real models: tiny digit scenes, a teacher's weights, and commands as a user types them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import MINI, ROOT
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 training and 8 validation scenes, and as many single digits, in every format."""
+    out = tmp_path_factory.mktemp('data') / 'digit_scenes'
+    sizes = ['--train', '24', '--val', '8', '--singles-train', '40', '--singles-val', '20']
+    command = [sys.executable, str(ROOT / 'tools' / 'dataset' / 'digit_scenes.py'), '--out', str(out), *sizes]
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope='session')
+def command() -> Callable[..., subprocess.CompletedProcess]:
+    """Runs a command of tools/ (or any script) with this python, from the repository's root; keeps what it prints."""
+
+    def run(*arguments: object, timeout: int = 300, **environment: str) -> subprocess.CompletedProcess:
+        path = os.pathsep.join([str(ROOT), str(ROOT / 'tests' / 'runs'), os.environ.get('PYTHONPATH', '')])
+        env = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, **environment}
+        words = [str(argument) for argument in arguments]
+        if words[0].endswith('.py'):
+            words.insert(0, sys.executable)
+        return subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout)
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def teacher_ckpt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Random weights of a teacher config, as a checkpoint."""
+    import torch
+
+    from mmkd_ext.build import build_model, model_config
+
+    def make(name: str) -> Path:
+        path = tmp_path_factory.mktemp('teacher') / f'{name}.pth'
+        model = build_model(model_config(str(MINI / f'{name}.py'), 'model.teacher'), 'model.teacher')
+        torch.save(dict(state_dict=model.state_dict()), path)
+        return path
+
+    return make

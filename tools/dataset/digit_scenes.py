@@ -1,0 +1,470 @@
+"""Make `digit_scenes`, a small data set for detection, segmentation and classification.
+
+The scenes are handwritten digits (scikit-learn's 1,797 scans of 8x8 pixels) painted over crops of two
+photographs (its samples), so nothing is downloaded. The digits differ in size, slant, rotation and colour,
+hide parts of each other, and are blurred, noisy and low in contrast. Training and validation share no digit
+scan and no pixel of a photograph. The same options give the same files, byte for byte.
+
+OUT/images/{train,val}/*.jpg                   scenes of 1 to 8 digits
+OUT/annotations/instances_{train,val}.json     COCO boxes and masks of the visible parts, category ids 1 to 10
+OUT/semantic/{train,val}/*.png                 one label a pixel: 0 background, else the category id
+OUT/classification/{train,val}/DIGIT/*.png     single digits, 32x32
+OUT/contact_sheet.png                          a few of all of them with their labels, to look at
+OUT/meta.json                                  the options and this generator's version
+"""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+from tqdm import tqdm
+
+VERSION = 1  # raise it with every change that changes the files
+SPLITS = ('train', 'val')
+DIGIT_SHARE = 0.75  # the share of each class's scans that is for training
+PHOTO_SHARE = 0.6  # the same of each photograph's width
+CLASSES = tuple('0123456789')
+MAX_DIGITS = 8
+MIN_VISIBLE = 0.45  # share of a digit's area that must stay in sight
+MIN_AREA = 40 / 160**2  # of the scene
+SINGLE_SIZE = 32
+GLYPH_SIZE = 80  # side of an upscaled scan with its margin of one scan pixel all around
+SHEET_TILE = 200
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides every byte of the data set.
+
+    Attributes:
+        seed: Seed of all random choices.
+        train: Number of training scenes.
+        val: Number of validation scenes.
+        size: Side of a scene in pixels.
+        singles_train: Number of single training digits.
+        singles_val: Number of single validation digits.
+    """
+
+    seed: int = 0
+    train: int = 1200
+    val: int = 300
+    size: int = 160
+    singles_train: int = 4000
+    singles_val: int = 1000
+
+
+class Pool(NamedTuple):
+    """What a split is made of: scans (N, 8, 8) from 0 to 1, their classes, and parts of photographs (BGR)."""
+
+    digits: np.ndarray
+    classes: np.ndarray
+    photos: list[np.ndarray]
+
+
+class Scene(NamedTuple):
+    """An image, its map of instance numbers (0 where there is none) and the class of instance 1, 2, ..."""
+
+    image: np.ndarray
+    owner: np.ndarray
+    classes: list[int]
+
+
+def split_digits(classes: np.ndarray) -> dict[str, np.ndarray]:
+    """Divide scans by index: the first ones of every class are for training."""
+    indices = [np.flatnonzero(classes == c) for c in np.unique(classes)]
+    cuts = [round(len(i) * DIGIT_SHARE) for i in indices]
+    return {
+        'train': np.sort(np.concatenate([i[:cut] for i, cut in zip(indices, cuts, strict=True)])),
+        'val': np.sort(np.concatenate([i[cut:] for i, cut in zip(indices, cuts, strict=True)])),
+    }
+
+
+def split_columns(width: int) -> dict[str, slice]:
+    """Divide a photograph: its left part is for training."""
+    cut = round(width * PHOTO_SHARE)
+    return {'train': slice(0, cut), 'val': slice(cut, width)}
+
+
+def load_pools() -> dict[str, Pool]:
+    """Read scikit-learn's digits and photographs, divided into the splits."""
+    try:
+        from sklearn.datasets import load_digits, load_sample_images
+    except ImportError:
+        raise SystemExit(
+            'digit_scenes: scikit-learn, where the digits come from, is not installed; '
+            'run: pip install "mmkd-ext[demo]"'
+        ) from None
+    digits = load_digits()
+    photos = [photo[..., ::-1] for photo in load_sample_images().images]
+    indices = split_digits(digits.target)
+    return {
+        split: Pool(
+            digits.images[indices[split]] / 16,
+            digits.target[indices[split]],
+            [photo[:, split_columns(photo.shape[1])[split]] for photo in photos],
+        )
+        for split in SPLITS
+    }
+
+
+def crop_background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -> np.ndarray:
+    """Cut a random square out of a random photograph, turn, mirror and tint it."""
+    photo = photos[rng.integers(len(photos))]
+    side = int(rng.uniform(0.4, 1) * min(photo.shape[:2]))
+    y, x = (rng.integers(length - side + 1) for length in photo.shape[:2])
+    crop = np.rot90(photo[y : y + side, x : x + side], rng.integers(4))[:, :: rng.choice([-1, 1])]
+    crop = cv2.resize(np.ascontiguousarray(crop), (size, size), interpolation=cv2.INTER_AREA)
+    return np.clip(crop * rng.uniform(0.6, 1.2, 3) + rng.uniform(-30, 30), 0, 255)
+
+
+def warp_digit(
+    rng: np.random.Generator, digit: np.ndarray, height: float, centre: np.ndarray, size: int
+) -> tuple[np.ndarray, float]:
+    """Place a scan in an empty scene.
+
+    Args:
+        rng: Source of the rotation, slant and proportions.
+        digit: Scan (8, 8) from 0 to 1.
+        height: Height of the scan in the scene, before the rotation.
+        centre: Its x and y there.
+        size: Side of the scene.
+
+    Returns:
+        Opacity (size, size) from 0 to 1, and the area that the digit would have in an endless scene.
+    """
+    glyph = cv2.resize(np.pad(digit, 1), (GLYPH_SIZE, GLYPH_SIZE), interpolation=cv2.INTER_CUBIC)
+    glyph = np.clip((glyph - 0.25) / 0.4, 0, 1)
+    angle, slant, aspect = rng.uniform((-0.5, -0.3, 0.8), (0.5, 0.3, 1.25))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.array([[aspect, slant], [0, 1]]) * height / (GLYPH_SIZE * 0.8)
+    matrix = np.column_stack([linear, centre - linear @ np.full(2, (GLYPH_SIZE - 1) / 2)])
+    opacity = cv2.warpAffine(glyph, matrix, (size, size), flags=cv2.INTER_AREA)
+    return opacity, float((glyph >= 0.5).sum() * np.linalg.det(linear))
+
+
+def paint(rng: np.random.Generator, image: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Blend a digit into an image, in the one of two random colours that stands out more."""
+    inside = image[opacity >= 0.5].mean(0)
+    colours = rng.uniform(0, 255, (2, 3))
+    colour = colours[np.linalg.norm(colours - inside, axis=1).argmax()]
+    weight = opacity[..., None] * rng.uniform(0.7, 1)
+    return image * (1 - weight) + colour * weight
+
+
+def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Lower the contrast, blur, and add noise, each by a random amount."""
+    mean = image.mean()
+    image = (image - mean) * rng.uniform(0.45, 1) + mean
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.2, 1.3))
+    image = image + rng.normal(0, rng.uniform(0, 14), image.shape)
+    return np.clip(image, 0, 255).round().astype(np.uint8)
+
+
+def make_scene(rng: np.random.Generator, pool: Pool, size: int) -> Scene:
+    """Paint 1 to 8 digits over a background, leaving out any that would hide too much or be hardly seen."""
+    image = crop_background(rng, pool.photos, size)
+    owner = np.zeros((size, size), np.uint8)
+    classes: list[int] = []
+    areas: list[float] = []
+    wanted = rng.integers(1, MAX_DIGITS, endpoint=True)
+    tries = 4 * MAX_DIGITS
+    while len(classes) < wanted and (tries > 0 or not classes):
+        tries -= 1
+        index = rng.integers(len(pool.digits))
+        height = size * np.exp(rng.uniform(np.log(0.13), np.log(0.45)))
+        opacity, area = warp_digit(rng, pool.digits[index], height, rng.uniform(0, size, 2), size)
+        covered = np.where(opacity >= 0.5, len(classes) + 1, owner).astype(np.uint8)
+        visible = np.bincount(covered.ravel(), minlength=len(classes) + 2)[1:]
+        needed = np.maximum(MIN_VISIBLE * np.array([*areas, area]), MIN_AREA * size**2)
+        if (visible < needed).any():
+            continue
+        image, owner = paint(rng, image, opacity), covered
+        classes.append(int(pool.classes[index]))
+        areas.append(area)
+    return Scene(degrade(rng, image), owner, classes)
+
+
+def make_single(rng: np.random.Generator, pool: Pool, digit_class: int) -> np.ndarray:
+    """Paint one digit of a class in the middle of a small background."""
+    digit = pool.digits[rng.choice(np.flatnonzero(pool.classes == digit_class))]
+    image = crop_background(rng, pool.photos, SINGLE_SIZE)
+    centre = SINGLE_SIZE / 2 + rng.uniform(-3, 3, 2)
+    opacity, _ = warp_digit(rng, digit, SINGLE_SIZE * rng.uniform(0.55, 0.95), centre, SINGLE_SIZE)
+    return degrade(rng, paint(rng, image, opacity))
+
+
+def coco_annotations(scene: Scene) -> Iterator[dict]:
+    """Describe the visible part of each instance of a scene, all but its ids."""
+    for number, digit_class in enumerate(scene.classes, 1):
+        rle = coco_mask.encode(np.asfortranarray(scene.owner == number, np.uint8))
+        yield {
+            'category_id': digit_class + 1,
+            'bbox': coco_mask.toBbox(rle).tolist(),
+            'area': int(coco_mask.area(rle)),
+            'segmentation': {'size': list(rle['size']), 'counts': rle['counts'].decode('ascii')},
+            'iscrowd': 0,
+        }
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Encode an image by its file's suffix; a disk that is full raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+
+
+def write_scenes(root: Path, split: str, pool: Pool, settings: Settings, bar: tqdm) -> None:
+    """Write the scenes of a split, their COCO file and their semantic labels."""
+    images, annotations = [], []
+    for index in range(getattr(settings, split)):
+        rng = np.random.default_rng([settings.seed, SPLITS.index(split), 0, index])
+        scene = make_scene(rng, pool, settings.size)
+        stem = f'{index:06d}'
+        write_image(root / 'images' / split / f'{stem}.jpg', scene.image)
+        semantic = np.array([0, *(c + 1 for c in scene.classes)], np.uint8)[scene.owner]
+        write_image(root / 'semantic' / split / f'{stem}.png', semantic)
+        image = {'id': index + 1, 'file_name': f'{stem}.jpg', 'width': settings.size, 'height': settings.size}
+        images.append(image)
+        for annotation in coco_annotations(scene):
+            annotations.append({'id': len(annotations) + 1, 'image_id': image['id'], **annotation})
+        bar.update()
+    coco = {
+        'info': {'description': f'digit_scenes {split}', 'version': str(VERSION)},
+        'images': images,
+        'annotations': annotations,
+        'categories': [{'id': int(name) + 1, 'name': name, 'supercategory': 'digit'} for name in CLASSES],
+    }
+    (root / 'annotations').mkdir(exist_ok=True)
+    (root / 'annotations' / f'instances_{split}.json').write_text(json.dumps(coco))
+
+
+def write_singles(root: Path, split: str, pool: Pool, settings: Settings, bar: tqdm) -> None:
+    """Write the single digits of a split, the classes in turn."""
+    for index in range(getattr(settings, f'singles_{split}')):
+        digit_class = index % len(CLASSES)
+        rng = np.random.default_rng([settings.seed, SPLITS.index(split), 1, index])
+        folder = root / 'classification' / split / CLASSES[digit_class]
+        write_image(folder / f'{index:06d}.png', make_single(rng, pool, digit_class))
+        bar.update()
+
+
+def class_colours() -> np.ndarray:
+    """Choose a colour (BGR) for the background, black, and for each class."""
+    hues = np.arange(len(CLASSES)) * 180 // len(CLASSES)
+    hsv = np.stack([hues, np.full_like(hues, 200), np.full_like(hues, 255)], -1).astype(np.uint8)
+    return np.concatenate([np.zeros((1, 3), np.uint8), cv2.cvtColor(hsv[None], cv2.COLOR_HSV2BGR)[0]])
+
+
+def write_text(image: np.ndarray, text: str, x: float, y: float) -> None:
+    """Write text on a dark ground, its lower left corner at (x, y), into an image."""
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    (width, height), _ = cv2.getTextSize(text, font, scale, 1)
+    x, y = int(x), int(y)
+    image[max(y - height - 3, 0) : y + 3, max(x - 2, 0) : x + width + 2] = 40
+    cv2.putText(image, text, (x, y), font, scale, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def scene_tiles(root: Path, split: str, image: dict, annotations: list[dict]) -> list[np.ndarray]:
+    """Show a scene of the data set on disk: the image, its boxes, its masks, its semantic labels."""
+    colours = class_colours()
+    path = root / 'images' / split / image['file_name']
+    plain, boxes, masks = (cv2.imread(str(path)) for _ in range(3))
+    scale = SHEET_TILE / plain.shape[0]
+    for number, annotation in enumerate(annotations, 1):
+        inside = coco_mask.decode(annotation['segmentation']).astype(bool)
+        # Neighbours of one class must differ: the masks are coloured by instance.
+        masks[inside] = 0.35 * masks[inside] + 0.65 * colours[1 + number * 3 % len(CLASSES)]
+    labels = cv2.imread(str(root / 'semantic' / split / f'{path.stem}.png'), cv2.IMREAD_GRAYSCALE)
+    tiles = [
+        cv2.resize(tile, (SHEET_TILE, SHEET_TILE), interpolation=cv2.INTER_NEAREST)
+        for tile in (plain, boxes, masks, colours[labels])
+    ]
+    for annotation in annotations:
+        x, y, width, height = (scale * value for value in annotation['bbox'])
+        colour = colours[annotation['category_id']].tolist()
+        cv2.rectangle(tiles[1], (int(x), int(y)), (int(x + width), int(y + height)), colour, 1)
+        write_text(tiles[1], CLASSES[annotation['category_id'] - 1], x + 3, max(y - 4, 14))
+    return tiles
+
+
+def sheet_block(root: Path, split: str) -> np.ndarray:
+    """Draw one split's half of the contact sheet."""
+    coco = json.loads((root / 'annotations' / f'instances_{split}.json').read_text())
+    rows = []
+    scenes = [(i, [a for a in coco['annotations'] if a['image_id'] == i['id']]) for i in coco['images'][:12]]
+    for image, annotations in sorted(scenes, key=lambda scene: len(scene[1]))[2::3]:
+        rows.append(np.hstack(scene_tiles(root, split, image, annotations)))
+    side = 4 * SHEET_TILE // len(CLASSES)
+    columns = []
+    for name in CLASSES:
+        paths = sorted((root / 'classification' / split / name).iterdir())[:4]
+        tiles = [cv2.resize(cv2.imread(str(p)), (side, side), interpolation=cv2.INTER_NEAREST) for p in paths]
+        tiles += [np.zeros((side, side, 3), np.uint8)] * (4 - len(tiles))
+        columns.append(np.vstack(tiles))
+    header = np.full((24, 4 * SHEET_TILE, 3), 40, np.uint8)
+    for column, title in enumerate((split, 'boxes', 'masks (by instance)', 'semantic (by class)')):
+        write_text(header, title, column * SHEET_TILE + 6, 17)
+    footer = np.full_like(header, 40)
+    write_text(footer, f'classification/{split}/0 ... 9', 6, 17)
+    return np.vstack([header, *rows, footer, np.hstack(columns)])
+
+
+def write_contact_sheet(root: Path) -> None:
+    """Draw a few samples of both splits, from the files on disk."""
+    blocks = [sheet_block(root, split) for split in SPLITS]
+    height = max(block.shape[0] for block in blocks)
+    blocks = [np.pad(b, ((0, height - b.shape[0]), (6, 6), (0, 0)), constant_values=255) for b in blocks]
+    write_image(root / 'contact_sheet.png', np.hstack(blocks))
+
+
+def describe(settings: Settings) -> dict:
+    """Give the content of `meta.json`."""
+    return {'generator': 'digit_scenes', 'version': VERSION, 'settings': asdict(settings)}
+
+
+def read_meta(folder: Path) -> dict:
+    """Read the `meta.json` of a folder, {} if it is none of this generator's."""
+    try:
+        meta = json.loads((folder / 'meta.json').read_text())
+    except (OSError, ValueError):
+        return {}
+    return meta if isinstance(meta, dict) and meta.get('generator') == 'digit_scenes' else {}
+
+
+def holds(out: Path, settings: Settings, force: bool = False) -> bool:
+    """Tell whether a folder holds the data set already and there is nothing to do.
+
+    Args:
+        out: Where the data set is wanted.
+        settings: Its settings.
+        force: Whether a data set that is there, whichever, is to be replaced.
+
+    Raises:
+        SystemExit: What is there must not be replaced.
+    """
+    if not out.is_dir():
+        if out.exists():
+            raise SystemExit(f'digit_scenes: --out {out} is a file; name a folder.')
+        return False
+    meta = read_meta(out)
+    if not meta and any(out.iterdir()):
+        raise SystemExit(
+            f'digit_scenes: --out {out} holds files that this tool did not make; name a new or empty folder.'
+        )
+    if meta and not force and meta != describe(settings):
+        raise SystemExit(
+            f'digit_scenes: --out {out} holds a data set made with other settings (see its meta.json); '
+            'give --force to replace it or name another folder.'
+        )
+    return bool(meta) and not force
+
+
+def build(root: Path, settings: Settings) -> None:
+    """Write the whole data set into a folder."""
+    pools = load_pools()
+    root.mkdir()
+    total = settings.train + settings.val + settings.singles_train + settings.singles_val
+    with tqdm(total=total, desc='digit_scenes', unit='image') as bar:
+        for split in SPLITS:
+            write_scenes(root, split, pools[split], settings, bar)
+            write_singles(root, split, pools[split], settings, bar)
+    write_contact_sheet(root)
+    (root / 'meta.json').write_text(json.dumps(describe(settings), indent=2) + '\n')
+
+
+def make(out: Path, settings: Settings, force: bool = False) -> bool:
+    """Make the data set beside its place and move it there when it is whole.
+
+    Args:
+        out: Where it goes.
+        settings: What to make.
+        force: Replace a data set that is there.
+
+    Returns:
+        False if it was there already.
+    """
+    out = out.resolve()
+    if holds(out, settings, force):
+        return False
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}-') as folder:
+        new = Path(folder) / 'new'
+        build(new, settings)
+        if holds(out, settings, force):  # another process was faster
+            return False
+        if out.exists():
+            out.rename(Path(folder) / 'old')
+        new.rename(out)
+    return True
+
+
+def at_least(minimum: int) -> type[int]:
+    """Make a type for argparse: an integer with a lower bound."""
+
+    class Bounded(int):
+        """An integer of at least `minimum`."""
+
+        def __new__(cls, text: str) -> int:
+            """Read the option's value."""
+            try:
+                value = int(text)
+            except ValueError:
+                value = minimum - 1
+            if value < minimum:
+                raise argparse.ArgumentTypeError(f'{text!r} is not an integer of at least {minimum}')
+            return value
+
+    return Bounded
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = Settings()
+
+    def add(name: str, minimum: int, text: str) -> None:
+        value = getattr(default, name.replace('-', '_'))
+        parser.add_argument(
+            f'--{name}', type=at_least(minimum), default=value, metavar='N', help=f'{text} (default: {value})'
+        )
+
+    parser.add_argument(
+        '--out', type=Path, default=Path('data/digit_scenes'), help='folder to make (default: %(default)s)'
+    )
+    add('seed', 0, 'seed of every random choice')
+    add('train', 1, 'training scenes')
+    add('val', 1, 'validation scenes')
+    add('size', 64, 'side of a scene in pixels')
+    add('singles-train', 10, 'single training digits')
+    add('singles-val', 10, 'single validation digits')
+    parser.add_argument('--force', action='store_true', help='replace a data set that is there')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Make the data set that the command line asks for."""
+    args = parse_args(argv)
+    settings = Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the temporary folder is removed
+    try:
+        made = make(args.out, settings, args.force)
+    except OSError as error:
+        raise SystemExit(f'digit_scenes: cannot write --out {args.out}: {error.strerror or error}.') from None
+    if made:
+        print(f'digit_scenes: made {args.out}; look at {args.out / "contact_sheet.png"}')
+    else:
+        print(f'digit_scenes: {args.out} holds this data set already, nothing to do.')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,55 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint: tools/test.py CONFIG CHECKPOINT [options of the toolbox's own test.py].
+
+CONFIG is a distillation config or a plain one. The student's own toolbox does the work, with its test.py and its
+options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain config; the teacher is not needed.
+"""
+
+import argparse
+import importlib.util
+import runpy
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from mmkd_ext import cli
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.config import student_config
+
+TOOLBOXES = ('mmdet', 'mmpretrain', 'mmseg')
+
+
+def stock_script(scope: str | None) -> Path:
+    """The test.py that the wheel of the toolbox `scope` ships."""
+    if scope not in TOOLBOXES:
+        raise ConfigError(f'default_scope must be one of {", ".join(TOOLBOXES)} to evaluate, got {scope!r}.')
+    spec = importlib.util.find_spec(scope)
+    if spec is None or spec.origin is None:
+        raise ConfigError(f'default_scope={scope!r}, but {scope} is not installed.')
+    return Path(spec.origin).parent / '.mim' / 'tools' / 'test.py'
+
+
+def main() -> None:
+    """Write the student's config beside the results and run the toolbox's script on it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder for the results (default: ./work_dirs/CONFIG_NAME)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
+    args, options = parser.parse_known_args()
+    cfg = student_config(cli.read_config(args.config, args.cfg_options))
+    script = stock_script(cfg.get('default_scope'))
+    if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
+        raise ConfigError(f'there is no checkpoint {args.checkpoint} (looked from {Path.cwd()}).')
+    cli.check_data(cfg, ('test_dataloader',))
+    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
+    work_dir.mkdir(parents=True, exist_ok=True)
+    plain = work_dir / f'{Path(args.config).stem}_student.py'
+    cfg.dump(plain)
+    sys.argv = [str(script), str(plain), args.checkpoint, '--work-dir', str(work_dir), *options]
+    runpy.run_path(str(script), run_name='__main__')
+
+
+if __name__ == '__main__':
+    cli.run(main)

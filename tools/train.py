@@ -1,0 +1,19 @@
+#!/usr/bin/env python
+"""Train with the options of the toolboxes' own train.py: tools/train.py configs/mini/faster_rcnn_cwt.py."""
+
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmkd_ext import cli
+
+
+def main() -> None:
+    """Check what can be checked, then hand over to mmengine's Runner."""
+    cfg = cli.train_config(cli.train_parser().parse_args())
+    cli.start_distributed(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+
+
+if __name__ == '__main__':
+    cli.run(main)
