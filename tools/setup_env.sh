@@ -74,8 +74,8 @@ install_package() {  # editable, and again only where another checkout (or none)
 
 prove() { quiet 'checking that every toolbox imports and the ops run' "$py" "$root/tools/check_env.py"; }
 
-extras=(scikit-learn pytest ruff mypy pre-commit)
-key=$(cat "$root/requirements.txt" "$root/constraints.txt" "${BASH_SOURCE[0]}" | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-12)
+extras=(scikit-learn pytest pytest-xdist ruff mypy pre-commit)  # as the extra `dev` of pyproject.toml
+key=$({ cat "$root/requirements.txt" "$root/constraints.txt"; printf '%s\n' "${extras[@]}" "${PYTHON:-}"; } | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-12)
 active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
 
 if [ -n "$active" ] && [ "$active" != "${MMKD_EXT_ENV:-}" ] && [[ "$active" != "$cache"/env-* ]]; then
@@ -121,8 +121,9 @@ else
     install_package
     prove
     : >"$ready"
-    # An environment of an older list of requirements is of no more use: 6 GB each.
-    for old in "$cache"/env-*; do if [ "$old" != "$env" ] && [ -z "${MMKD_EXT_ENV:-}" ]; then rm -rf "$old"; fi; done
+    for old in "$cache"/env-*; do
+      [ "$old" = "$env" ] || say "setup: $old is of other requirements; where no checkout uses it any more: rm -rf $old"
+    done
   else
     install_package
   fi

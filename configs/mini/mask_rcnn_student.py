@@ -1,6 +1,26 @@
 # The narrow Faster R-CNN with a mask branch.
-_base_ = [
-    'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
-    '_base_/digit_scenes_instance.py',
-    '_base_/schedule_short.py',
-]
+_base_ = ['_base_/faster_rcnn_narrow.py', '_base_/digit_scenes_instance.py', '_base_/schedule_short.py']
+
+model = dict(
+    type='MaskRCNN',
+    data_preprocessor=dict(pad_mask=True),
+    roi_head=dict(
+        mask_roi_extractor=dict(
+            type='SingleRoIExtractor',
+            roi_layer=dict(type='RoIAlign', output_size=14, sampling_ratio=1),
+            out_channels=32,
+            featmap_strides=[4, 8, 16, 32],
+            finest_scale=16,
+        ),
+        mask_head=dict(
+            type='FCNMaskHead',
+            num_convs=2,
+            in_channels=32,
+            conv_out_channels=32,
+            num_classes=10,
+            loss_mask=dict(type='CrossEntropyLoss', use_mask=True, loss_weight=1.0),
+        ),
+    ),
+    train_cfg=dict(rcnn=dict(mask_size=28)),
+    test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
+)

@@ -1,8 +1,7 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-
-from tests.testers import ConnectorTester
+from testers import ConnectorTester
 
 
 class TestChannelMLPConnector(ConnectorTester):

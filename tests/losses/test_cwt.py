@@ -1,8 +1,7 @@
 import pytest
 import torch
+from testers import WEIGHT, LossTester
 from torch import Tensor
-
-from tests.testers import WEIGHT, LossTester
 
 
 class TestCWTLoss(LossTester):

@@ -2,9 +2,8 @@ import math
 
 import pytest
 import torch
+from testers import WEIGHT, LossTester
 from torch import Tensor
-
-from tests.testers import WEIGHT, LossTester
 
 
 def softmax(row: list[float], tau: float) -> list[float]:

@@ -373,13 +373,26 @@ class TestInplaceOperations:
             assert torch.equal(taps.get('given', data_idx=1), 2 * x + 1)
             assert torch.equal(taps.get('own'), -2 * x - 1)
 
-    def test_what_nobody_changes_is_not_copied_from_the_second_forward_on(self, image: Tensor) -> None:
+    def test_what_nobody_changes_is_recorded_itself(self, image: Tensor) -> None:
         model = Chain(relu)
         taps = manager(model, norm=('ModuleOutputs', 'norm'))
-        for first in (True, False, False):
+        for _ in range(3):
             with taps.recording(model):
                 model(image)
-            assert (taps.get('norm') is model.returned) is not first
+            assert taps.get('norm') is model.returned
+
+    def test_nothing_is_copied_from_the_second_forward_on_where_nothing_changes(
+        self, image: Tensor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, copied = Chain(relu), []
+        taps = manager(model, norm=('ModuleOutputs', 'norm'), given=('ModuleInputs', 'conv'))
+        clone = torch.clone
+        monkeypatch.setattr(torch, 'clone', lambda tensor: copied.append(tensor) or clone(tensor))
+        monkeypatch.setattr(Tensor, 'clone', lambda tensor: copied.append(tensor) or clone(tensor))
+        for count in (2, 2, 2):
+            with taps.recording(model):
+                model(image)
+            assert len(copied) == count
 
     def test_each_source_learns_for_itself(self, image: Tensor) -> None:
         model = Chain(inplace_relu)
@@ -390,7 +403,7 @@ class TestInplaceOperations:
         assert taps['conv'].records[0].grad_fn.name().startswith('Convolution')
         assert taps['norm'].records[0].grad_fn.name().startswith('Clone')
 
-    def test_a_change_that_begins_later_raises_once_and_is_copied_from_then_on(self, image: Tensor) -> None:
+    def test_a_change_that_begins_later_raises_with_the_source(self, image: Tensor) -> None:
         model = Chain(relu)
         taps = manager(model, norm=('ModuleOutputs', 'norm'))
         with taps.recording(model):
@@ -401,9 +414,15 @@ class TestInplaceOperations:
             taps.recording(model),
         ):
             model(image)
-        with taps.recording(model):
-            model(image)
-        torch.testing.assert_close(taps.get('norm'), model.norm(model.conv(image)))
+
+    def test_a_change_that_ends_later_is_no_error(self, image: Tensor) -> None:
+        model = Chain(inplace_relu)
+        taps = manager(model, norm=('ModuleOutputs', 'norm'))
+        for after in (inplace_relu, relu, inplace_relu):
+            model.after = after
+            with taps.recording(model):
+                model(image)
+            torch.testing.assert_close(taps.get('norm'), model.norm(model.conv(image)))
 
     def test_a_first_forward_that_does_not_reach_the_source_teaches_nothing(self, image: Tensor) -> None:
         model = Chain(inplace_relu)
@@ -544,7 +563,9 @@ class TestEarlyEnd:
             ('MethodOutputs', here('Derived.combine')),
         ],
     )
-    def test_what_goes_into_and_comes_out_of_functions_ends_the_forward_too(self, net: Net, x: Tensor, kind: str, source: str) -> None:
+    def test_what_goes_into_and_comes_out_of_functions_ends_the_forward_too(
+        self, net: Net, x: Tensor, kind: str, source: str
+    ) -> None:
         taps = manager(net, tap=(kind, source))
         with taps.recording(net, dict(tap=1)):
             net(x)

@@ -77,9 +77,7 @@ def test_pools_share_no_pixel_and_no_scan() -> None:
 @pytest.mark.parametrize('split', digit_scenes.SPLITS)
 def test_coco_file(data: Path, split: str) -> None:
     coco = COCO(data / 'annotations' / f'instances_{split}.json')
-    assert [(c['id'], c['name']) for c in coco.loadCats(coco.getCatIds())] == [
-        (i + 1, str(i)) for i in range(10)
-    ]
+    assert [(c['id'], c['name']) for c in coco.loadCats(coco.getCatIds())] == [(i + 1, str(i)) for i in range(10)]
     assert len(coco.getImgIds()) == getattr(SMALL, split)
     for image in coco.loadImgs(coco.getImgIds()):
         pixels = cv2.imread(str(data / 'images' / split / image['file_name']))

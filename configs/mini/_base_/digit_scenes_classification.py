@@ -23,3 +23,4 @@ val_evaluator = dict(type='Accuracy', topk=1)
 test_evaluator = val_evaluator
 
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=1))
+randomness = dict(seed=0)

@@ -11,4 +11,3 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', T_max=10, by_epoch=True, convert_to_iter_based=True),
 ]
-randomness = dict(seed=0)

@@ -1,0 +1,12 @@
+# The same, wider.
+_base_ = 'faster_rcnn_narrow.py'
+
+model = dict(
+    backbone=dict(base_channels=24),
+    neck=dict(in_channels=[24, 48, 96, 192], out_channels=64),
+    rpn_head=dict(in_channels=64, feat_channels=64),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=64),
+        bbox_head=dict(in_channels=64, fc_out_channels=256),
+    ),
+)

@@ -1,0 +1,12 @@
+# The Mask R-CNN of mask_rcnn_student.py learns by CWT. Its teacher first: tools/train.py configs/mini/mask_rcnn_teacher.py
+_base_ = ['mask_rcnn_student.py', '_base_/cwt_fpn.py']
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    teacher='{{fileDirname}}/mask_rcnn_teacher.py',
+    teacher_ckpt='work_dirs/mask_rcnn_teacher/epoch_24.pth',
+    distiller=_base_.distiller,
+)
+custom_imports = dict(imports=['mmkd_ext'])

@@ -1,0 +1,15 @@
+# A narrow PSPNet with an auxiliary head, trained from scratch.
+_base_ = [
+    'mmseg::_base_/models/pspnet_r50-d8.py',
+    '_base_/digit_scenes_segmentation.py',
+    '_base_/schedule_short.py',
+]
+
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    pretrained=None,
+    data_preprocessor=dict(size_divisor=32),
+    backbone=dict(depth=18, base_channels=16, stem_channels=16, norm_cfg=norm_cfg),
+    decode_head=dict(in_channels=128, channels=32, num_classes=11, norm_cfg=norm_cfg),
+    auxiliary_head=dict(in_channels=64, channels=32, num_classes=11, norm_cfg=norm_cfg),
+)

@@ -1,0 +1,15 @@
+# The student's teacher: wider, and trained for longer.
+_base_ = [
+    'mmseg::_base_/models/pspnet_r50-d8.py',
+    '_base_/digit_scenes_segmentation.py',
+    '_base_/schedule_long.py',
+]
+
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    pretrained=None,
+    data_preprocessor=dict(size_divisor=32),
+    backbone=dict(depth=18, base_channels=32, stem_channels=32, norm_cfg=norm_cfg),
+    decode_head=dict(in_channels=256, channels=64, num_classes=11, norm_cfg=norm_cfg),
+    auxiliary_head=dict(in_channels=128, channels=64, num_classes=11, norm_cfg=norm_cfg),
+)

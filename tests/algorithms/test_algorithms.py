@@ -1,0 +1,609 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS
+from mmengine.runner.checkpoint import get_state_dict, load_checkpoint, load_state_dict, save_checkpoint
+from torch import Tensor, nn
+from toys import ToyModel, ToyStage, batch, toy
+
+from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.self_distill import SelfDistill
+from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
+from mmkd_ext.errors import ConfigError
+
+
+def distiller(student: str = 'backbone', teacher: str = 'backbone') -> dict:
+    """CWT of two modules' outputs, through a connector from 4 to 6 channels."""
+    return dict(
+        type='ConfigurableDistiller',
+        student_recorders=dict(s=dict(type='ModuleOutputs', source=student)),
+        teacher_recorders=dict(t=dict(type='ModuleOutputs', source=teacher)),
+        connectors=dict(mlp=dict(type='ChannelMLPConnector', in_channels=4, out_channels=6)),
+        distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=0.01)),
+        loss_forward_mappings=dict(
+            loss_cwt=dict(
+                student=dict(from_student=True, recorder='s', connector='mlp'),
+                teacher=dict(from_student=False, recorder='t'),
+            )
+        ),
+    )
+
+
+def make(student: Any = None, teacher: Any = None, **kwargs: Any) -> SingleTeacherDistill:
+    student, teacher = student or toy(1), teacher or toy(2, width=6)
+    torch.manual_seed(3)
+    return SingleTeacherDistill(student, teacher, **{'distiller': distiller(), **kwargs})
+
+
+def make_self(student: Any = None, **kwargs: Any) -> SelfDistill:
+    """The neck's output teaches the backbone; both have 4 channels."""
+    cfg = distiller(teacher='neck')
+    cfg['connectors']['mlp']['out_channels'] = 4
+    torch.manual_seed(3)
+    return SelfDistill(student or toy(1), **{'distiller': cfg, **kwargs})
+
+
+def records(algorithm: DistillAlgorithm) -> list:
+    parts = algorithm.distiller
+    return [r for taps in (parts.student_recorders, parts.teacher_recorders) for r in taps.recorders.values()]
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    return sum(value for name, value in losses.items() if 'loss' in name)
+
+
+@pytest.fixture
+def algorithm() -> SingleTeacherDistill:
+    return make()
+
+
+class TestCheckpoints:
+    def test_weights_stand_under_the_students_names_and_the_distillers(self, algorithm: SingleTeacherDistill) -> None:
+        student = list(toy(1).state_dict())
+        ours = [f'distiller.connectors.mlp.mlp.{i}.{kind}' for i in (0, 2) for kind in ('weight', 'bias')]
+        assert list(algorithm.state_dict()) == student + ours
+        assert list(get_state_dict(algorithm)) == student + ours, "mmengine's own walk over the modules"
+        assert [name for name, _ in algorithm.named_parameters()] == [
+            *(name for name, _ in toy(1).named_parameters()),
+            *ours,
+        ]
+
+    def test_they_load_into_the_plain_student_strictly(self, algorithm: SingleTeacherDistill) -> None:
+        state = {k: v for k, v in algorithm.state_dict().items() if not k.startswith('distiller.')}
+        plain = toy(9)
+        plain.load_state_dict(state, strict=True)
+        x = batch()['inputs']
+        assert torch.equal(plain.eval()(x), algorithm.eval()(x))
+
+    @pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
+    def test_they_load_into_another_algorithm_strictly(self, algorithm: SingleTeacherDistill, load: Any) -> None:
+        other = make(toy(9))
+        torch.nn.init.zeros_(other.distiller.connectors['mlp'].mlp[0].weight)
+        load(other, algorithm.state_dict(), strict=True)
+        for (name, found), expected in zip(other.state_dict().items(), algorithm.state_dict().values(), strict=True):
+            assert torch.equal(found, expected), name
+
+    def test_a_weight_that_is_not_there_is_still_reported(self, algorithm: SingleTeacherDistill) -> None:
+        state = algorithm.state_dict()
+        state.pop('head.bias')
+        state['tail.bias'] = torch.zeros(3)
+        state['distiller.tail.bias'] = torch.zeros(3)
+        with pytest.raises(RuntimeError) as caught:
+            make().load_state_dict(state, strict=True)
+        assert all(name in str(caught.value) for name in ('"head.bias"', '"tail.bias"', '"distiller.tail.bias"'))
+
+    @pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
+    def test_weights_that_mmrazor_saved_are_taken(self, algorithm: SingleTeacherDistill, load: Any) -> None:
+        theirs = {
+            name if name.startswith('distiller.') else f'architecture.{name}': value
+            for name, value in algorithm.state_dict().items()
+        }
+        other = make(toy(9))
+        load(other, theirs, strict=True)
+        assert torch.equal(other.gain, algorithm.gain)
+        assert torch.equal(other.head.weight, algorithm.head.weight)
+        assert torch.equal(other.student.backbone.norm.running_var, algorithm.backbone.norm.running_var)
+
+    def test_a_saved_file_is_read_by_mmengine_without_a_word_of_mismatch(
+        self, algorithm: SingleTeacherDistill, tmp_path: Path, capfd: pytest.CaptureFixture
+    ) -> None:
+        path = tmp_path / 'epoch_1.pth'
+        save_checkpoint(dict(state_dict=get_state_dict(algorithm), meta={}), str(path))
+        load_checkpoint(make(toy(9)), str(path))
+        assert 'unexpected key' not in ''.join(capfd.readouterr())
+
+    def test_a_students_own_renaming_of_old_weights_still_works(self) -> None:
+        class Renaming(ToyModel):
+            def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+                for key in [key for key in state_dict if key.startswith(f'{prefix}old_head.')]:
+                    state_dict[key.replace('old_head', 'head')] = state_dict.pop(key)
+                super()._load_from_state_dict(state_dict, prefix, *args)
+
+        algorithm = make(Renaming())
+        state = {key.replace('head.', 'old_head.'): value + 1 for key, value in toy(1).state_dict().items()}
+        algorithm.load_state_dict(state, strict=False)
+        assert torch.equal(algorithm.head.bias, state['old_head.bias'])
+
+
+class TestTeacher:
+    def test_it_is_in_no_list_of_the_algorithms_parts(self, algorithm: SingleTeacherDistill) -> None:
+        theirs = algorithm.teacher.model
+        parameters = {id(p) for p in theirs.parameters()} | {id(b) for b in theirs.buffers()}
+        assert not parameters & {id(t) for t in (*algorithm.parameters(), *algorithm.buffers())}
+        assert not {id(m) for m in theirs.modules()} & {id(m) for m in algorithm.modules()}
+        assert not any('teacher' in name for name, _ in algorithm.named_modules())
+        assert not any('teacher' in name for name in algorithm.state_dict())
+
+    def test_it_is_frozen_and_stays_in_eval_mode(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.train()
+        assert algorithm.training
+        assert algorithm.student.training
+        assert not any(module.training for module in algorithm.teacher.model.modules())
+        assert not any(p.requires_grad for p in algorithm.teacher.model.parameters())
+
+    def test_it_is_put_back_to_eval_mode_where_something_woke_it(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.teacher.model.train()
+        before = copy.deepcopy(algorithm.teacher.model.state_dict())
+        algorithm.train()
+        algorithm(**batch(), mode='loss')
+        torch.testing.assert_close(algorithm.teacher.model.state_dict(), before)
+
+    def test_a_step_changes_student_and_connector_but_no_bit_of_it(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.train()
+        before = copy.deepcopy(algorithm.teacher.model.state_dict())
+        ours = copy.deepcopy(dict(algorithm.named_parameters()))
+        optimiser = torch.optim.SGD(algorithm.parameters(), lr=0.1)
+        total(algorithm(**batch(), mode='loss')).backward()
+        optimiser.step()
+        for name, value in algorithm.teacher.model.state_dict().items():
+            assert torch.equal(value, before[name]), name
+        for name, parameter in algorithm.named_parameters():
+            if name != 'backbone.conv.bias':  # the batch norm behind it takes its effect away
+                assert not torch.equal(parameter, ours[name]), name
+
+    def test_its_forward_stops_at_the_last_record_that_is_needed(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm(**batch(), mode='loss')
+        assert algorithm.teacher.model.calls == ['backbone']
+        assert algorithm.student.calls == ['backbone', 'neck', 'head']
+
+    def test_it_is_not_run_where_only_a_parameter_of_it_is_needed(self) -> None:
+        cfg = distiller()
+        cfg['connectors'] = {}
+        cfg['student_recorders'] = dict(s=dict(type='Parameter', source='neck.weight'))
+        cfg['teacher_recorders'] = dict(t=dict(type='Parameter', source='neck.weight'))
+        del cfg['loss_forward_mappings']['loss_cwt']['student']['connector']
+        algorithm = make(teacher=toy(2), distiller=cfg)
+        losses = algorithm(**batch(), mode='loss')
+        expected = 0.01 * (algorithm.neck.weight - algorithm.teacher.model.neck.weight).square().sum() / 4
+        torch.testing.assert_close(losses['distill.loss_cwt'], expected)
+        assert algorithm.teacher.model.calls == []
+
+    def test_it_is_not_run_for_predictions_and_features(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm(**batch(), mode='predict')
+        algorithm(**batch(), mode='tensor')
+        assert algorithm.teacher.model.calls == []
+
+    def test_it_runs_on_the_students_images_without_a_graph(self, algorithm: SingleTeacherDistill) -> None:
+        seen = []
+        hook = algorithm.teacher.model.backbone.register_forward_hook(lambda m, args, out: seen.append((args[0], out)))
+        data = batch()
+        algorithm(**data, mode='loss')
+        hook.remove()
+        assert seen[0][0] is data['inputs'], 'equal pixels need no work'
+        assert not seen[0][1].requires_grad
+
+    @pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+    def test_it_follows_to_another_dtype(self, algorithm: SingleTeacherDistill, dtype: torch.dtype) -> None:
+        algorithm.to(dtype)
+        assert {p.dtype for p in (*algorithm.teacher.model.parameters(), *algorithm.parameters())} == {dtype}
+        data = batch()
+        assert algorithm(data['inputs'].to(dtype), mode='loss')['distill.loss_cwt'].isfinite()
+
+    def test_it_follows_to_another_device(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.to('meta')
+        assert all(t.is_meta for t in (*algorithm.teacher.model.parameters(), *algorithm.teacher.model.buffers()))
+        assert algorithm.gain is algorithm.student.gain
+        assert algorithm.gain.is_meta
+
+    @pytest.mark.parametrize(
+        ('kwargs', 'message'),
+        [
+            (dict(teacher_trainable=True), r'^model\.teacher_trainable must be False'),
+            (dict(teacher_norm_eval=False), r'^model\.teacher_norm_eval must be True'),
+        ],
+    )
+    def test_switches_that_would_wake_it_are_refused(self, kwargs: dict, message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
+            make(**kwargs)
+
+    def test_mmrazors_switches_in_their_only_setting_are_accepted(self) -> None:
+        make(teacher_trainable=False, teacher_norm_eval=True, teacher_module_inplace=False, module_inplace=False)
+
+
+class TestCopies:
+    @pytest.mark.parametrize('update_buffers', [False, True])
+    def test_an_average_shares_the_teacher_and_averages_the_student(
+        self, algorithm: SingleTeacherDistill, update_buffers: bool
+    ) -> None:
+        average = ExponentialMovingAverage(algorithm, momentum=0.25, update_buffers=update_buffers)
+        assert average.module.teacher is algorithm.teacher
+        assert not {id(p) for p in average.parameters()} & {id(p) for p in algorithm.parameters()}
+        average.update_parameters(algorithm)
+        before = algorithm.head.weight.detach().clone(), algorithm.gain.detach().clone()
+        with torch.no_grad():
+            algorithm.head.weight.add_(4)
+            algorithm.gain.add_(4)
+        average.update_parameters(algorithm)
+        torch.testing.assert_close(average.module.head.weight, before[0] + 1)
+        torch.testing.assert_close(average.module.gain, before[1] + 1)
+
+    def test_the_averages_predictions_are_those_of_its_own_weights(self, algorithm: SingleTeacherDistill) -> None:
+        average = ExponentialMovingAverage(algorithm).module.eval()
+        x = batch()['inputs']
+        expected = algorithm.eval()(x)
+        with torch.no_grad():
+            for parameter in algorithm.parameters():
+                parameter.zero_()
+        assert torch.equal(average(x), expected)
+        with torch.no_grad():
+            average.gain.zero_()
+            average.head.bias.zero_()
+        assert not average(x).any()
+
+    def test_the_teacher_is_not_counted_in_a_copys_state(self, algorithm: SingleTeacherDistill) -> None:
+        assert list(copy.deepcopy(algorithm).state_dict()) == list(algorithm.state_dict())
+
+
+class TestLoss:
+    def test_student_and_distillation_losses_have_their_prefixes(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.eval()
+        data = batch()
+        losses = algorithm(**data, mode='loss')
+        expected = {f'student.{k}': v for k, v in toy(1).eval()(**data, mode='loss').items()}
+        record = toy(1).eval().backbone(data['inputs']), toy(2, width=6).eval().backbone(data['inputs'])
+        connected = algorithm.distiller.connectors['mlp'](record[0])
+        expected['distill.loss_cwt'] = 0.01 * (connected - record[1]).square().sum() / 4
+        assert list(losses) == list(expected)
+        torch.testing.assert_close(losses, expected)
+
+    def test_a_train_step_sums_the_losses_and_logs_them(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.train()
+        optimiser = OptimWrapper(torch.optim.SGD(algorithm.parameters(), lr=0.1))
+        logs = algorithm.train_step(batch(), optimiser)
+        assert logs['loss'].item() == pytest.approx((logs['student.loss_cls'] + logs['distill.loss_cwt']).item())
+        assert logs['distill.loss_cwt'] > 0
+        assert 'student.accuracy' in logs
+
+    def test_mixed_precision_trains_with_a_loss_in_float32(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.train()
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            losses = algorithm(**batch(), mode='loss')
+        assert losses['distill.loss_cwt'].dtype == torch.float32
+        total(losses).backward()
+        assert all(p.grad.isfinite().all() for p in algorithm.parameters())
+
+    def test_no_record_outlives_the_step(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm(**batch(), mode='loss')
+        assert len(records(algorithm)) == 2
+        assert not any(recorder.records or recorder._watched for recorder in records(algorithm))
+
+    @pytest.mark.parametrize('where', ['backbone', 'head'])
+    def test_no_record_outlives_a_step_that_fails(self, algorithm: SingleTeacherDistill, where: str) -> None:
+        def fail(*_: Any) -> None:
+            raise KeyError('out of luck')
+
+        hook = getattr(algorithm.student, where).register_forward_hook(fail)
+        with pytest.raises(KeyError):
+            algorithm(**batch(), mode='loss')
+        assert not any(recorder.records or recorder._watched for recorder in records(algorithm))
+        hook.remove()
+        assert 'distill.loss_cwt' in algorithm(**batch(), mode='loss')
+
+    def test_every_step_records_anew(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.eval()
+        first, second = (algorithm(**batch(), mode='loss')['distill.loss_cwt'] for _ in range(2))
+        torch.testing.assert_close(first, second)
+
+    def test_the_record_is_safe_from_the_students_inplace_relu(self) -> None:
+        cfg = distiller(student='backbone.norm', teacher='backbone.norm')
+        algorithm = make(distiller=cfg)
+        for _ in range(3):
+            data = batch()
+            loss = algorithm.eval()(**data, mode='loss')['distill.loss_cwt']
+            s, t = (m.eval().backbone for m in (toy(1), toy(2, width=6)))
+            connected = algorithm.distiller.connectors['mlp'](s.norm(s.conv(data['inputs'])))
+            expected = 0.01 * (connected - t.norm(t.conv(data['inputs']))).square().sum() / 4
+            torch.testing.assert_close(loss, expected)
+
+    def test_every_trainable_parameter_gets_a_gradient(self, algorithm: SingleTeacherDistill) -> None:
+        total(algorithm(**batch(), mode='loss')).backward()
+        assert [name for name, p in algorithm.named_parameters() if p.grad is None] == []
+
+    @pytest.mark.parametrize(('samples', 'of'), [(True, r'images/0\.png, images/1\.png'), (False, 'this batch')])
+    def test_a_loss_that_is_not_finite_stops_with_its_name_and_the_images(
+        self, algorithm: SingleTeacherDistill, samples: bool, of: str
+    ) -> None:
+        data = batch(2)
+        data['inputs'][0, 0, 0, 0] = float('nan')
+        if not samples:
+            del data['data_samples']
+        with pytest.raises(FloatingPointError, match=rf'distill_losses: loss_cwt=nan is not finite, for {of}'):
+            algorithm(**data, mode='loss')
+        assert not any(recorder.records for recorder in records(algorithm))
+
+
+class TestSwitches:
+    def test_stopped_distillation_leaves_the_students_losses(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.distillation_stopped = True
+        losses = algorithm.eval()(**batch(), mode='loss')
+        expected = toy(1).eval()(**batch(), mode='loss')['loss_cls']
+        torch.testing.assert_close(total(losses), expected)
+        assert algorithm.teacher.model.calls == []
+
+    def test_stopped_distillation_keeps_the_connectors_in_the_graph(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.distillation_stopped = True
+        total(algorithm(**batch(), mode='loss')).backward()
+        assert [name for name, p in algorithm.named_parameters() if p.grad is None] == []
+        assert not any(p.grad.any() for p in algorithm.distiller.parameters())
+
+    def test_stopped_distillation_without_connectors_adds_nothing(self) -> None:
+        cfg = distiller()
+        cfg['connectors'] = {}
+        del cfg['loss_forward_mappings']['loss_cwt']['student']['connector']
+        algorithm = make(teacher=toy(2), distiller=cfg)
+        algorithm.distillation_stopped = True
+        assert list(algorithm(**batch(), mode='loss')) == ['student.loss_cls', 'student.accuracy']
+
+    def test_distillation_may_go_on_after_a_stop(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.distillation_stopped = True
+        algorithm(**batch(), mode='loss')
+        algorithm.distillation_stopped = False
+        assert 'distill.loss_cwt' in algorithm(**batch(), mode='loss')
+
+    @pytest.mark.parametrize('build', [make, make_self])
+    def test_the_students_own_losses_can_be_left_out(self, build: Any) -> None:
+        algorithm = build(calculate_student_loss=False)
+        assert list(algorithm(**batch(), mode='loss')) == ['distill.loss_cwt']
+        total(algorithm(**batch(), mode='loss')).backward()
+        assert algorithm.backbone.conv.weight.grad.abs().sum() > 0
+
+    def test_a_frozen_student_trains_connectors_alone(self) -> None:
+        algorithm = make(student_trainable=False)
+        total(algorithm(**batch(), mode='loss')).backward()
+        trained = {name for name, p in algorithm.named_parameters() if p.grad is not None}
+        assert trained == {f'distiller.connectors.mlp.mlp.{i}.{kind}' for i in (0, 2) for kind in ('weight', 'bias')}
+        assert not any(p.requires_grad for p in algorithm.student.parameters())
+
+
+class TestTheStudentShinesThrough:
+    def test_its_attributes_and_methods_are_found(self, algorithm: SingleTeacherDistill) -> None:
+        assert algorithm.note == 'of the model'
+        assert algorithm.gain is algorithm.student.gain
+        assert algorithm.backbone is algorithm.student.backbone
+        assert algorithm.extract_feat(batch()['inputs']).shape == (4, 4, 4, 4)
+        assert not hasattr(algorithm, 'bbox_head')
+        with pytest.raises(AttributeError, match='bbox_head'):
+            _ = algorithm.bbox_head
+
+    def test_features_and_predictions_are_its_own(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm.eval()
+        data, plain = batch(), toy(1).eval()
+        assert torch.equal(algorithm(data['inputs']), plain(data['inputs']))
+        assert algorithm(**data, mode='predict') == plain(**data, mode='predict')
+        assert algorithm.val_step(data) == plain.val_step(data)
+        assert algorithm.test_step(data) == plain.test_step(data)
+
+    def test_its_own_train_method_is_heeded(self) -> None:
+        class NormEval(ToyModel):
+            def train(self, mode: bool = True) -> 'NormEval':
+                super().train(mode)
+                self.backbone.norm.eval()
+                return self
+
+        algorithm = make(NormEval())
+        algorithm.train()
+        assert not algorithm.backbone.norm.training
+        assert algorithm.head.training
+        algorithm.eval()
+        assert not any(module.training for module in algorithm.modules())
+        assert not algorithm.student.training
+
+    def test_its_buffers_are_updated_in_the_algorithm_too(self, algorithm: SingleTeacherDistill) -> None:
+        algorithm(**batch(), mode='loss')
+        assert algorithm.state_dict()['seen'] == 4
+        assert algorithm.seen is algorithm.student.seen
+
+    def test_its_preprocessor_is_the_algorithms(self) -> None:
+        student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[1, 1, 1]))
+        algorithm = make(student)
+        assert algorithm.data_preprocessor is student.data_preprocessor
+        assert not any(name.startswith('data_preprocessor') for name in algorithm.state_dict())
+
+
+class TestSelfDistill:
+    def test_the_student_runs_once_a_step(self) -> None:
+        algorithm = make_self()
+        losses = algorithm(**batch(), mode='loss')
+        assert algorithm.student.calls == ['backbone', 'neck', 'head']
+        assert list(losses) == ['student.loss_cls', 'student.accuracy', 'distill.loss_cwt']
+
+    def test_what_teaches_gets_no_gradient(self) -> None:
+        algorithm = make_self(calculate_student_loss=False)
+        total(algorithm(**batch(), mode='loss')).backward()
+        assert algorithm.neck.weight.grad is None
+        assert algorithm.backbone.conv.weight.grad.abs().sum() > 0
+
+    def test_the_value_is_that_of_the_two_records(self) -> None:
+        algorithm, data = make_self().eval(), batch()
+        loss = algorithm(**data, mode='loss')['distill.loss_cwt']
+        shallow = toy(1).eval().backbone(data['inputs'])
+        deep = toy(1).eval().neck(shallow)
+        connected = algorithm.distiller.connectors['mlp'](shallow)
+        torch.testing.assert_close(loss, 0.01 * (connected - deep).square().sum() / 4)
+
+    def test_no_record_outlives_the_step(self) -> None:
+        algorithm = make_self()
+        algorithm(**batch(), mode='loss')
+        with pytest.raises(RuntimeError):
+            algorithm(torch.zeros(4, 5, 8, 8), mode='loss')
+        assert not any(recorder.records for recorder in records(algorithm))
+
+    def test_it_can_be_stopped(self) -> None:
+        algorithm = make_self()
+        algorithm.distillation_stopped = True
+        losses = algorithm(**batch(), mode='loss')
+        assert 'distill.loss_cwt' not in losses
+        total(losses).backward()
+        assert [name for name, p in algorithm.named_parameters() if p.grad is None] == []
+
+    def test_a_missing_source_on_the_teaching_side_is_named(self) -> None:
+        cfg = distiller(teacher='nek')
+        with pytest.raises(ConfigError, match=r"^model\.distiller\.teacher_recorders\.t\.source='nek' .*'neck'"):
+            make_self(distiller=cfg)
+
+
+class TestBuilding:
+    def test_everything_may_come_from_a_config(self) -> None:
+        cfg = dict(
+            type='mmkd_ext.SingleTeacherDistill',
+            architecture=dict(type='ToyModel', width=4),
+            teacher=dict(type=ToyModel, width=6),
+            teacher_strict=False,
+            distiller=distiller(),
+        )
+        before = copy.deepcopy(cfg)
+        algorithm = MODELS.build(cfg)
+        assert type(algorithm) is SingleTeacherDistill
+        assert cfg == before
+        assert 'distill.loss_cwt' in algorithm(**batch(), mode='loss')
+        assert type(MODELS.build(ConfigDict(copy.deepcopy(cfg)))) is SingleTeacherDistill
+
+    def test_mmrazors_fpn_teacher_distill_is_the_same_class(self) -> None:
+        assert MODELS.get('mmkd_ext.FpnTeacherDistill') is SingleTeacherDistill
+
+    @pytest.mark.parametrize('form', [str, Path, lambda path: dict(cfg_path=str(path), pretrained=False)])
+    def test_a_student_may_come_from_a_config_file(self, tmp_path: Path, form: Any) -> None:
+        path = tmp_path / 'student.py'
+        path.write_text("model = dict(type='ToyModel', width=4, classes=5)\n")
+        assert make(form(path)).head.out_features == 5
+
+    def test_the_preprocessor_of_the_config_file_is_used(self, tmp_path: Path) -> None:
+        path = tmp_path / 'student.py'
+        path.write_text(
+            "model = dict(type='ToyModel', width=4)\n"
+            "data_preprocessor = dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1])\n"
+        )
+        assert make(str(path)).data_preprocessor.mean.flatten().tolist() == [5, 6, 7]
+
+    def test_a_preprocessor_given_beside_goes_to_a_student_that_names_none(self) -> None:
+        given = dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1])
+        own = dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[1, 1, 1])
+        none, other = (dict(type='ToyModel', width=4, **more) for more in ({}, dict(data_preprocessor=own)))
+        assert make(none, data_preprocessor=given).data_preprocessor.mean.flatten().tolist() == [5, 6, 7]
+        assert make(other, data_preprocessor=given).data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+
+    def test_a_built_preprocessor_given_beside_is_not_dropped(self) -> None:
+        given = MODELS.build(dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1]))
+        assert make(dict(type='ToyModel', width=4), data_preprocessor=given).data_preprocessor is given
+
+    def test_an_init_cfg_given_beside_replaces_the_students(self) -> None:
+        init = dict(type='Constant', layer='Linear', val=0.5)
+        algorithm = make(dict(type='ToyModel', width=4), init_cfg=init)
+        algorithm.init_weights()
+        assert (algorithm.head.weight == 0.5).all()
+
+    def test_init_weights_reaches_student_and_distiller_but_no_loaded_teacher(self) -> None:
+        class Initialised(nn.Conv2d):
+            def init_weights(self) -> None:
+                nn.init.constant_(self.weight, 0.25)
+
+        cfg = distiller()
+        cfg['connectors']['mlp'] = dict(type=Initialised, in_channels=4, out_channels=6, kernel_size=1)
+        algorithm = make(distiller=cfg)
+        before = copy.deepcopy(algorithm.teacher.model.state_dict())
+        algorithm.init_weights()
+        assert algorithm.student.initialised == 1
+        assert (algorithm.distiller.connectors['mlp'].weight == 0.25).all()
+        assert algorithm.teacher.model.initialised == 0
+        torch.testing.assert_close(algorithm.teacher.model.state_dict(), before)
+
+    def test_init_weights_reaches_a_teacher_that_initialises_itself(self, tmp_path: Path) -> None:
+        path = tmp_path / 'teacher.pth'
+        torch.save(toy(8, width=6).state_dict(), path)
+        init = dict(type='Pretrained', checkpoint=str(path))
+        algorithm = make(teacher=dict(type='ToyModel', width=6, init_cfg=init))
+        algorithm.init_weights()
+        assert torch.equal(algorithm.teacher.model.head.weight, toy(8, width=6).head.weight)
+        assert not algorithm.teacher.model.training
+
+    @pytest.mark.parametrize('name', ['distiller', 'teacher', 'architecture'])
+    def test_a_student_with_a_part_of_a_name_used_here_is_refused(self, name: str) -> None:
+        student = toy(1)
+        student.add_module(name, nn.Identity())
+        with pytest.raises(ConfigError, match=rf"^model\.architecture: ToyModel has a part named '{name}'"):
+            make(student)
+
+    def test_a_part_of_a_model_is_refused_as_student(self) -> None:
+        with pytest.raises(ConfigError, match=r'^model\.architecture must be a whole model, but ToyStage'):
+            make(ToyStage(4))
+
+    @pytest.mark.parametrize(
+        ('side', 'key'), [('student', 'architecture'), ('teacher', 'teacher')]
+    )
+    @pytest.mark.parametrize(
+        ('source', 'message'),
+        [
+            (3, r" must be a package path such as 'mmdet::.*or a dict with `type`, got 3"),
+            ([], ' must be a package path'),
+            (dict(width=4), r" must be a package path .*got \{'width': 4\}"),
+            ('no/such/file.py', r': there is no config file no/such/file\.py \(looked from /'),
+            ('mmengine_nope::a.py', r': mmengine_nope::a\.py cannot be read'),
+            (dict(type='NoSuchModel'), r' cannot be built: .*NoSuchModel is not in'),
+            (dict(type='ToyModel', wdith=4), r" cannot be built: .*unexpected keyword argument 'wdith'"),
+            (dict(type='ToyModel', data_preprocessor=3), r' cannot be built: .*data_preprocessor should be a `dict`'),
+        ],
+    )
+    def test_a_model_that_cannot_be_built_is_refused_with_its_key(
+        self, side: str, key: str, source: Any, message: str
+    ) -> None:
+        kwargs = {'student': toy(1), 'teacher': toy(2, width=6), side: source}
+        with pytest.raises(ConfigError, match=rf'^model\.{key}{message}'):
+            SingleTeacherDistill(kwargs['student'], kwargs['teacher'], distiller())
+
+    @pytest.mark.parametrize(
+        ('text', 'message'), [('lr = 1', 'defines no `model`'), ('model = (', 'cannot be read'), ('model = 3', 'defines no `model`')]
+    )
+    def test_a_config_file_without_a_model_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        path = tmp_path / 'student.py'
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=rf'^model\.architecture: .*student\.py {message}'):
+            make(str(path))
+
+    @pytest.mark.parametrize(
+        ('side', 'message'),
+        [
+            ('student', r"student_recorders\.s\.source='bakbone' is no module of ToyModel; the nearest are 'backbone', "),
+            ('teacher', r"teacher_recorders\.t\.source='bakbone' is no module of ToyModel; the nearest are 'backbone', "),
+        ],
+    )
+    def test_a_source_that_is_in_no_model_is_refused_before_the_first_step(self, side: str, message: str) -> None:
+        with pytest.raises(ConfigError, match=rf'^model\.distiller\.{message}'):
+            make(distiller=distiller(**{side: 'bakbone'}))
+
+    def test_a_distiller_that_is_none_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r'^model\.distiller must be a dict with the key `type`'):
+            make(distiller=None)
+
+    def test_a_mistake_in_the_distiller_is_named_by_its_whole_key(self) -> None:
+        cfg = distiller()
+        cfg['distill_losses']['loss_cwt']['alpa'] = 1
+        with pytest.raises(ConfigError, match=r"distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"):
+            make(distiller=cfg)
+
+

@@ -1,0 +1,378 @@
+import copy
+import os
+from collections import OrderedDict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
+from torch import Tensor, nn
+from toys import ToyModel, toy
+
+from mmkd_ext.algorithms.teacher import PixelAdapter, Teacher, load_teacher
+from mmkd_ext.errors import ConfigError
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Weights of `toy(8)`, as mmengine saves them."""
+    path = tmp_path / 'teacher.pth'
+    torch.save(dict(state_dict=toy(8).state_dict(), meta=dict(epoch=1)), path)
+    return path
+
+
+def same_weights(model: nn.Module, seed: int = 8) -> bool:
+    return all(torch.equal(value, model.state_dict()[name]) for name, value in toy(seed).state_dict().items())
+
+
+def saved_with(path: Path, **changes: Tensor | None) -> Path:
+    """The file of `toy(8)` with weights replaced, added, or (None) left out; `__` in a name stands for a dot."""
+    state = toy(8).state_dict()
+    for name, value in changes.items():
+        name = name.replace('__', '.')
+        if value is None:
+            del state[name]
+        else:
+            state[name] = value
+    torch.save(dict(state_dict=state), path)
+    return path
+
+
+class RunsCommand:
+    """A pickle of it runs a command when it is loaded."""
+
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f'touch {self.witness}',)
+
+
+class TestLoading:
+    def test_all_weights_are_loaded(self, saved: Path) -> None:
+        model = toy(1)
+        load_teacher(model, str(saved))
+        assert same_weights(model)
+
+    def test_a_bare_state_dict_is_taken(self, saved: Path) -> None:
+        torch.save(toy(8).state_dict(), saved)
+        model = toy(1)
+        load_teacher(model, str(saved))
+        assert same_weights(model)
+
+    @pytest.mark.parametrize('prefix', ['module.', 'architecture.', 'module.architecture.'])
+    def test_prefixes_of_wrappers_and_of_mmrazor_are_dropped(self, tmp_path: Path, prefix: str) -> None:
+        path = tmp_path / 'wrapped.pth'
+        torch.save(dict(state_dict={prefix + k: v for k, v in toy(8).state_dict().items()}), path)
+        model = toy(1)
+        load_teacher(model, str(path))
+        assert same_weights(model)
+
+    def test_a_distilled_student_can_teach(self, tmp_path: Path) -> None:
+        """Connectors of its own training, and MMRazor's copy of its teacher, are left out."""
+        more = dict(distiller__mlp__weight=torch.ones(2), teacher__head__weight=torch.ones(9, 9))
+        model = toy(1)
+        load_teacher(model, str(saved_with(tmp_path / 'student.pth', **more)))
+        assert same_weights(model)
+
+    def test_a_training_checkpoint_with_history_buffers_is_taken(self, tmp_path: Path) -> None:
+        path = tmp_path / 'epoch_3.pth'
+        hub = dict(
+            log_scalars=OrderedDict({'train/loss': HistoryBuffer([1.5, 0.5], [1, 1])}),
+            runtime_info=OrderedDict(best=np.float64(0.5), palette=np.arange(6).reshape(2, 3)),
+            resumed_keys={'train/loss': True},
+        )
+        torch.save(dict(state_dict=toy(8).state_dict(), message_hub=hub), path)
+        model = toy(1)
+        load_teacher(model, str(path))
+        assert same_weights(model)
+
+    def test_a_norms_count_of_batches_may_be_absent_from_old_files(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'old.pth', backbone__norm__num_batches_tracked=None)
+        load_teacher(toy(1), str(path))
+
+
+class TestRefusals:
+    def refused(self, path: Path | str, *parts: str, strict: bool = True) -> None:
+        with pytest.raises(ConfigError) as caught:
+            load_teacher(toy(1), str(path), strict)
+        for part in ('model.teacher_ckpt: ', str(path), *parts):
+            assert part in str(caught.value)
+
+    def test_missing_weights_are_listed(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'a.pth', head__bias=None, gain=None)
+        self.refused(path, '2 missing (', 'head.bias', 'gain', '0 unexpected', 'model.teacher_strict=False')
+
+    def test_unexpected_weights_are_listed(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'a.pth', tail__bias=torch.ones(2))
+        self.refused(path, '0 missing', '1 unexpected (tail.bias)')
+
+    def test_long_lists_are_cut_and_counted(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'a.pth', **{f'tail{i}': torch.ones(1) for i in range(9)})
+        self.refused(path, '9 unexpected (tail0, tail1, tail2, tail3, tail4, tail5, ...)')
+
+    @pytest.mark.parametrize('strict', [True, False])
+    def test_another_number_of_classes_is_suspected(self, tmp_path: Path, strict: bool) -> None:
+        path = saved_with(tmp_path / 'a.pth', head__weight=torch.ones(80, 4), head__bias=torch.ones(80))
+        expected = 'head.weight is (80, 4) in the file and (3, 4) in the model (another number of classes?); 2 weights'
+        self.refused(path, expected, strict=strict)
+
+    def test_another_width_is_not_taken_for_another_number_of_classes(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'a.pth', head__weight=torch.ones(3, 5))
+        self.refused(path, 'head.weight is (3, 5) in the file and (3, 4) in the model; 1 weights')
+
+    def test_a_buffer_of_another_shape_is_refused(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'a.pth', backbone__norm__running_var=torch.ones(7))
+        self.refused(path, 'backbone.norm.running_var is (7,) in the file and (4,) in the model')
+
+    def test_nothing_is_loaded_of_a_file_that_is_refused_for_its_shapes(self, tmp_path: Path) -> None:
+        path = saved_with(tmp_path / 'a.pth', head__weight=torch.ones(80, 4))
+        model = toy(1)
+        with pytest.raises(ConfigError):
+            load_teacher(model, str(path))
+        assert same_weights(model, seed=1)
+
+    def test_an_absent_file_is_named(self, tmp_path: Path) -> None:
+        self.refused(tmp_path / 'nowhere.pth', 'does not exist')
+
+    def test_a_folder_is_refused(self, tmp_path: Path) -> None:
+        self.refused(tmp_path)
+
+    @pytest.mark.parametrize('share', [0.0, 0.01, 0.3, 0.7, 0.99])
+    @pytest.mark.parametrize('zipped', [True, False])
+    def test_a_truncated_file_is_refused(self, tmp_path: Path, share: float, zipped: bool) -> None:
+        whole, path = tmp_path / 'whole.pth', tmp_path / 'cut.pth'
+        torch.save(dict(state_dict=toy(8).state_dict()), whole, _use_new_zipfile_serialization=zipped)
+        content = whole.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        self.refused(path)
+
+    @pytest.mark.parametrize(
+        'content', [b'weights', b'\x00' * 64, b'<html>404</html>', b'PK\x03\x04 no zip', b'\x80\x02}q\x00.', bytes(range(256))]
+    )
+    def test_a_file_of_something_else_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / 'page.pth'
+        path.write_bytes(content)
+        self.refused(path)
+
+    def test_random_bytes_are_refused_whatever_they_are(self, tmp_path: Path) -> None:
+        path, generator = tmp_path / 'noise.pth', np.random.default_rng(5)
+        for length in (3, 10, 40, 200) * 8:
+            path.write_bytes(generator.bytes(length))
+            self.refused(path)
+
+    def test_damage_within_a_file_of_the_old_format_is_refused(self, tmp_path: Path) -> None:
+        path, generator = tmp_path / 'old.pth', np.random.default_rng(5)
+        torch.save(dict(state_dict={'a': torch.ones(3)}), path, _use_new_zipfile_serialization=False)
+        whole = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        for _ in range(40):
+            damaged = whole.copy()
+            damaged[generator.integers(len(whole), size=3)] = generator.integers(256, size=3)
+            path.write_bytes(damaged.tobytes())
+            self.refused(path)
+
+    @pytest.mark.parametrize('zipped', [True, False])
+    def test_a_file_that_would_run_code_is_refused_by_name_and_runs_nothing(self, tmp_path: Path, zipped: bool) -> None:
+        path, witness = tmp_path / 'evil.pth', tmp_path / 'witness'
+        content = dict(state_dict=toy(8).state_dict(), hook=RunsCommand(witness))
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+        self.refused(path, 'pickled code (posix.system)', 'refused because loading it would run it')
+        assert not witness.exists()
+
+    def test_a_pickled_model_is_refused_by_name(self, tmp_path: Path) -> None:
+        path = tmp_path / 'model.pth'
+        torch.save(nn.Linear(2, 2), path)
+        self.refused(path, 'torch.nn.modules.linear.Linear')
+
+    @pytest.mark.parametrize('content', [3, [torch.ones(2)], dict(state_dict=3), dict(epoch=1), torch.ones(2)])
+    def test_a_file_without_weights_is_refused(self, tmp_path: Path, content: Any) -> None:
+        path = tmp_path / 'a.pth'
+        torch.save(content, path)
+        self.refused(path, 'holds no weights')
+
+    @pytest.mark.parametrize('changes', [dict(head__bias=None), dict(tail=torch.ones(1))])
+    def test_lenient_loading_takes_what_fits(self, tmp_path: Path, changes: dict) -> None:
+        model = toy(1)
+        load_teacher(model, str(saved_with(tmp_path / 'a.pth', **changes)), strict=False)
+        assert torch.equal(model.gain, toy(8).gain)
+        assert torch.equal(model.head.weight, toy(8).head.weight)
+
+
+class TestBuilding:
+    def test_weights_are_loaded_and_the_model_is_frozen_in_eval_mode(self, saved: Path) -> None:
+        teacher = Teacher(dict(type='ToyModel'), str(saved), toy(1))
+        assert same_weights(teacher.model)
+        assert not any(p.requires_grad for p in teacher.model.parameters())
+        assert not any(m.training for m in teacher.model.modules())
+
+    def test_a_teacher_without_weights_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is missing: the teacher would be random'):
+            Teacher(dict(type='ToyModel'), None, toy(1))
+
+    def test_a_random_teacher_can_be_asked_for(self) -> None:
+        assert isinstance(Teacher(dict(type='ToyModel'), None, toy(1), strict=False).model, ToyModel)
+
+    @pytest.mark.parametrize('as_list', [False, True])
+    def test_weights_named_by_the_models_own_init_cfg_will_do(self, saved: Path, as_list: bool) -> None:
+        init = dict(type='Pretrained', checkpoint=str(saved))
+        teacher = Teacher(dict(type='ToyModel', init_cfg=[init] if as_list else init), None, toy(1))
+        teacher.init_weights()
+        assert same_weights(teacher.model)
+
+    @pytest.mark.parametrize('init', [dict(type='Constant', layer='Linear', val=0.5), [], None])
+    def test_another_init_cfg_will_not_do(self, init: Any) -> None:
+        with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is missing'):
+            Teacher(dict(type='ToyModel', init_cfg=init), None, toy(1))
+
+    def test_loaded_weights_are_not_initialised_over(self, saved: Path) -> None:
+        teacher = Teacher(dict(type='ToyModel', init_cfg=dict(type='Constant', layer='Linear', val=0)), str(saved), toy(1))
+        teacher.init_weights()
+        assert same_weights(teacher.model)
+
+    def test_a_teacher_that_says_nothing_of_pixels_sees_the_students(self, saved: Path) -> None:
+        student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2]))
+        teacher = Teacher(dict(type='ToyModel'), str(saved), student)
+        x = torch.randn(1, 3, 4, 4)
+        assert teacher.pixels(x, None) is x
+
+    def test_freezing_the_teacher_leaves_the_student_as_it_is(self, saved: Path) -> None:
+        student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2])).train()
+        Teacher(dict(type='ToyModel'), str(saved), student)
+        assert all(m.training for m in student.modules())
+        assert all(p.requires_grad for p in student.parameters())
+
+    def test_copies_share_it(self, saved: Path) -> None:
+        teacher = Teacher(dict(type='ToyModel'), str(saved), toy(1))
+        assert copy.deepcopy(teacher) is teacher
+
+
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+CAFFE = dict(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0])
+
+
+def raw(sizes: list[tuple[int, int]], kind: Any) -> dict:
+    """Images of uint8 as a data loader gives them, and samples of a toolbox."""
+    generator = torch.Generator().manual_seed(3)
+    images = [torch.randint(0, 256, (3, *size), generator=generator, dtype=torch.uint8) for size in sizes]
+    return dict(inputs=images, data_samples=[kind(metainfo=dict(img_shape=size)) for size in sizes])
+
+
+def det(**kwargs: Any) -> tuple[nn.Module, Any]:
+    models, structures = pytest.importorskip('mmdet.models'), pytest.importorskip('mmdet.structures')
+    return models.DetDataPreprocessor(**kwargs), structures.DetDataSample
+
+
+def cls(**kwargs: Any) -> tuple[nn.Module, Any]:
+    models, structures = pytest.importorskip('mmpretrain.models'), pytest.importorskip('mmpretrain.structures')
+    return models.ClsDataPreprocessor(**kwargs), structures.DataSample
+
+
+def seg(**kwargs: Any) -> tuple[nn.Module, Any]:
+    models, structures = pytest.importorskip('mmseg.models'), pytest.importorskip('mmseg.structures')
+    return models.SegDataPreProcessor(**kwargs), structures.SegDataSample
+
+
+EQUAL, UNEQUAL = [(12, 14), (12, 14)], [(12, 14), (9, 21), (17, 8)]
+RGB, BGR = dict(**IMAGENET, bgr_to_rgb=True), dict(**CAFFE, bgr_to_rgb=False)
+LOADED_RGB = dict(mean=IMAGENET['mean'], std=IMAGENET['std'])
+HALVES = dict(mean=[127.5] * 3, std=[127.5] * 3)
+
+
+class TestPixelAdapter:
+    """Against the toolboxes' own preprocessors: the adapted batch is the one that the teacher's own would make."""
+
+    @pytest.mark.parametrize(
+        ('make', 'student', 'teacher', 'sizes'),
+        [
+            (det, dict(**RGB, pad_size_divisor=8), dict(**BGR, pad_size_divisor=8), UNEQUAL),
+            (det, dict(**BGR, pad_size_divisor=8), dict(**RGB, pad_size_divisor=8), UNEQUAL),
+            (det, dict(**RGB, pad_value=0), dict(**RGB, pad_value=114), UNEQUAL),
+            (det, dict(**RGB, pad_value=3), dict(**HALVES, pad_value=-1), UNEQUAL),
+            (det, dict(bgr_to_rgb=True), RGB, UNEQUAL),
+            (det, dict(), RGB, UNEQUAL),
+            (det, RGB, dict(), UNEQUAL),
+            (det, dict(**HALVES, rgb_to_bgr=True), RGB, EQUAL),
+            (cls, dict(**LOADED_RGB, to_rgb=True), dict(**HALVES, to_rgb=False), EQUAL),
+            (cls, dict(**LOADED_RGB, to_rgb=True), dict(**CAFFE, pad_size_divisor=1), UNEQUAL),
+            (cls, dict(**HALVES), dict(**LOADED_RGB, to_rgb=True, pad_value=2), UNEQUAL),
+            (seg, dict(**RGB, size=(20, 24)), dict(**BGR, size=(20, 24)), UNEQUAL),
+            (seg, dict(**RGB, size=(20, 24), pad_val=0), dict(**HALVES, size=(20, 24), pad_val=7), UNEQUAL),
+        ],
+    )  # fmt: skip
+    def test_gives_the_batch_of_the_teachers_own_preprocessor(
+        self, make: Any, student: dict, teacher: dict, sizes: list
+    ) -> None:
+        (ours, kind), (theirs, _) = make(**student), make(**teacher)
+        batch = ours(raw(sizes, kind), training=True)
+        expected = theirs(raw(sizes, kind), training=True)['inputs']
+        before = batch['inputs'].clone()
+        found = PixelAdapter(ours, theirs)(batch['inputs'], batch['data_samples'])
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
+        assert torch.equal(batch['inputs'], before), "the student's batch is left as it is"
+
+    @pytest.mark.parametrize('sides', [(det, cls), (cls, det), (det, seg)])
+    def test_student_and_teacher_may_be_of_different_toolboxes(self, sides: tuple) -> None:
+        own = {det: RGB, cls: dict(**HALVES), seg: dict(**HALVES, bgr_to_rgb=False, size=(20, 24))}
+        (ours, kind), (theirs, other) = sides[0](**own[sides[0]]), sides[1](**own[sides[1]])
+        batch = ours(raw(EQUAL, kind), training=True)
+        expected = theirs(raw(EQUAL, other), training=True)['inputs'][..., :12, :14]
+        found = PixelAdapter(ours, theirs)(batch['inputs'], batch['data_samples'])
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+
+    @pytest.mark.parametrize('make', [det, cls])
+    def test_equal_preprocessors_need_no_work(self, make: Any) -> None:
+        (ours, kind), (theirs, _) = make(**LOADED_RGB), make(**LOADED_RGB)
+        batch = ours(raw(UNEQUAL, kind), training=True)
+        adapter = PixelAdapter(ours, theirs)
+        assert adapter.identity
+        assert adapter(batch['inputs'], batch['data_samples']) is batch['inputs']
+
+    def test_without_normalisation_on_either_side_there_is_no_work(self) -> None:
+        x = torch.randn(1, 3, 4, 4)
+        assert PixelAdapter(BaseDataPreprocessor(), ImgDataPreprocessor())(x, None) is x
+        # What is no batch of images is passed on where nothing has to be done.
+        assert PixelAdapter(BaseDataPreprocessor(), BaseDataPreprocessor())([x], None) == [x]
+
+    def test_two_conversions_are_none(self) -> None:
+        x = torch.randn(1, 3, 4, 4)
+        both = ImgDataPreprocessor(bgr_to_rgb=True), ImgDataPreprocessor(rgb_to_bgr=True)
+        assert PixelAdapter(*both)(x, None) is x
+
+    def test_channels_are_swapped_and_nothing_else_where_only_their_order_differs(self) -> None:
+        x = torch.randn(2, 3, 4, 4)
+        adapter = PixelAdapter(ImgDataPreprocessor(bgr_to_rgb=True), ImgDataPreprocessor())
+        assert torch.equal(adapter(x, None), x[:, [2, 1, 0]])
+
+    def test_grey_images_are_adapted(self) -> None:
+        ours, theirs = ImgDataPreprocessor(mean=[10], std=[2]), ImgDataPreprocessor(mean=[20], std=[4])
+        x = torch.randn(2, 1, 4, 4)
+        torch.testing.assert_close(PixelAdapter(ours, theirs)(x, None), (x * 2 + 10 - 20) / 4)
+
+    def test_samples_without_a_shape_have_no_padding(self) -> None:
+        x = torch.randn(2, 3, 4, 4)
+        adapter = PixelAdapter(ImgDataPreprocessor(**HALVES), ImgDataPreprocessor(**HALVES, pad_value=9))
+        torch.testing.assert_close(adapter(x, [SimpleNamespace(), SimpleNamespace()]), x)
+        torch.testing.assert_close(adapter(x, None), x)
+
+    def test_what_is_no_batch_of_images_is_refused_where_pixels_differ(self) -> None:
+        adapter = PixelAdapter(ImgDataPreprocessor(**HALVES), ImgDataPreprocessor(**IMAGENET))
+        for wrong in ([torch.zeros(3, 4, 4)], torch.zeros(3, 4, 4), torch.zeros(1, 3, 2, 4, 4)):
+            with pytest.raises(ConfigError, match=r'^model\.teacher: it normalises images differently'):
+                adapter(wrong, None)
+
+    def test_the_teacher_is_run_on_the_adapted_images(self, saved: Path) -> None:
+        student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', **HALVES))
+        own = dict(type='ImgDataPreprocessor', **IMAGENET, bgr_to_rgb=True)
+        from mmkd_ext.recorders.manager import RecorderManager
+
+        teacher = Teacher(dict(type='ToyModel', data_preprocessor=own), str(saved), student)
+        taps = RecorderManager(dict(t=dict(type='ModuleInputs', source='backbone')), 'key')
+        images = torch.randint(0, 256, (2, 3, 8, 8), generator=torch.Generator().manual_seed(1)).float()
+        teacher.record(taps, dict(t=1), student.data_preprocessor(dict(inputs=images))['inputs'], None)
+        expected = teacher.model.data_preprocessor(dict(inputs=images))['inputs']
+        torch.testing.assert_close(taps.get('t', data_idx=0), expected, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,654 @@
+import copy
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from mmkd_ext.build import build_part
+from mmkd_ext.compat import import_mmrazor
+from mmkd_ext.distillers.configurable import ConfigurableDistiller
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.registry import MODELS as OURS
+
+SIZES = (8, 4, 2)
+
+
+class Neck(nn.Module):
+    """Three maps of different sizes, as a tuple."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(2, channels, 1) for _ in SIZES)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(
+            conv(nn.functional.adaptive_avg_pool2d(x, size)) for conv, size in zip(self.convs, SIZES, strict=True)
+        )
+
+
+class Toy(nn.Module):
+    def __init__(self, channels: int, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.neck = Neck(channels)
+        self.head = nn.Linear(channels, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.neck(x)[0].mean(dim=(2, 3)))
+
+
+class ListLoss(nn.Module):
+    """Wants all levels at once; keeps what it was given."""
+
+    takes_levels = True
+
+    def forward(self, student: list, teacher: list) -> Tensor:
+        self.given = student, teacher
+        return sum((s.mean() - t.mean()).square() for s, t in zip(student, teacher, strict=True))
+
+
+class MatrixLoss(nn.Module):
+    """A matrix product, which autocast would compute in half precision."""
+
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> Tensor:
+        self.dtypes = student.dtype, teacher.dtype
+        return (student @ teacher.T).square().mean()
+
+
+class InplaceConnector(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(0.5)
+
+
+class TwoResults(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x + 1, 3 * x
+
+
+def source(side: str, **more: Any) -> dict:
+    return dict(from_student=side == 'student', recorder='neck', **more)
+
+
+BASE = dict(
+    student_recorders=dict(
+        neck=dict(type='ModuleOutputs', source='neck'), head=dict(type='ModuleOutputs', source='head')
+    ),
+    teacher_recorders=dict(
+        neck=dict(type='ModuleOutputs', source='neck'), head=dict(type='ModuleOutputs', source='head')
+    ),
+    connectors=dict(mlp=dict(type='ChannelMLPConnector', in_channels=3, out_channels=5, levels=3)),
+    distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=0.1)),
+    loss_forward_mappings=dict(
+        loss_cwt=dict(
+            student=source('student', data_idx=[0, 1, 2], connector='mlp'), teacher=source('teacher', data_idx=[0, 1, 2])
+        )
+    ),
+)
+STUDENT = 'loss_forward_mappings.loss_cwt.student'
+TEACHER = 'loss_forward_mappings.loss_cwt.teacher'
+DROP = object()
+
+
+def changed(*edits: tuple[str, Any]) -> dict:
+    """`BASE` with values at dotted paths replaced, added or dropped."""
+    cfg = copy.deepcopy(BASE)
+    for path, value in edits:
+        *parents, last = path.split('.')
+        place = cfg
+        for name in parents:
+            place = place[name]
+        if value is DROP:
+            del place[last]
+        else:
+            place[last] = copy.deepcopy(value)
+    return cfg
+
+
+LOGITS = [
+    ('connectors', {}),
+    ('distill_losses', dict(loss_kd=dict(type='KDLoss', tau=2.0))),
+    (
+        'loss_forward_mappings',
+        dict(
+            loss_kd=dict(
+                student=dict(from_student=True, recorder='head'), teacher=dict(from_student=False, recorder='head')
+            )
+        ),
+    ),
+]
+
+
+def logits_with(loss: dict, *edits: tuple[str, Any]) -> dict:
+    """A config with one loss of the two heads' outputs."""
+    return changed(*LOGITS, ('distill_losses.loss_kd', loss), *edits)
+
+
+@pytest.fixture
+def student() -> Toy:
+    return Toy(3, seed=1)
+
+
+@pytest.fixture
+def teacher() -> Toy:
+    return Toy(5, seed=2)
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(3))
+
+
+def make(cfg: dict, seed: int = 4) -> ConfigurableDistiller:
+    torch.manual_seed(seed)
+    return ConfigurableDistiller(**cfg)
+
+
+def run(distiller: ConfigurableDistiller, student: Toy, teacher: Toy, x: Tensor) -> dict[str, Tensor]:
+    with distiller.teacher_recorders.recording(teacher):
+        teacher(x)
+    with distiller.student_recorders.recording(student):
+        student(x)
+    return distiller.compute_distill_losses()
+
+
+class TestWiring:
+    def test_the_loss_is_that_of_the_records_named(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        losses = run(make(changed(*LOGITS)), student, teacher, x)
+        expected = OURS.build(dict(type='KDLoss', tau=2.0))(student(x), teacher(x))
+        assert list(losses) == ['loss_kd']
+        torch.testing.assert_close(losses['loss_kd'], expected)
+
+    def test_a_list_of_levels_is_the_sum_of_one_stanza_a_level(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        short = make(BASE)
+        one = dict(type='ChannelMLPConnector', in_channels=3, out_channels=5)
+        long = make(
+            changed(
+                ('connectors', {f'mlp{i}': one for i in range(3)}),
+                ('distill_losses', {f'loss_{i}': BASE['distill_losses']['loss_cwt'] for i in range(3)}),
+                (
+                    'loss_forward_mappings',
+                    {
+                        f'loss_{i}': dict(
+                            student=source('student', data_idx=i, connector=f'mlp{i}'),
+                            teacher=source('teacher', data_idx=i),
+                        )
+                        for i in range(3)
+                    },
+                ),
+            )
+        )
+        for i in range(3):
+            long.connectors[f'mlp{i}'].load_state_dict(short.connectors['mlp'][i].state_dict())
+        grads, totals = [], []
+        for distiller in (short, long):
+            student.zero_grad()
+            total = sum(run(distiller, student, teacher, x).values())
+            total.backward()
+            totals.append(total.detach())
+            grads.append([p.grad.clone() for p in (*student.neck.parameters(), *distiller.parameters())])
+        torch.testing.assert_close(totals[0], totals[1])
+        torch.testing.assert_close(grads[0], grads[1])
+        assert all(grad.abs().sum() > 0 for grad in grads[0])
+
+    def test_each_level_has_its_own_connector(self) -> None:
+        connectors = make(BASE).connectors['mlp']
+        assert len(connectors) == 3
+        assert len({id(p) for p in connectors.parameters()}) == 12
+        assert not torch.equal(*(next(connectors[i].parameters()) for i in (0, 1)))
+
+    def test_the_value_of_a_level_by_hand(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(BASE)
+        loss = run(distiller, student, teacher, x)['loss_cwt']
+        expected = 0.0
+        for mlp, s, t in zip(distiller.connectors['mlp'], student.neck(x), teacher.neck(x), strict=True):
+            expected += 0.1 * ((mlp(s) - t) ** 2).sum().item() / 2
+        assert loss.shape == ()
+        assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+    def test_lists_of_recorders_and_of_connectors_name_levels_too(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        taps = {f'level{i}': dict(type='ModuleOutputs', source=f'neck.convs.{i}') for i in range(2)}
+        one = dict(type='ChannelMLPConnector', in_channels=3, out_channels=5)
+        names = dict(recorder=['level0', 'level1'])
+        distiller = make(
+            changed(
+                ('student_recorders', taps),
+                ('teacher_recorders', taps),
+                ('connectors', dict(a=one, b=one)),
+                (STUDENT, dict(from_student=True, connector=['a', 'b'], **names)),
+                (TEACHER, dict(from_student=False, **names)),
+            )
+        )
+        loss = run(distiller, student, teacher, x)['loss_cwt']
+        expected = sum(
+            0.1 * (distiller.connectors[name](student.neck(x)[i]) - teacher.neck(x)[i]).square().sum() / 2
+            for i, name in enumerate('ab')
+        )
+        torch.testing.assert_close(loss, expected)
+
+    def test_an_argument_without_a_list_is_given_to_every_level(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        class Shared(nn.Module):
+            def forward(self, student: Tensor, factor: Tensor) -> Tensor:
+                return student.sum() * factor.sum()
+
+        distiller = make(
+            changed(
+                ('connectors', {}),
+                ('distill_losses.loss_cwt', dict(type=Shared)),
+                (
+                    'loss_forward_mappings.loss_cwt',
+                    dict(
+                        student=source('student', data_idx=[0, 2]),
+                        factor=dict(from_student=False, recorder='head'),
+                    ),
+                ),
+            )
+        )
+        maps = student.neck(x)
+        expected = (maps[0].sum() + maps[2].sum()) * teacher(x).sum()
+        torch.testing.assert_close(run(distiller, student, teacher, x)['loss_cwt'], expected)
+
+    def test_a_loss_that_takes_levels_gets_the_lists(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(changed(('distill_losses.loss_cwt', dict(type=ListLoss))))
+        loss = run(distiller, student, teacher, x)['loss_cwt']
+        given = distiller.distill_losses['loss_cwt'].given
+        assert [[tuple(m.shape) for m in maps] for maps in given] == [[(2, 5, n, n) for n in SIZES]] * 2
+        assert loss.shape == ()
+
+    def test_a_list_of_connectors_is_applied_in_sequence(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        chain = [dict(type='ChannelMLPConnector', in_channels=a, out_channels=b) for a, b in ((3, 4), (4, 5))]
+        distiller = make(
+            changed(('connectors.mlp', chain), (f'{STUDENT}.data_idx', 1), (f'{TEACHER}.data_idx', 1))
+        )
+        loss = run(distiller, student, teacher, x)['loss_cwt']
+        first, second = distiller.connectors['mlp']
+        expected = 0.1 * (second(first(student.neck(x)[1])) - teacher.neck(x)[1]).square().sum() / 2
+        torch.testing.assert_close(loss, expected)
+
+    def test_connector_idx_picks_one_of_a_connectors_results(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(
+            changed(
+                ('connectors.mlp', dict(type=TwoResults)),
+                (STUDENT, source('teacher', data_idx=0, connector='mlp', connector_idx=1)),
+                (TEACHER, source('teacher', data_idx=0)),
+            )
+        )
+        expected = 0.1 * (2 * teacher.neck(x)[0]).square().sum() / 2
+        torch.testing.assert_close(run(distiller, student, teacher, x)['loss_cwt'], expected.detach())
+
+    def test_an_argument_with_a_default_may_be_left_out_and_may_be_given(self) -> None:
+        make(logits_with(dict(type=MatrixLoss)))
+        labels = ('loss_forward_mappings.loss_kd.labels', dict(from_student=True, recorder='neck', data_idx=0))
+        make(logits_with(dict(type=MatrixLoss), labels))
+
+    def test_record_idx_picks_a_run(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(changed(*LOGITS, ('loss_forward_mappings.loss_kd.teacher.record_idx', 1)))
+        with distiller.teacher_recorders.recording(teacher):
+            teacher(x)
+            teacher(2 * x)
+        with distiller.student_recorders.recording(student):
+            student(x)
+        expected = OURS.build(dict(type='KDLoss', tau=2.0))(student(x), teacher(2 * x))
+        torch.testing.assert_close(distiller.compute_distill_losses()['loss_kd'], expected)
+
+    def test_several_losses_may_share_records(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(
+            changed(
+                ('distill_losses.loss_kd', dict(type='KDLoss', tau=2.0)),
+                ('loss_forward_mappings.loss_kd', LOGITS[2][1]['loss_kd']),
+            )
+        )
+        assert list(run(distiller, student, teacher, x)) == ['loss_cwt', 'loss_kd']
+
+    def test_a_config_dict_and_a_built_module_are_taken_as_well(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        expected = run(make(BASE), student, teacher, x)
+        found = run(make(ConfigDict(copy.deepcopy(BASE))), student, teacher, x)
+        torch.testing.assert_close(found, expected)
+        built = make(changed(('distill_losses.loss_cwt', OURS.build(dict(type='CWTLoss', alpha=0.1)))))
+        torch.testing.assert_close(run(built, student, teacher, x), expected)
+
+    def test_the_config_is_left_as_it_is(self) -> None:
+        cfg = copy.deepcopy(BASE)
+        make(cfg)
+        assert cfg == BASE
+
+    def test_without_losses_there_is_nothing_to_add(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        assert run(ConfigurableDistiller(), student, teacher, x) == {}
+
+
+class TestGradients:
+    def test_none_reaches_the_teacher(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        losses = run(make(changed(('distill_losses.loss_cwt', dict(type=ListLoss)))), student, teacher, x)
+        losses['loss_cwt'].backward()
+        assert all(p.grad is None for p in teacher.parameters())
+        assert all(p.grad is not None for p in student.neck.parameters())
+
+    def test_a_connector_on_the_teachers_side_is_trained(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(
+            changed(
+                ('connectors.mlp', dict(type='ChannelMLPConnector', in_channels=5, out_channels=3)),
+                ('distill_losses.loss_cwt', dict(type=ListLoss)),
+                (STUDENT, source('student', data_idx=[0])),
+                (TEACHER, source('teacher', data_idx=[0], connector='mlp')),
+            )
+        )
+        run(distiller, student, teacher, x)['loss_cwt'].backward()
+        assert all(p.grad is None for p in teacher.parameters())
+        assert all(p.grad is not None for p in distiller.parameters())
+
+    def test_a_connector_that_works_in_place_does_not_change_the_record_unnoticed(
+        self, student: Toy, teacher: Toy, x: Tensor
+    ) -> None:
+        both = dict(student=source('student', data_idx=0), teacher=source('student', data_idx=0, connector='scaled'))
+        distiller = make(
+            changed(
+                ('connectors', dict(scaled=dict(type=InplaceConnector))),
+                ('loss_forward_mappings.loss_cwt', both),
+            )
+        )
+        expected = 0.1 * (0.5 * student.neck(x)[0]).square().sum() / 2
+        for _ in range(2):
+            try:
+                loss = run(distiller, student, teacher, x)['loss_cwt']
+            except ConfigError as error:  # a refusal is as good
+                assert str(error).startswith('model.distiller.connectors.scaled: ')  # noqa: PT017
+                return
+            torch.testing.assert_close(loss, expected)
+
+
+class TestPrecision:
+    def test_under_autocast_the_loss_is_that_of_the_records_in_float32(
+        self, student: Toy, teacher: Toy, x: Tensor
+    ) -> None:
+        distiller = make(changed(*LOGITS))
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            loss = run(distiller, student, teacher, x)['loss_kd']
+        s, t = distiller.student_recorders.get('head'), distiller.teacher_recorders.get('head')
+        assert s.dtype == t.dtype == torch.bfloat16
+        assert loss.dtype == torch.float32
+        assert torch.equal(loss, OURS.build(dict(type='KDLoss', tau=2.0))(s.float(), t.float()))
+
+    def test_no_operation_of_the_loss_is_autocast(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(logits_with(dict(type=MatrixLoss)))
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            loss = run(distiller, student, teacher, x)['loss_kd']
+        s, t = distiller.student_recorders.get('head').float(), distiller.teacher_recorders.get('head').float()
+        assert torch.equal(loss, (s @ t.T).square().mean())
+        assert distiller.distill_losses['loss_kd'].dtypes == (torch.float32, torch.float32)
+
+    def test_gradients_pass_back_through_the_cast(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            loss = run(make(BASE), student, teacher, x)['loss_cwt']
+        loss.backward()
+        assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in student.neck.parameters())
+
+    def test_float64_stays_float64(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        loss = run(make(BASE).double(), student.double(), teacher.double(), x.double())['loss_cwt']
+        assert loss.dtype == torch.float64
+
+    def test_labels_and_other_whole_numbers_are_left_alone(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        class WithLabels(nn.Module):
+            def forward(self, student: Tensor, labels: Tensor) -> Tensor:
+                return nn.functional.cross_entropy(student, labels)
+
+        class Labels(nn.Module):
+            def forward(self, x: Tensor) -> Tensor:
+                return torch.tensor([0, 3])
+
+        teacher.head = Labels()
+        distiller = make(
+            logits_with(
+                dict(type=WithLabels),
+                (
+                    'loss_forward_mappings.loss_kd',
+                    dict(
+                        student=dict(from_student=True, recorder='head'),
+                        labels=dict(from_student=False, recorder='head'),
+                    ),
+                ),
+            )
+        )
+        loss = run(distiller, student, teacher, x)['loss_kd']
+        torch.testing.assert_close(loss, nn.functional.cross_entropy(student(x), torch.tensor([0, 3])))
+
+
+class TestMistakesInTheConfig:
+    """Each is refused when the distiller is built, with a message that begins with the key."""
+
+    @pytest.mark.parametrize(
+        ('edits', 'message'),
+        [
+            ([(f'{STUDENT}.recorders', 'neck')], rf"{STUDENT}\.recorders is unknown; the nearest are 'recorder', "),
+            ([(f'{STUDENT}.recorder', 'nek')], rf"{STUDENT}\.recorder: .*student_recorders has no 'nek'.*'neck'"),
+            ([(f'{TEACHER}.recorder', 'hed')], rf"{TEACHER}\.recorder: .*teacher_recorders has no 'hed'.*'head'"),
+            ([(f'{STUDENT}.recorder', DROP)], rf'{STUDENT}\.recorder is missing'),
+            ([(f'{TEACHER}.from_student', DROP)], rf'{TEACHER}\.from_student is missing'),
+            ([(f'{STUDENT}.from_student', 'yes')], rf"{STUDENT}\.from_student must be True or False, got 'yes'"),
+            ([(f'{STUDENT}.from_student', 1)], rf'{STUDENT}\.from_student must be True or False, got 1'),
+            ([(STUDENT, 'neck')], rf"{STUDENT} must be a dict .*got 'neck'"),
+            ([('loss_forward_mappings.loss_cwt', 'neck')], r'loss_forward_mappings\.loss_cwt must be a dict'),
+            (
+                [(f'{STUDENT}.connector', 'mpl')],
+                rf"{STUDENT}\.connector='mpl' is not in .*connectors; the nearest is 'mlp'",
+            ),
+            ([(f'{STUDENT}.connector', DROP)], r'connectors\.mlp is used by no entry of .*loss_forward_mappings'),
+            ([(TEACHER, DROP)], r'loss_forward_mappings\.loss_cwt\.teacher is missing: CWTLoss takes student, teacher'),
+            (
+                [('loss_forward_mappings.loss_cwt.studnet', source('student'))],
+                r"loss_forward_mappings\.loss_cwt\.studnet is no argument of CWTLoss; the nearest is 'student'",
+            ),
+            ([('loss_forward_mappings.loss_cwt', DROP)], r"loss_forward_mappings has no 'loss_cwt'"),
+            ([('distill_losses.loss_two', dict(type='KDLoss', tau=1.0))], r"loss_forward_mappings has no 'loss_two'"),
+            (
+                [('loss_forward_mappings.loss_cvt', BASE['loss_forward_mappings']['loss_cwt'])],
+                r"loss_forward_mappings\.loss_cvt has no loss in .*distill_losses; the nearest is 'loss_cwt'",
+            ),
+            (
+                [('distill_losses', dict(cwt=BASE['distill_losses']['loss_cwt']))],
+                r"distill_losses\.cwt: a loss's name must contain 'loss'",
+            ),
+            (
+                [('distill_losses.loss_cwt.type', 'CWTLos')],
+                r"distill_losses\.loss_cwt\.type='CWTLos' is not registered; the nearest .*'CWTLoss'",
+            ),
+            (
+                [('distill_losses.loss_cwt.type', 'mmkd_ext.CWTLos')],
+                r"distill_losses\.loss_cwt\.type='mmkd_ext\.CWTLos' is not registered; the nearest .*'CWTLoss'",
+            ),
+            (
+                [('distill_losses.loss_cwt.type', 'mmrazor.ChannelWiseDivergenc')],
+                r"distill_losses\.loss_cwt\.type=.* is not registered; the nearest .*'ChannelWiseDivergence'",
+            ),
+            ([('distill_losses.loss_cwt.type', DROP)], r'distill_losses\.loss_cwt must be a dict with the key `type`'),
+            ([('distill_losses.loss_cwt', 'CWTLoss')], r"distill_losses\.loss_cwt must be a dict .*got 'CWTLoss'"),
+            ([('distill_losses.loss_cwt.alpa', 1)], r"distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"),
+            ([('distill_losses.loss_cwt.alpha', DROP)], r"distill_losses\.loss_cwt: .*missing .*'alpha'"),
+            (
+                [*LOGITS, ('distill_losses.loss_kd.tau', 0)],
+                r'distill_losses\.loss_kd: tau must be > 0, got 0\.$',
+            ),
+            ([('connectors.mlp.channels', 1)], r"connectors\.mlp: .*unexpected keyword argument 'channels'"),
+            ([('connectors.mlp.type', 'ChannelMLP')], r"connectors\.mlp\.type='ChannelMLP' is not registered"),
+            ([('connectors.mlp', [dict(type='Channel')])], r"connectors\.mlp\[0\]\.type='Channel' is not registered"),
+            ([('connectors.mlp.levels', 0)], r'connectors\.mlp\.levels must be a whole number >= 1, got 0'),
+            ([('connectors.mlp.levels', '3')], r"connectors\.mlp\.levels must be a whole number >= 1, got '3'"),
+            (
+                [('connectors.mlp.levels', 2)],
+                rf'{STUDENT}: .*connectors\.mlp\.levels=2, but the mapping names 3 levels',
+            ),
+            (
+                [(f'{STUDENT}.data_idx', 0), (f'{TEACHER}.data_idx', 0)],
+                rf'{STUDENT}: .*connectors\.mlp\.levels=3, but the mapping names no list of levels',
+            ),
+            (
+                [(f'{TEACHER}.data_idx', [0, 1])],
+                r"loss_forward_mappings\.loss_cwt: .*different numbers of levels, \{'student': 3, 'teacher': 2\}",
+            ),
+            (
+                [(f'{STUDENT}.record_idx', [0, 0])],
+                rf'{STUDENT}: record_idx and data_idx must list the same number of levels',
+            ),
+            ([(f'{TEACHER}.data_idx', [])], rf'{TEACHER}: data_idx must list the same number of levels, at least one'),
+            ([('distill_deliveries', dict(a=dict(type='MethodOutputs')))], r'distill_deliveries is not supported'),
+            ([('student_recorders.neck.type', 'Outputs')], r"student_recorders\.neck\.type='Outputs' is not registered"),
+            ([('teacher_recorders.neck.source', DROP)], r"teacher_recorders\.neck: .*missing .*'source'"),
+            ([('connectors', {'neck.0': BASE['connectors']['mlp']})], r'connectors\.neck\.0'),
+            ([('connectors', {'values': BASE['connectors']['mlp']})], r'connectors\.values'),
+            (
+                [('distill_losses', {'loss.cwt': BASE['distill_losses']['loss_cwt']})],
+                r'distill_losses\.loss\.cwt',
+            ),
+        ],
+    )  # fmt: skip
+    def test_the_message_begins_with_the_key(self, edits: list, message: str) -> None:
+        with pytest.raises(ConfigError, match=rf'^model\.distiller\.{message}'):
+            make(changed(*edits))
+
+    def test_empty_deliveries_of_a_mmrazor_config_are_accepted(self) -> None:
+        make(changed(('distill_deliveries', {})))
+        make(changed(('distill_deliveries', None)))
+
+    def test_messages_keep_their_key_when_built_from_a_config(self) -> None:
+        cfg = dict(type='ConfigurableDistiller', **changed(('distill_losses.loss_cwt.alpa', 1)))
+        with pytest.raises(ConfigError, match=r"distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"):
+            build_part(cfg, OURS, 'model.distiller')
+
+
+class TestMistakesThatShowInTheFirstStep:
+    """A message names the config key, where the value came from and its shape."""
+
+    def check(self, cfg: dict, models: tuple[Toy, Toy], x: Tensor, *parts: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            run(make(cfg), *models, x)
+        for part in parts:
+            assert part in str(caught.value)
+
+    def test_a_connector_for_other_channels(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        self.check(
+            changed(('connectors.mlp.in_channels', 4)),
+            (student, teacher),
+            x,
+            'model.distiller.connectors.mlp: in_channels=4 expects (B, 4, H, W), got (2, 3, 8, 8)',
+            "student recorder 'neck'[0] through connector 'mlp'",
+        )
+
+    def test_maps_of_unequal_shape(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        self.check(
+            changed((f'{TEACHER}.data_idx', [0, 2, 1])),
+            (student, teacher),
+            x,
+            'model.distiller.distill_losses.loss_cwt: ',
+            "student is (2, 5, 4, 4) from student recorder 'neck'[1] through connector 'mlp'",
+            "teacher is (2, 5, 2, 2) from teacher recorder 'neck'[2]",
+        )
+
+    def test_a_whole_tuple_where_a_loss_wants_a_map(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        self.check(
+            changed(('connectors', {}), (STUDENT, source('student')), (TEACHER, source('teacher'))),
+            (student, teacher),
+            x,
+            'model.distiller.distill_losses.loss_cwt: ',
+            "student is tuple of [(2, 3, 8, 8), (2, 3, 4, 4), (2, 3, 2, 2)] from student recorder 'neck'",
+        )
+
+    def test_a_whole_tuple_where_a_connector_wants_a_map(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        one = dict(type='ChannelMLPConnector', in_channels=3, out_channels=5)
+        self.check(
+            changed(('connectors.mlp', one), (f'{STUDENT}.data_idx', DROP), (f'{TEACHER}.data_idx', 0)),
+            (student, teacher),
+            x,
+            'model.distiller.connectors.mlp: ',
+            "student recorder 'neck' through connector 'mlp'",
+        )
+
+    @pytest.mark.parametrize(
+        ('edits', 'message'),
+        [
+            ([(f'{TEACHER}.data_idx', [0, 1, 9])], "teacher_recorders.neck: data_idx=9 but neck gave 3 items"),
+            ([(f'{TEACHER}.record_idx', 1)], 'teacher_recorders.neck: record_idx=1 but neck ran 1 times'),
+        ],
+    )
+    def test_an_index_out_of_range(self, edits: list, message: str, student: Toy, teacher: Toy, x: Tensor) -> None:
+        key = f'model.distiller.{TEACHER}: '
+        self.check(changed(*edits), (student, teacher), x, key, message)
+
+    def test_a_record_that_was_never_made(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(BASE)
+        with distiller.student_recorders.recording(student):
+            student(x)
+        with pytest.raises(ConfigError, match=rf'^model\.distiller\.{TEACHER}: .*neck was not reached'):
+            distiller.compute_distill_losses()
+
+    def test_a_connector_idx_out_of_range(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        edits = [
+            ('connectors.mlp', dict(type=TwoResults)),
+            (STUDENT, source('student', data_idx=0, connector='mlp', connector_idx=2)),
+            (f'{TEACHER}.data_idx', 0),
+        ]
+        self.check(changed(*edits), (student, teacher), x, 'model.distiller.connectors.mlp: ', 'out of range')
+
+
+class TestNeeded:
+    def test_counts_the_records_that_losses_use(self) -> None:
+        distiller = make(BASE)
+        assert distiller.needed(from_student=True) == {'neck': 1}
+        assert distiller.needed(from_student=False) == {'neck': 1}
+
+    @pytest.mark.parametrize(
+        ('record_idx', 'expected'), [(2, 3), (-1, None), ([0, 2, 1], 3), ([1, -1, 0], None), ([-1, 1, 0], None)]
+    )
+    def test_the_largest_index_decides_and_one_from_the_end_needs_all(self, record_idx: Any, expected: Any) -> None:
+        distiller = make(changed((f'{TEACHER}.record_idx', record_idx)))
+        assert distiller.needed(from_student=False) == {'neck': expected}
+
+    def test_an_unused_recorder_is_not_needed(self) -> None:
+        assert 'head' not in make(BASE).needed(from_student=False)
+
+
+def test_clear_drops_the_records_of_both_sides(student: Toy, teacher: Toy, x: Tensor) -> None:
+    distiller = make(BASE)
+    run(distiller, student, teacher, x)
+    distiller.clear()
+    taps = [*distiller.student_recorders.recorders.values(), *distiller.teacher_recorders.recorders.values()]
+    assert len(taps) == 4
+    assert not any(tap.records for tap in taps)
+
+
+class TestMMRazorParts:
+    @pytest.mark.parametrize('name', ['mmrazor.ChannelWiseDivergence', 'ChannelWiseDivergence'])
+    def test_its_loss_gives_its_own_value(self, name: str, student: Toy, x: Tensor) -> None:
+        import_mmrazor()
+        from mmrazor.models.losses import ChannelWiseDivergence
+
+        distiller = make(
+            changed(
+                ('connectors', {}),
+                ('distill_losses.loss_cwt', dict(type=name, tau=3.0, loss_weight=2.0)),
+                (
+                    'loss_forward_mappings.loss_cwt',
+                    dict(preds_S=source('student', data_idx=0), preds_T=source('teacher', data_idx=0)),
+                ),
+            )
+        )
+        teacher = Toy(3, seed=2)
+        assert type(distiller.distill_losses['loss_cwt']) is ChannelWiseDivergence
+        expected = ChannelWiseDivergence(tau=3.0, loss_weight=2.0)(student.neck(x)[0], teacher.neck(x)[0])
+        torch.testing.assert_close(run(distiller, student, teacher, x)['loss_cwt'], expected)
+
+    def test_the_scope_key_of_mmrazor_is_understood(self) -> None:
+        import_mmrazor()
+        loss = build_part(dict(type='L2Loss', _scope_='mmrazor'), OURS, 'key')
+        assert type(loss).__module__.startswith('mmrazor.')
+
+    def test_its_connector_is_usable_at_every_level(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(
+            changed(('connectors.mlp', dict(type='ConvModuleConnector', in_channel=3, out_channel=5, levels=3)))
+        )
+        assert run(distiller, student, teacher, x)['loss_cwt'] > 0
+
+
+def test_it_is_built_by_name_from_mmengines_registry() -> None:
+    distiller = MODELS.build(dict(type='mmkd_ext.ConfigurableDistiller', **copy.deepcopy(BASE)))
+    assert type(distiller) is ConfigurableDistiller

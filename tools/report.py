@@ -1,0 +1,148 @@
+#!/usr/bin/env python
+"""Compare runs: tools/report.py WORK_DIR... [--out DIR].
+
+Prints a table of each run's last metrics and draws DIR/curves.png (validation metric and distillation losses over the
+steps). A run is what tools/train.py or a toolbox's test.py wrote; interrupted runs are joined. Runs whose names differ
+in `_seedN` alone are one row: mean, standard error and number of seeds.
+"""
+
+import argparse
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+
+import matplotlib as mpl
+
+from mmkd_ext import cli
+from mmkd_ext.errors import ConfigError
+
+mpl.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+METRICS = ('coco/bbox_mAP', 'coco/segm_mAP', 'accuracy/top1', 'mIoU')
+PERCENT = ('coco/bbox_mAP', 'coco/segm_mAP')  # written as fractions, quoted in percent
+
+
+@dataclass
+class Run:
+    """What a work dir says of its run: scalars by step, and the metrics of the last evaluation."""
+
+    name: str
+    curves: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    final: dict[str, float] = field(default_factory=dict)
+    seconds_per_step: float | None = None
+
+    @property
+    def group(self) -> str:
+        """The name without its seed."""
+        return re.sub(r'_seed\d+', '', self.name)
+
+
+def read_run(work_dir: Path) -> Run:
+    """Read a work dir's scalars and test results.
+
+    Raises:
+        ConfigError: If it holds neither.
+    """
+    run = Run(work_dir.name)
+    times = []
+    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            step = int(record.get('step', record.get('iter', 0)))
+            for name, value in record.items():
+                if isinstance(value, (int, float)) and (name in METRICS or name.startswith('distill.')):
+                    run.curves[name][step] = value
+            if 'loss' in record:
+                times.append(record['time'])
+    for metric in METRICS:
+        if run.curves.get(metric):
+            run.final[metric] = run.curves[metric][max(run.curves[metric])]
+    for path in sorted(work_dir.glob('*/*.json')):
+        run.final |= {k: v for k, v in json.loads(path.read_text()).items() if k in METRICS}
+    if not run.final and not run.curves:
+        raise ConfigError(f'{work_dir} holds no run (no */vis_data/scalars.json and no test results).')
+    run.seconds_per_step = sorted(times)[len(times) // 2] if times else None
+    return run
+
+
+def table(runs: list[Run]) -> str:
+    """The table, in Markdown."""
+    metrics = [metric for metric in METRICS if any(metric in run.final for run in runs)]
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.group].append(run)
+    rows = [['run', 'seeds', *(metric.split('/')[-1].replace('_', ' ') for metric in metrics)]]
+    for name, members in groups.items():
+        cells = [
+            _cell([run.final[m] * (100 if m in PERCENT else 1) for run in members if m in run.final]) for m in metrics
+        ]
+        rows.append([name, str(len(members)), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + ' |' for row in rows
+    ]
+    lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
+    return '\n'.join(lines)
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return '-'
+    spread = f' ± {stdev(values) / len(values) ** 0.5:.2f}' if len(values) > 1 else ''
+    return f'{mean(values):.2f}{spread}'
+
+
+def draw(runs: list[Run], path: Path) -> None:
+    """Draw the validation metric and the distillation losses of the runs over their steps."""
+    runs = [run for run in runs if run.curves]
+    metrics = [metric for metric in METRICS if any(run.curves.get(metric) for run in runs)]
+    panels = [*metrics, 'distillation losses'] if any(_distills(run) for run in runs) else metrics
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4), squeeze=False, layout='constrained')
+    colours = {group: f'C{i}' for i, group in enumerate(dict.fromkeys(run.group for run in runs))}
+    for axis, panel in zip(axes[0], panels, strict=True):
+        for run in runs:
+            names = [panel] if panel in METRICS else _distills(run)
+            for name in names:
+                points = sorted(run.curves.get(name, {}).items())
+                scale = 100 if name in PERCENT else 1
+                label = run.group if panel in METRICS else f'{run.group}: {name.removeprefix("distill.")}'
+                axis.plot(
+                    *zip(*((s, scale * v) for s, v in points), strict=True), color=colours[run.group], label=label
+                )
+        handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        axis.legend(handles.values(), handles.keys(), fontsize=8)
+        axis.set_title(panel.split('/')[-1].replace('_', ' '))
+        axis.set_xlabel('epoch' if panel in METRICS else 'iteration')
+        axis.grid(alpha=0.3)
+        if panel not in METRICS:
+            axis.set_yscale('log')
+    figure.savefig(path, dpi=120)
+
+
+def _distills(run: Run) -> list[str]:
+    return [name for name in run.curves if name.startswith('distill.')]
+
+
+def main() -> None:
+    """Read, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/report'), help='folder for the picture')
+    args = parser.parse_args()
+    for path in args.work_dirs:
+        if not path.is_dir():
+            raise ConfigError(f'there is no work dir {path} (looked from {Path.cwd()}).')
+    runs = [read_run(path) for path in args.work_dirs]
+    print(table(runs))
+    if any(run.curves for run in runs):
+        args.out.mkdir(parents=True, exist_ok=True)
+        draw(runs, args.out / 'curves.png')
+        print(f'curves: {args.out / "curves.png"}')
+
+
+if __name__ == '__main__':
+    cli.run(main)

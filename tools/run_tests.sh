@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Sets up what is missing, then lint, types and tests: bash tools/run_tests.sh [arguments of pytest]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=$(bash tools/setup_env.sh --python)
+bin=$(dirname "$python")
+"$bin/ruff" check mmkd_ext tools tests configs setup.py
+"$bin/ruff" format --check mmkd_ext tools tests setup.py
+"$bin/mypy"
+for script in tools/*.sh .ci/run; do bash -n "$script"; done
+"$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"
