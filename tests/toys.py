@@ -50,7 +50,9 @@ class ToyModel(BaseModel):
             return logits.argmax(1).tolist()
         self.seen += len(inputs)
         labels = torch.arange(len(inputs), device=inputs.device) % logits.shape[1]
-        return dict(loss_cls=nn.functional.cross_entropy(logits, labels), accuracy=(logits.argmax(1) == labels).float().mean())
+        return dict(
+            loss_cls=nn.functional.cross_entropy(logits, labels), accuracy=(logits.argmax(1) == labels).float().mean()
+        )
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -79,7 +81,5 @@ def toy(seed: int, **kwargs: Any) -> ToyModel:
 def batch(count: int = 4, size: int = 8) -> dict:
     """Images and a sample with its path for each."""
     images = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(11))
-    samples = [
-        BaseDataElement(metainfo=dict(img_path=f'images/{i}.png', img_shape=(size, size))) for i in range(count)
-    ]
+    samples = [BaseDataElement(metainfo=dict(img_path=f'images/{i}.png', img_shape=(size, size))) for i in range(count)]
     return dict(inputs=images, data_samples=samples)

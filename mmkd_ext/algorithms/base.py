@@ -104,7 +104,7 @@ class DistillAlgorithm(BaseModel):
         """Initialise the student as its config says."""
         self.student.init_weights()
         for module in self.distiller.modules():
-            if module is not self.distiller and hasattr(module, 'init_weights'):
+            if hasattr(module, 'init_weights') and not getattr(module, 'is_init', False):
                 module.init_weights()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:

@@ -30,6 +30,9 @@ class SingleTeacherDistill(DistillAlgorithm):
         ConfigError: If student, teacher and distiller do not fit together.
     """
 
+    # Subclasses whose teacher looks at what the student recorded (its sampled regions) set this to False.
+    teacher_first = True
+
     def __init__(
         self,
         architecture: Any,
@@ -71,14 +74,18 @@ class SingleTeacherDistill(DistillAlgorithm):
             return {**self._student_losses(inputs, data_samples), **self._silent()}
         distiller = self.distiller
         try:
-            self._record_teacher(inputs, data_samples)
+            if self.teacher_first:
+                self._record_teacher(inputs, data_samples)
             with distiller.student_recorders.recording(self.student):
                 losses = self._student_losses(inputs, data_samples)
+            if not self.teacher_first:
+                self._record_teacher(inputs, data_samples)
             return {**losses, **self._distill_losses(data_samples)}
         finally:
             distiller.clear()
 
     def _record_teacher(self, inputs: Any, data_samples: Any) -> None:
+        """Run the teacher; a subclass may run other parts of it, on what the student's recorders hold."""
         needed = self.distiller.needed(from_student=False)
         if needed:
             self.teacher.record(self.distiller.teacher_recorders, needed, inputs, data_samples)

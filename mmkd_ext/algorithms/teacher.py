@@ -4,7 +4,7 @@ A `Teacher` is no `nn.Module`. So it is in no checkpoint, no optimiser, no EMA c
 that holds it; only device and dtype changes are passed on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -66,7 +66,12 @@ class Teacher:
 
     @torch.no_grad()
     def record(
-        self, recorders: RecorderManager, needed: Mapping[str, int | None], inputs: Any, data_samples: Any
+        self,
+        recorders: RecorderManager,
+        needed: Mapping[str, int | None],
+        inputs: Any,
+        data_samples: Any,
+        forward: Callable[[nn.Module, Any], Any] | None = None,
     ) -> None:
         """Run the teacher on the student's batch until `recorders` hold what is needed.
 
@@ -75,10 +80,16 @@ class Teacher:
             needed: How many records of each are used, as of `RecorderManager.recording`.
             inputs: The student's images, (B, C, H, W), as its data preprocessor made them.
             data_samples: The batch's annotations.
+            forward: Called with the model and its images instead of the model's own forward, where only some of its parts
+                are to run (a detector's box head on given regions).
         """
         self.model.eval()
+        images = self.pixels(inputs, data_samples)
         with recorders.recording(self.model, needed):
-            self.model(self.pixels(inputs, data_samples), data_samples, mode='loss')
+            if forward is None:
+                self.model(images, data_samples, mode='loss')
+            else:
+                forward(self.model, images)
 
 
 def _check_pretrained(cfg: ConfigDict) -> None:

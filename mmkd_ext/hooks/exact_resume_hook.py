@@ -27,6 +27,13 @@ class ExactResumeHook(Hook):
 
     priority = 'VERY_HIGH'
 
+    def before_train(self, runner: Runner) -> None:
+        """Give the sampler the run's seed: a resumed run takes it from the checkpoint, after the sampler was built."""
+        loader: Any = runner.train_dataloader
+        for sampler in (getattr(loader, 'sampler', None), getattr(loader.batch_sampler, 'sampler', None)):
+            if hasattr(sampler, 'seed'):
+                sampler.seed = runner.seed
+
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed the epoch and the workers that will load it."""
         seed = self._seed(runner, runner.epoch)

@@ -15,6 +15,7 @@ from toys import ToyModel, toy
 
 from mmkd_ext.algorithms.teacher import PixelAdapter, Teacher, load_teacher
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.manager import RecorderManager
 
 
 @pytest.fixture
@@ -152,7 +153,8 @@ class TestRefusals:
         self.refused(path)
 
     @pytest.mark.parametrize(
-        'content', [b'weights', b'\x00' * 64, b'<html>404</html>', b'PK\x03\x04 no zip', b'\x80\x02}q\x00.', bytes(range(256))]
+        'content',
+        [b'weights', b'\x00' * 64, b'<html>404</html>', b'PK\x03\x04 no zip', b'\x80\x02}q\x00.', bytes(range(256))],
     )
     def test_a_file_of_something_else_is_refused(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / 'page.pth'
@@ -229,7 +231,8 @@ class TestBuilding:
             Teacher(dict(type='ToyModel', init_cfg=init), None, toy(1))
 
     def test_loaded_weights_are_not_initialised_over(self, saved: Path) -> None:
-        teacher = Teacher(dict(type='ToyModel', init_cfg=dict(type='Constant', layer='Linear', val=0)), str(saved), toy(1))
+        init = dict(type='Constant', layer='Linear', val=0)
+        teacher = Teacher(dict(type='ToyModel', init_cfg=init), str(saved), toy(1))
         teacher.init_weights()
         assert same_weights(teacher.model)
 
@@ -368,8 +371,6 @@ class TestPixelAdapter:
     def test_the_teacher_is_run_on_the_adapted_images(self, saved: Path) -> None:
         student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', **HALVES))
         own = dict(type='ImgDataPreprocessor', **IMAGENET, bgr_to_rgb=True)
-        from mmkd_ext.recorders.manager import RecorderManager
-
         teacher = Teacher(dict(type='ToyModel', data_preprocessor=own), str(saved), student)
         taps = RecorderManager(dict(t=dict(type='ModuleInputs', source='backbone')), 'key')
         images = torch.randint(0, 256, (2, 3, 8, 8), generator=torch.Generator().manual_seed(1)).float()

@@ -83,7 +83,8 @@ BASE = dict(
     distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=0.1)),
     loss_forward_mappings=dict(
         loss_cwt=dict(
-            student=source('student', data_idx=[0, 1, 2], connector='mlp'), teacher=source('teacher', data_idx=[0, 1, 2])
+            student=source('student', data_idx=[0, 1, 2], connector='mlp'),
+            teacher=source('teacher', data_idx=[0, 1, 2]),
         )
     ),
 )
@@ -259,9 +260,7 @@ class TestWiring:
 
     def test_a_list_of_connectors_is_applied_in_sequence(self, student: Toy, teacher: Toy, x: Tensor) -> None:
         chain = [dict(type='ChannelMLPConnector', in_channels=a, out_channels=b) for a, b in ((3, 4), (4, 5))]
-        distiller = make(
-            changed(('connectors.mlp', chain), (f'{STUDENT}.data_idx', 1), (f'{TEACHER}.data_idx', 1))
-        )
+        distiller = make(changed(('connectors.mlp', chain), (f'{STUDENT}.data_idx', 1), (f'{TEACHER}.data_idx', 1)))
         loss = run(distiller, student, teacher, x)['loss_cwt']
         first, second = distiller.connectors['mlp']
         expected = 0.1 * (second(first(student.neck(x)[1])) - teacher.neck(x)[1]).square().sum() / 2
@@ -492,7 +491,7 @@ class TestMistakesInTheConfig:
             ),
             ([(f'{TEACHER}.data_idx', [])], rf'{TEACHER}: data_idx must list the same number of levels, at least one'),
             ([('distill_deliveries', dict(a=dict(type='MethodOutputs')))], r'distill_deliveries is not supported'),
-            ([('student_recorders.neck.type', 'Outputs')], r"student_recorders\.neck\.type='Outputs' is not registered"),
+            ([('student_recorders.neck.type', 'Outputs')], r"student_recorders\.neck\.type='Outputs' is not reg"),
             ([('teacher_recorders.neck.source', DROP)], r"teacher_recorders\.neck: .*missing .*'source'"),
             ([('connectors', {'neck.0': BASE['connectors']['mlp']})], r'connectors\.neck\.0'),
             ([('connectors', {'values': BASE['connectors']['mlp']})], r'connectors\.values'),
@@ -566,7 +565,7 @@ class TestMistakesThatShowInTheFirstStep:
     @pytest.mark.parametrize(
         ('edits', 'message'),
         [
-            ([(f'{TEACHER}.data_idx', [0, 1, 9])], "teacher_recorders.neck: data_idx=9 but neck gave 3 items"),
+            ([(f'{TEACHER}.data_idx', [0, 1, 9])], 'teacher_recorders.neck: data_idx=9 but neck gave 3 items'),
             ([(f'{TEACHER}.record_idx', 1)], 'teacher_recorders.neck: record_idx=1 but neck ran 1 times'),
         ],
     )

@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
 
+KINDS = ['Parameter', *(f'{of}{what}' for of in ('Module', 'Method', 'Function') for what in ('Outputs', 'Inputs'))]
 Pair = namedtuple('Pair', ['low', 'high'])
 
 
@@ -131,7 +132,7 @@ class TestKinds:
         taps.get('weight').square().sum().backward()
         torch.testing.assert_close(net.head.weight.grad, 2 * net.head.weight.detach())
 
-    @pytest.mark.parametrize('kind', ['ModuleOutputs', 'ModuleInputs', 'MethodOutputs', 'MethodInputs', 'FunctionOutputs', 'FunctionInputs', 'Parameter'])  # fmt: skip
+    @pytest.mark.parametrize('kind', KINDS)
     def test_the_long_name_is_the_same_recorder(self, kind: str) -> None:
         short, long = (manager(a=(name, 'b.c.d'))['a'] for name in (kind, f'{kind}Recorder'))
         assert type(short) is type(long)

@@ -1,0 +1,122 @@
+"""Who may import whom; `design` of the rooms as a table."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mmengine.registry import Registry
+
+import mmkd_ext
+from mmkd_ext import registry
+
+PACKAGE = Path(mmkd_ext.__file__).parent
+TESTS = Path(__file__).parent
+TOOLBOXES = {'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'mmrazor'}
+
+# Room: the rooms that it may import. A room that is not listed may import all, and none of these may import it.
+ROOMS = {
+    'version': set(),
+    'errors': set(),
+    'functional': set(),
+    'registry': set(),
+    'compat': {'errors'},
+    'build': {'errors', 'compat'},
+    'losses': {'errors', 'registry', 'functional', 'class_means'},
+    'connectors': {'errors', 'registry', 'functional'},
+    'recorders': {'errors', 'registry', 'build', 'recorders'},
+    'distillers': {'errors', 'registry', 'build', 'recorders', 'distillers'},
+    'algorithms': {'errors', 'registry', 'build', 'compat', 'recorders', 'distillers', 'algorithms'},
+    'loops': {'errors', 'registry'},
+}
+FREE_OF_TOOLBOXES = {'errors', 'functional', 'registry', 'losses', 'connectors', 'recorders', 'distillers'}
+
+
+def room_of(path: Path) -> str:
+    """`losses` for losses/kd.py, `functional` for functional.py."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file, by statement or by `import_module` of a literal."""
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path} imports relatively'
+            yield from (f'{node.module}.{alias.name}' for alias in node.names)
+        elif isinstance(node, ast.Call) and 'import' in ast.unparse(node.func) and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.JoinedStr):
+                name = name.values[0]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield name.value
+
+
+FILES = sorted(PACKAGE.rglob('*.py'))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize('path', [path for path in FILES if room_of(path) in ROOMS], ids=name_of)
+def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
+    rooms = {name.split('.')[1] for name in imports(path) if name.startswith('mmkd_ext.')}
+    assert rooms <= ROOMS[room_of(path)]
+
+
+@pytest.mark.parametrize('path', [path for path in FILES if room_of(path) in FREE_OF_TOOLBOXES], ids=name_of)
+def test_what_defines_a_method_needs_no_toolbox(path: Path) -> None:
+    assert not {name.split('.')[0] for name in imports(path)} & TOOLBOXES
+
+
+def test_the_shared_mathematics_needs_torch_alone() -> None:
+    roots = {name.split('.')[0] for name in imports(PACKAGE / 'functional.py')}
+    assert 'torch' in roots
+    assert roots - set(sys.stdlib_module_names) <= {'torch'}
+
+
+def test_the_errors_need_nothing() -> None:
+    assert {name.split('.')[0] for name in imports(PACKAGE / 'errors.py')} <= set(sys.stdlib_module_names)
+
+
+def test_only_compat_imports_mmrazor() -> None:
+    importers = {name_of(path) for path in FILES if any(name.split('.')[0] == 'mmrazor' for name in imports(path))}
+    assert importers == {'compat.py'}
+
+
+def test_nothing_in_the_package_imports_the_tests_or_tools() -> None:
+    roots = {name.split('.')[0] for path in FILES for name in imports(path)}
+    assert not roots & {'tests', 'tools', 'testers', 'toys', 'support'}
+
+
+def registered() -> Iterator[tuple[str, type]]:
+    """Every type of this package, once, whatever other names it has."""
+    for value in vars(registry).values():
+        if isinstance(value, Registry) and value.scope == 'mmkd_ext':
+            value.import_from_location()
+            yield from sorted({kind.__name__: kind for kind in value.module_dict.values()}.items())
+
+
+@pytest.mark.parametrize('kind', [kind for _, kind in registered()], ids=lambda kind: kind.__name__)
+def test_every_registered_type_has_its_test(kind: type) -> None:
+    """A loss, a connector, a hook has a file of its own; of the others the name is found in some test."""
+    room, *rest = kind.__module__.removeprefix('mmkd_ext.').split('.')
+    if room in ('losses', 'connectors', 'hooks'):
+        expected = TESTS / room / f'test_{rest[0]}.py'
+        assert expected.is_file(), f'{kind.__name__} has no {expected}'
+        assert kind.__name__ in expected.read_text(encoding='utf-8')
+    else:
+        short = kind.__name__.removesuffix('Recorder')
+        general = {Path(__file__).name, 'test_registry.py'}
+        files = [path for path in TESTS.rglob('test_*.py') if path.name not in general]
+        assert any(short in path.read_text(encoding='utf-8') for path in files), f'no test names {short}'
+
+
+def test_every_loss_is_built_and_kept_to_the_promises_of_the_testers() -> None:
+    for path in sorted((TESTS / 'losses').glob('test_*.py')):
+        assert 'LossTester' in path.read_text(encoding='utf-8'), path
+    for path in sorted((TESTS / 'connectors').glob('test_*.py')):
+        assert 'ConnectorTester' in path.read_text(encoding='utf-8'), path

@@ -1,0 +1,46 @@
+"""The README's example is a config that builds and trains, and what it names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from support import ROOT
+
+TEXT = (ROOT / 'README.md').read_text()
+
+
+def test_it_is_short() -> None:
+    assert len(TEXT.splitlines()) < 150
+
+
+@pytest.mark.parametrize('name', sorted(set(re.findall(r'(?:tools|docs|configs)/[\w/.]+\w', TEXT))))
+def test_every_file_that_it_names_exists(name: str) -> None:
+    assert (ROOT / name).exists()
+
+
+def test_the_example_config_builds_and_its_loss_reaches_the_student(tmp_path: Path) -> None:
+    from mmdet.testing import demo_mm_inputs
+
+    (tmp_path / 'my_faster_rcnn_r50.py').write_text("_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'\n")
+    example = re.search(r'```python\n(.*?)```', TEXT, re.DOTALL).group(1)
+    path = tmp_path / 'my_distillation.py'
+    path.write_text(example)
+    cfg = Config.fromfile(path)
+    assert cfg.default_scope == 'mmdet'
+    assert cfg.optim_wrapper.optimizer.lr == 0.02
+    reloaded = tmp_path / 'dumped.py'
+    cfg.dump(reloaded)
+    assert Config.fromfile(reloaded).model == cfg.model
+    cfg.merge_from_dict({'model.teacher_ckpt': None, 'model.teacher_strict': False})
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model)
+    data = model.data_preprocessor(demo_mm_inputs(1, [[3, 64, 64]], num_classes=80), True)
+    model.train()
+    loss = model(**data, mode='loss')['distill.loss_cwt']
+    loss.backward()
+    assert loss > 0
+    assert all(conv.conv.weight.grad.abs().sum() > 0 for conv in model.neck.fpn_convs[:4])
+    assert torch.is_tensor(model.distiller.connectors.mlp[3].mlp[0].weight.grad)

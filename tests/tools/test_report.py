@@ -1,0 +1,59 @@
+"""The report reads what training and testing wrote."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support import ROOT
+
+from mmkd_ext.errors import ConfigError
+
+
+@pytest.fixture(scope='module')
+def report() -> ModuleType:
+    spec = importlib.util.spec_from_file_location('report', ROOT / 'tools' / 'report.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_run(work_dir: Path, stamp: str, records: list[dict]) -> Path:
+    path = work_dir / stamp / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(''.join(json.dumps(record) + '\n' for record in records))
+    return work_dir
+
+
+def test_seeds_are_one_row_with_mean_and_standard_error(report: ModuleType, tmp_path: Path) -> None:
+    runs = []
+    for seed, value in enumerate((0.20, 0.24, 0.25)):
+        path = write_run(
+            tmp_path / f'cwt_seed{seed}', 'a', [{'coco/bbox_mAP': 0.1, 'step': 2}, {'coco/bbox_mAP': value, 'step': 4}]
+        )
+        runs.append(report.read_run(path))
+    # mean 23, standard deviation sqrt((9 + 1 + 4) / 2) = 2.6458, / sqrt(3) = 1.5275
+    assert report.table(runs).splitlines()[2] == '| cwt | 3     | 23.00 ± 1.53 |'
+
+
+def test_an_interrupted_run_is_joined_and_the_test_result_counts(report: ModuleType, tmp_path: Path) -> None:
+    write_run(
+        tmp_path, '1', [{'loss': 3.0, 'time': 0.2, 'step': 1, 'distill.loss_cwt': 5.0}, {'mIoU': 40.0, 'step': 1}]
+    )
+    write_run(
+        tmp_path, '2', [{'loss': 2.0, 'time': 0.4, 'step': 2, 'distill.loss_cwt': 4.0}, {'mIoU': 50.0, 'step': 2}]
+    )
+    run = report.read_run(tmp_path)
+    assert run.curves['distill.loss_cwt'] == {1: 5.0, 2: 4.0}
+    assert run.final == {'mIoU': 50.0}
+    (tmp_path / '3').mkdir()
+    (tmp_path / '3' / '3.json').write_text(json.dumps({'mIoU': 49.0, 'aAcc': 90.0}))
+    assert report.read_run(tmp_path).final == {'mIoU': 49.0}
+    report.draw([report.read_run(tmp_path)], tmp_path / 'curves.png')
+    assert (tmp_path / 'curves.png').stat().st_size > 5000
+
+
+def test_a_folder_without_a_run_is_named(report: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='holds no run'):
+        report.read_run(tmp_path)
