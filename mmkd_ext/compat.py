@@ -18,6 +18,7 @@ import re
 import sys
 from collections import OrderedDict
 from functools import wraps
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,13 +40,15 @@ def _safe_classes() -> list:
     functions = [multiarray._reconstruct, multiarray.scalar]
     # Files written under numpy 1 name the same two functions under their old path.
     old = [(function, f'numpy.core.multiarray.{function.__name__}') for function in functions]
-    named = old if hasattr(torch.serialization, 'safe_globals') else []
-    return [HistoryBuffer, *_history_methods(), np.ndarray, np.dtype, *dtypes, *functions, *named]
+    named = [*old, (_history_method, 'builtins.getattr')] if hasattr(torch.serialization, 'safe_globals') else []
+    return [HistoryBuffer, np.ndarray, np.dtype, *dtypes, *functions, *named]
 
 
-def _history_methods() -> list:
-    """The statistics functions that a `HistoryBuffer` carries along by name."""
-    return list(HistoryBuffer._statistics_methods.values())
+def _history_method(owner: type, name: str) -> Any:
+    """What stands for `getattr` in a file: pickle names a method as `getattr(HistoryBuffer, 'mean')`."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'GLOBAL getattr({owner!r}, {name!r})')
+    return getattr(owner, name)
 
 
 def plain(value: Any) -> Any:
@@ -88,12 +91,14 @@ def _plain_message_hub() -> None:
 
     @wraps(load)
     def load_state_dict(self: MessageHub, state: Any) -> None:
-        if isinstance(state, dict):
+        if isinstance(state, dict) and 'log_scalars' in state:
             state = dict(state)
             state['log_scalars'] = OrderedDict(
                 (
                     key,
-                    HistoryBuffer(v['log'].numpy(), v['count'].numpy(), v['max_length']) if isinstance(v, dict) else v,
+                    HistoryBuffer(v['log'].cpu().numpy(), v['count'].cpu().numpy(), v['max_length'])
+                    if isinstance(v, dict)
+                    else v,
                 )
                 for key, v in state.get('log_scalars', {}).items()
             )
@@ -106,7 +111,9 @@ def _plain_message_hub() -> None:
 def _download(url: str) -> Path:
     """The file of a URL in torch's hub cache, fetched once and by one process a machine."""
     folder = Path(os.environ.get('MMENGINE_HOME', torch.hub.get_dir())) / 'checkpoints'
-    path = folder / Path(urlparse(url).path).name
+    name = Path(urlparse(url).path)
+    # With a part of the whole address: many files on the net are called latest.pth.
+    path = folder / f'{name.stem}-{sha256(url.encode()).hexdigest()[:8]}{name.suffix}'
     if dist.get_local_rank() == 0 and not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -140,7 +147,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
             f'the checkpoint {filename} holds pickled code ({found.group(1)}), which is refused because loading '
             'it would run it; save only its state_dict where you trust the file.'
         ) from None
-    except (RuntimeError, EOFError, OSError, KeyError) as error:
+    except Exception as error:  # a damaged file can fail in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f'the checkpoint {filename} is truncated or no PyTorch file ({reason}).') from None
 

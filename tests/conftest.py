@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run real models: tiny digit scenes, a teacher's weights, and commands as a user types them."""
+"""Fixtures of the tests that run real models: tiny digit scenes, a teacher's weights, commands as a user types them."""
 
 import os
 import subprocess

@@ -241,7 +241,18 @@ class TestDownload:
         for _ in range(2):
             assert torch.equal(CheckpointLoader.load_checkpoint(self.URL)['a'], torch.ones(2))
         assert fetched == [self.URL]
-        assert (tmp_path / 'checkpoints' / 'teacher_3a1f.pth').is_file()
+        (kept,) = (tmp_path / 'checkpoints').iterdir()
+        assert kept.name.startswith('teacher_3a1f-')
+        assert kept.suffix == '.pth'
+
+    def test_two_files_of_one_name_are_two_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fetch(url: str, path: str, *_: Any, **__: Any) -> None:
+            torch.save({'a': torch.full((2,), float(len(url)))}, path)
+
+        monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+        monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+        for url in ('https://host.invalid/one/latest.pth', 'https://host.invalid/other/latest.pth'):
+            assert load_checkpoint_file(url)['a'][0] == len(url)
 
     def test_a_host_that_does_not_answer_is_said_with_the_way_out(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

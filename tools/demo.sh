@@ -21,20 +21,26 @@ python=$(bash tools/setup_env.sh --python)
 stock=$("$python" -c 'import importlib.util as u; print(u.find_spec("mmdet").submodule_search_locations[0] + "/.mim/tools")')
 out=work_dirs/demo mini=configs/mini
 mkdir -p "$out"
-export PYTHONWARNINGS=ignore
+export PYTHONWARNINGS=ignore OMP_NUM_THREADS=1
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 step() { printf '\n== %s\n' "$*"; }
 
 train() {  # train NAME CONFIG SEED [cfg-options...]: resumes what was interrupted, skips what is done
   local dir=$out/$1 config=$2 seed=$3; shift 3
   if [ -f "$dir/done" ]; then echo "done before: $dir"; return; fi
   local resume=(); [ ! -f "$dir/last_checkpoint" ] || resume=(--resume)
-  # Progress on the screen, everything in the log.
-  "$python" tools/train.py "$config" --work-dir "$dir" "${resume[@]}" --cfg-options randomness.seed="$seed" "$@" 2>&1 |
-    tee -a "$dir.log" | grep --line-buffered -oE 'Epoch\((train|val)\).*|^error: .*|^[A-Za-z]*Error.*' |
-    grep --line-buffered -E '\[(50|100|150)/150\]|val|rror' | sed -uE 's/(grad_norm|data_time|loss_|student\.loss_|student\.acc|acc)[^ ]*: +[0-9.]+ *//g' ||
-    { echo "demo: training failed, see $dir.log" >&2; exit 1; }
-  [ -f "$dir/last_checkpoint" ] || { echo "demo: training failed, see $dir.log" >&2; exit 1; }
-  touch "$dir/done"
+  # Everything in the log; on the screen how far it is, the losses and, after an evaluation, the mAP.
+  if "$python" tools/train.py "$config" --work-dir "$dir" "${resume[@]}" --cfg-options randomness.seed="$seed" "$@" 2>&1 |
+    tee -a "$dir.log" |
+    sed -unE "s/.*Epoch\\(train\\) *(\\[[0-9]+\\]\\[[ 0-9]+\\/[0-9]+\\]).*(eta: [0-9:]+).* (loss: [0-9.]+).*/$1: \\1 \\2 \\3/p
+      s/.*Epoch\\(val\\) *(\\[[0-9]+\\])\\[([0-9]+)\\/\\2\\].*bbox_mAP: ([0-9.]+) .*/$1: \\1 bbox mAP \\3/p
+      s/^(error: .*)/$1: \\1/p"; then
+    touch "$dir/done"
+  elif tail -n 1 "$dir.log" | grep -q 'nothing is left to do'; then  # stopped between the last checkpoint and here
+    touch "$dir/done"
+  else
+    echo "demo: training $1 failed, see $dir.log" >&2; return 1
+  fi
 }
 
 evaluate() {  # evaluate NAME CONFIG CHECKPOINT: by mmdet's own test.py
@@ -56,11 +62,12 @@ if $from_scratch; then
   train teacher $mini/faster_rcnn_teacher.py 0
   teacher=$(cat $out/teacher/last_checkpoint)
 fi
+# Both at the same time: a narrow network on small images keeps one core busy, and hardly two.
 for ((seed = 0; seed < seeds; seed++)); do
-  step "student alone (seed $seed)"
-  train student_seed$seed $mini/faster_rcnn_student.py $seed
-  step "student distilled by CWT (seed $seed)"
-  train cwt_seed$seed $mini/faster_rcnn_cwt.py $seed model.teacher_ckpt="$teacher"
+  step "student alone, and student distilled by CWT (seed $seed)"
+  train student_seed$seed $mini/faster_rcnn_student.py $seed & alone=$!
+  train cwt_seed$seed $mini/faster_rcnn_cwt.py $seed model.teacher_ckpt="$teacher" & distilled=$!
+  wait $alone; wait $distilled
 done
 
 step "evaluation: mmdet's test.py, the student's plain config for both students"

@@ -8,4 +8,5 @@ bin=$(dirname "$python")
 "$bin/ruff" format --check mmkd_ext tools tests setup.py
 "$bin/mypy"
 for script in tools/*.sh .ci/run; do bash -n "$script"; done
-"$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"
+# One thread a process: two processes of two threads each wait for each other more than they compute.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} "$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"

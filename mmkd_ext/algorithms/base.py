@@ -48,7 +48,7 @@ class DistillAlgorithm(BaseModel):
             student = architecture
         else:
             cfg = model_config(architecture, 'model.architecture')
-            if data_preprocessor is not None and not isinstance(data_preprocessor, nn.Module):
+            if data_preprocessor is not None:
                 cfg.setdefault('data_preprocessor', data_preprocessor)
             if init_cfg is not None:
                 cfg['init_cfg'] = init_cfg
@@ -107,12 +107,17 @@ class DistillAlgorithm(BaseModel):
             if hasattr(module, 'init_weights') and not getattr(module, 'is_init', False):
                 module.init_weights()
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, metadata: dict, strict: bool, missing: list, unexpected: list, errors: list
+    ) -> None:
         """Take the student's names and, from MMRazor's checkpoints, those with `architecture.` in front."""
         old = f'{prefix}architecture.'
         for key in [key for key in state_dict if key.startswith(old)]:
             state_dict[prefix + key.removeprefix(old)] = state_dict.pop(key)
-        self.student._load_from_state_dict(state_dict, prefix, *args)
+        unknown: list[str] = []
+        self.student._load_from_state_dict(state_dict, prefix, metadata, strict, missing, unknown, errors)
+        # The student does not know of the distiller beside it, which reports what it lacks itself.
+        unexpected += [key for key in unknown if not key.startswith(f'{prefix}distiller.')]
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """As of mmengine's models; `loss` trains with distillation, `predict` and `tensor` are the student's."""

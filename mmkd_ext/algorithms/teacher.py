@@ -4,6 +4,7 @@ A `Teacher` is no `nn.Module`. So it is in no checkpoint, no optimiser, no EMA c
 that holds it; only device and dtype changes are passed on.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -43,7 +44,9 @@ class Teacher:
             checkpoint = checkpoint or cfg.get('_checkpoint_')
             if 'data_preprocessor' not in cfg:
                 # An inline dict that says nothing of its pixels means those that the student is given.
-                self.model = build_model(ConfigDict(cfg, data_preprocessor=student.data_preprocessor), KEY)
+                self.model = build_model(
+                    ConfigDict(cfg, data_preprocessor=copy.deepcopy(student.data_preprocessor)), KEY
+                )
             else:
                 self.model = build_model(cfg, KEY)
             if checkpoint is None and strict:
@@ -80,12 +83,14 @@ class Teacher:
             needed: How many records of each are used, as of `RecorderManager.recording`.
             inputs: The student's images, (B, C, H, W), as its data preprocessor made them.
             data_samples: The batch's annotations.
-            forward: Called with the model and its images instead of the model's own forward, where only some of its parts
-                are to run (a detector's box head on given regions).
+            forward: Called with the model and its images instead of the model's own forward, where only some of its
+                parts are to run (a detector's box head on given regions).
         """
         self.model.eval()
         images = self.pixels(inputs, data_samples)
         with recorders.recording(self.model, needed):
+            if recorders.hold(needed):
+                return  # parameters are there without a forward
             if forward is None:
                 self.model(images, data_samples, mode='loss')
             else:

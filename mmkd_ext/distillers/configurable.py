@@ -87,9 +87,11 @@ class ConfigurableDistiller(nn.Module):
         self.teacher_recorders = RecorderManager(teacher_recorders, f'{KEY}.teacher_recorders')
         self.connectors = nn.ModuleDict()
         for name, cfg in (connectors or {}).items():
+            _check_name(self.connectors, name, f'{KEY}.connectors.{name}')
             self.connectors[name] = _build_connector(cfg, f'{KEY}.connectors.{name}')
         self.distill_losses = nn.ModuleDict()
         for name, cfg in (distill_losses or {}).items():
+            _check_name(self.distill_losses, name, f'{KEY}.distill_losses.{name}')
             if 'loss' not in name:
                 raise ConfigError(
                     f"{KEY}.distill_losses.{name}: a loss's name must contain 'loss', or it is not trained on."
@@ -138,6 +140,8 @@ class ConfigurableDistiller(nn.Module):
         levels = []
         for i in range(count):
             level = {name: value[i] if name in lists else value for name, value in values.items()}
+            if not isinstance(level['record_idx'], int):
+                raise ConfigError(f'{key}.record_idx must be a whole number, got {level["record_idx"]!r}.')
             levels.append(self._checked_source(level, entry['from_student'], i if lists else None, count, key))
         return levels if lists else levels[0]
 
@@ -227,7 +231,7 @@ class ConfigurableDistiller(nn.Module):
                 return self.distill_losses[name](**map_tensors(_to_float32, values))
         except torch.OutOfMemoryError:
             raise
-        except (ValueError, RuntimeError, TypeError, IndexError, AssertionError) as error:
+        except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
             given = '; '.join(f'{arg} is {_describe(values[arg])} from {_name(arguments[arg])}' for arg in arguments)
             reason = str(error).rstrip('.') or type(error).__name__
             raise ConfigError(f'{KEY}.distill_losses.{name}: {reason} ({given}).') from error
@@ -249,11 +253,14 @@ class ConfigurableDistiller(nn.Module):
         if source.connector_level is not None:
             connector = connector[source.connector_level]
         try:
-            value = connector(value)
-            return value if source.connector_idx is None else value[source.connector_idx]
+            versions = [tensor._version for tensor in tensors_in(value)]
+            result = connector(value)
+            if versions != [tensor._version for tensor in tensors_in(value)]:
+                raise ValueError('it changes the record in place, which other losses may use; set inplace=False')
+            return result if source.connector_idx is None else result[source.connector_idx]
         except torch.OutOfMemoryError:
             raise
-        except (ValueError, RuntimeError, TypeError, IndexError) as error:
+        except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
             reason = str(error).rstrip('.')
             raise ConfigError(f'{KEY}.connectors.{source.connector}: {reason} (given by {source}).') from error
 
@@ -261,6 +268,11 @@ class ConfigurableDistiller(nn.Module):
         """Drop all records: none outlives its step."""
         self.student_recorders.clear()
         self.teacher_recorders.clear()
+
+
+def _check_name(parts: nn.ModuleDict, name: str, key: str) -> None:
+    if '.' in name or hasattr(parts, name):
+        raise ConfigError(f'{key}: {name!r} cannot be a name here (a dot in it, or a word that torch uses); rename it.')
 
 
 def _build_connector(cfg: Any, key: str) -> nn.Module:

@@ -30,7 +30,8 @@ class ExactResumeHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Give the sampler the run's seed: a resumed run takes it from the checkpoint, after the sampler was built."""
         loader: Any = runner.train_dataloader
-        for sampler in (getattr(loader, 'sampler', None), getattr(loader.batch_sampler, 'sampler', None)):
+        samplers: list[Any] = [getattr(loader, 'sampler', None), getattr(loader.batch_sampler, 'sampler', None)]
+        for sampler in samplers:
             if hasattr(sampler, 'seed'):
                 sampler.seed = runner.seed
 

@@ -90,6 +90,8 @@ class Recorder(ABC):
         Raises:
             RuntimeError: If a tensor was changed for the first time after a forward in which none was.
         """
+        if not self._watched:
+            return
         changed = any(tensor._version != version for tensor, version in self._watched)
         self._watched.clear()
         if self._copy is None:

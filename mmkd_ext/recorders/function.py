@@ -1,6 +1,7 @@
 """Recorders of what goes into and comes out of a method or a function, wherever it is called from."""
 
 import importlib
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -37,7 +38,7 @@ class FunctionOutputsRecorder(Recorder):
     def check(self, model: nn.Module) -> None:
         """Raise ConfigError, with the nearest names, if there is no such function."""
         owner, name = self._owner()
-        if not isinstance(vars(owner).get(name, getattr(owner, name, None)), FunctionType):
+        if not isinstance(inspect.getattr_static(owner, name, None), FunctionType):
             functions = [key for key in dir(owner) if isinstance(getattr(owner, key, None), FunctionType)]
             raise ConfigError(
                 f'source={self.source!r}: {owner.__name__} has no function {name!r}; {nearest(name, functions)}.'

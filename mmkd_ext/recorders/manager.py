@@ -49,7 +49,7 @@ class RecorderManager:
         """
 
         def end_if_enough() -> None:
-            if all(n is not None and len(self.recorders[name].records) >= n for name, n in (needed or {}).items()):
+            if self.hold(needed or {}):
                 raise _Enough
 
         try:
@@ -61,6 +61,10 @@ class RecorderManager:
             pass
         for recorder in self.recorders.values():
             recorder.settle()
+
+    def hold(self, needed: Mapping[str, int | None]) -> bool:
+        """Whether as many records were made as are needed."""
+        return all(n is not None and len(self.recorders[name].records) >= n for name, n in needed.items())
 
     def get(self, name: str, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
         """A record, as of `Recorder.get`; errors name the recorder's key."""

@@ -193,12 +193,14 @@ class TestTeacher:
 
     def test_it_runs_on_the_students_images_without_a_graph(self, algorithm: SingleTeacherDistill) -> None:
         seen = []
-        hook = algorithm.teacher.model.backbone.register_forward_hook(lambda m, args, out: seen.append((args[0], out)))
+        hook = algorithm.teacher.model.backbone.register_forward_hook(
+            lambda module, args, out: seen.append((args[0], out.requires_grad, torch.is_grad_enabled()))
+        )
         data = batch()
         algorithm(**data, mode='loss')
         hook.remove()
         assert seen[0][0] is data['inputs'], 'equal pixels need no work'
-        assert not seen[0][1].requires_grad
+        assert seen[0][1:] == (False, False)
 
     @pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
     def test_it_follows_to_another_dtype(self, algorithm: SingleTeacherDistill, dtype: torch.dtype) -> None:
@@ -452,8 +454,14 @@ class TestSelfDistill:
     def test_no_record_outlives_the_step(self) -> None:
         algorithm = make_self()
         algorithm(**batch(), mode='loss')
-        with pytest.raises(RuntimeError):
-            algorithm(torch.zeros(4, 5, 8, 8), mode='loss')
+        assert len(records(algorithm)) == 2
+        assert not any(recorder.records for recorder in records(algorithm))
+
+    def test_no_record_outlives_a_step_that_fails(self) -> None:
+        algorithm = make_self()
+        algorithm.student.head = nn.Linear(9, 3)
+        with pytest.raises(RuntimeError, match='shapes'):
+            algorithm(**batch(), mode='loss')
         assert not any(recorder.records for recorder in records(algorithm))
 
     def test_it_can_be_stopped(self) -> None:

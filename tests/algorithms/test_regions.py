@@ -1,4 +1,4 @@
-"""The teacher's RoI head can be run on the regions that the student sampled: the place that region-wise methods need."""
+"""The teacher's RoI head can be run on the regions that the student sampled, as region-wise methods need."""
 
 from typing import Any
 

@@ -17,14 +17,11 @@ TRAIN, CONFIG = 'tools/train.py', MINI / 'faster_rcnn_cwt.py'
 EMA = dict(type='EMAHook', momentum=0.1)
 
 
-def test_options(digits: Path, evaluator: str = 'test') -> list[str]:
+def data_options(digits: Path, evaluator: str) -> list[str]:
     return [
         f'{evaluator}_dataloader.dataset.data_root={digits}/',
         f'{evaluator}_evaluator.ann_file={digits}/annotations/instances_val.json',
     ]
-
-
-test_options.__test__ = False
 
 
 def config_with(path: Path, *hooks: dict) -> Path:
@@ -39,7 +36,7 @@ def train_options(digits: Path, teacher: Path | None = None) -> list[str]:
         f'train_dataloader.dataset.data_root={digits}/',
         'train_dataloader.batch_size=4',
         'default_hooks.logger.interval=1',
-        *test_options(digits, 'val'),
+        *data_options(digits, 'val'),
     ]
     return options + ([f'model.teacher_ckpt={teacher}'] if teacher else [])
 
@@ -107,7 +104,7 @@ def test_the_checkpoint_is_the_students_and_the_stock_tools_evaluate_it(
     student.load_state_dict({k: v for k, v in checkpoint['state_dict'].items() if k not in extra}, strict=True)
     # mmdet's own test.py, in a process that cannot import this package
     arguments = [str(MINI / 'faster_rcnn_student.py'), str(whole_run / 'epoch_3.pth'), '--work-dir', str(tmp_path)]
-    arguments += ['--cfg-options', *test_options(digits)]
+    arguments += ['--cfg-options', *data_options(digits, 'test')]
     script = 'import runpy, sys; sys.modules["mmkd_ext"] = None; sys.argv = sys.argv[1:]; '
     script += 'runpy.run_path(sys.argv[0], run_name="__main__")'
     done = subprocess.run(
@@ -121,7 +118,7 @@ def test_the_checkpoint_is_the_students_and_the_stock_tools_evaluate_it(
 def test_our_test_tool_evaluates_a_distillation_config_without_its_teacher(
     whole_run: Path, command: Callable, digits: Path, tmp_path: Path
 ) -> None:
-    options = [*test_options(digits), 'model.teacher_ckpt=nowhere.pth']
+    options = [*data_options(digits, 'test'), 'model.teacher_ckpt=nowhere.pth']
     done = command(
         'tools/test.py', CONFIG, whole_run / 'epoch_3.pth', '--work-dir', tmp_path, '--cfg-options', *options
     )

@@ -13,7 +13,7 @@ from mmengine.runner import set_random_seed
 from mmkd_ext.compat import import_mmrazor
 
 CONFIG = 'configs/distill/mmdet/cwd/cwd_fpn_frcnn_r101_frcnn_r50_1x_coco.py'
-NAMES = {'faster_rcnn_r50_fpn_1x_coco': 'faster-rcnn_r50_fpn_1x_coco', 'faster_rcnn_r101_fpn_2x_coco': 'faster-rcnn_r101_fpn_2x_coco'}  # fmt: skip
+NAMES = {f'faster_rcnn_{rest}': f'faster-rcnn_{rest}' for rest in ('r50_fpn_1x_coco', 'r101_fpn_2x_coco')}
 
 
 def razor_config() -> dict:
@@ -91,7 +91,7 @@ def test_the_cwd_config_of_mmrazor_gives_its_losses_in_our_engine(pair: tuple) -
 
 @pytest.mark.slow
 def test_the_records_differ_only_where_an_inplace_relu_overwrote_those_of_mmrazor(pair: tuple) -> None:
-    """Its guard against in-place modules looks for an OrderedDict that `nn.Module._modules` is no longer (torch 2.5)."""
+    """Its guard against in-place modules looks for an OrderedDict, which `nn.Module._modules` is no longer."""
     theirs, ours, batch = pair
     recorder = dict(type='ModuleOutputs', source='backbone.bn1')
     kept = {}
