@@ -11,7 +11,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
 from torch import Tensor, nn
-from toys import ToyModel, toy
+from toys import toy
 
 from mmkd_ext.algorithms.teacher import PixelAdapter, Teacher, load_teacher
 from mmkd_ext.errors import ConfigError
