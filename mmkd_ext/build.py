@@ -43,7 +43,7 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
     try:
         with DefaultScope.overwrite_default_scope(scope):
             return registry.build(cfg)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError, AssertionError, AttributeError, ImportError) as error:
         raise ConfigError(f'{key}: {sentence(error).rstrip(".")}.') from error
 
 

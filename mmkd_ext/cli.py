@@ -16,6 +16,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError, sentence
+from mmkd_ext.export.config import is_ours
 
 
 def train_parser() -> argparse.ArgumentParser:
@@ -85,6 +86,7 @@ def train_config(args: argparse.Namespace) -> Config:
             )
         cfg.auto_scale_lr.enable = True
     _loader_defaults(cfg)
+    _plain_val_loop(cfg)
     check_data(cfg)
     if args.resume:
         cfg.resume = True
@@ -104,6 +106,14 @@ def _loader_defaults(cfg: Config) -> None:
             loader.setdefault('pin_memory', True)
             loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
             loader.setdefault('collate_fn', dict(type='default_collate'))
+
+
+def _plain_val_loop(cfg: Config) -> None:
+    """MMRazor's validation loops run its teacher, which ours is not; here the student alone is evaluated."""
+    loop = cfg.get('val_cfg') or {}
+    ours = is_ours(cfg.model) or cfg.model.get('_scope_') == 'mmkd_ext'
+    if ours and loop.get('type') in ('mmrazor.SingleTeacherDistillValLoop', 'mmrazor.SelfDistillValLoop'):
+        loop['type'] = 'ValLoop'
 
 
 def _add_exact_resume(cfg: Config) -> None:
@@ -131,8 +141,14 @@ def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_
         if not isinstance(cfg.get(field), dict) or 'dataset' not in cfg[field]:
             continue
         for dataset, key in _datasets(cfg[field].dataset, f'{field}.dataset'):
-            if not _downloads(dataset, cfg.get('default_scope')):
+            if not _remote(dataset) and not _downloads(dataset, cfg.get('default_scope')):
                 _check_paths(dataset, key)
+
+
+def _remote(dataset: dict) -> bool:
+    """Whether the data is read through a storage client, so that no local path says whether it is there."""
+    steps = [dataset, *(step for step in dataset.get('pipeline') or [] if isinstance(step, dict))]
+    return any((step.get('backend_args') or {}).get('backend', 'local') != 'local' for step in steps)
 
 
 def _downloads(dataset: dict, scope: str | None) -> bool:
@@ -160,13 +176,7 @@ def _check_paths(dataset: dict, key: str) -> None:
 
 def check_resume(cfg: Config) -> None:
     """Raise ConfigError if there is no checkpoint to go on from, or the run that it belongs to is over."""
-    checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
-    if checkpoint is None:
-        raise ConfigError(f'--resume: {cfg.work_dir} holds no checkpoint to go on from; leave --resume out to start.')
-    try:
-        content = load_checkpoint_file(checkpoint, map_location='cpu')
-    except ConfigError as error:
-        raise ConfigError(f'--resume: {error}') from None
+    checkpoint, content = _readable(cfg)
     meta = content.get('meta', {}) if isinstance(content, dict) else {}
     if 'iter' not in meta or 'optimizer' not in content:
         raise ConfigError(
@@ -180,6 +190,32 @@ def check_resume(cfg: Config) -> None:
                 f'--resume: nothing is left to do, {checkpoint} is of {unit} {meta[unit]} of {limit}; '
                 f'raise train_cfg.max_{unit}s to go on.'
             )
+
+
+def _readable(cfg: Config) -> tuple[str, Any]:
+    """The checkpoint to resume and its content: the one named or, of the work dir's, the newest that is whole.
+
+    mmengine notes the last checkpoint in a file and deletes older ones before it writes the next: a run that was killed
+    meanwhile leaves a note of a file that is gone, or half a file.
+    """
+    if cfg.load_from:
+        names = [cfg.load_from]
+    else:
+        found = sorted(Path(cfg.work_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)
+        noted = find_latest_checkpoint(cfg.work_dir) if found else None
+        names = list(dict.fromkeys([*([noted] if noted else []), *map(str, found)]))
+    failure = f'{cfg.work_dir} holds no checkpoint to go on from; leave --resume out to start.'
+    for name in names:
+        try:
+            content = load_checkpoint_file(name, map_location='cpu')
+        except ConfigError as error:
+            failure = str(error)
+            continue
+        if not cfg.load_from and name != noted:
+            print(f'--resume: {noted} is not whole; going on from {name}.', file=sys.stderr)
+            cfg.load_from = name
+        return name, content
+    raise ConfigError(f'--resume: {failure}')
 
 
 def start_distributed(cfg: Config) -> None:

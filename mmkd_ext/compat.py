@@ -111,16 +111,20 @@ def _plain_message_hub() -> None:
 def _download(url: str) -> Path:
     """The file of a URL in torch's hub cache, fetched once and by one process a machine."""
     folder = Path(os.environ.get('MMENGINE_HOME', torch.hub.get_dir())) / 'checkpoints'
-    name = Path(urlparse(url).path)
-    # With a part of the whole address: many files on the net are called latest.pth.
-    path = folder / f'{name.stem}-{sha256(url.encode()).hexdigest()[:8]}{name.suffix}'
+    path = folder / Path(urlparse(url).path).name
+    if not re.search(r'-[0-9a-f]{8,}\.', path.name):
+        # Without the hash that the toolboxes' files carry a name says little: many files are called latest.pth.
+        path = path.with_name(f'{path.stem}-{sha256(url.encode()).hexdigest()[:8]}{path.suffix}')
+    failure = None
     if dist.get_local_rank() == 0 and not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path))
         except OSError as error:
-            raise ConfigError(f'{url} cannot be fetched ({error}); download it by hand and give its path.') from None
+            failure = error
     dist.barrier()
+    if failure is not None:
+        raise ConfigError(f'{url} cannot be fetched ({failure}); download it by hand and give its path.')
     return path
 
 

@@ -1,11 +1,11 @@
-"""The validation loop that MMRazor configs name."""
+"""The validation loops that MMRazor configs name."""
 
 from mmengine.runner import ValLoop
 
 from mmkd_ext.registry import LOOPS
 
 
-@LOOPS.register_module()
+@LOOPS.register_module(name=['SingleTeacherDistillValLoop', 'SelfDistillValLoop'])
 class SingleTeacherDistillValLoop(ValLoop):
     """mmengine's `ValLoop`, so that MMRazor configs run unchanged; it evaluates the student.
 

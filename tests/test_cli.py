@@ -145,6 +145,33 @@ def test_resume_without_a_checkpoint_is_refused(digits: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_resume_goes_on_from_the_newest_whole_checkpoint_where_a_kill_left_half_a_file(
+    digits: Path, tmp_path: Path
+) -> None:
+    for epoch in (1, 2):
+        torch.save(
+            dict(meta=dict(iter=6 * epoch, epoch=epoch), optimizer={}, state_dict={}), tmp_path / f'epoch_{epoch}.pth'
+        )
+    (tmp_path / 'epoch_3.pth').write_bytes((tmp_path / 'epoch_2.pth').read_bytes()[:100])
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
+    words = [MINI / 'faster_rcnn_cwt.py', '--work-dir', tmp_path, '--resume', *data_options(digits)]
+    assert cli.train_config(arguments(*words)).load_from == str(tmp_path / 'epoch_2.pth')
+    (tmp_path / 'epoch_3.pth').unlink()
+    assert cli.train_config(arguments(*words)).load_from == str(tmp_path / 'epoch_2.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    assert cli.train_config(arguments(*words)).load_from is None  # mmengine finds that one itself
+
+
+def test_data_behind_a_storage_client_is_not_looked_for(digits: Path) -> None:
+    options = [*data_options(digits), 'val_dataloader.dataset.backend_args.backend=petrel']
+    cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options, 'val_dataloader.dataset.data_root=cluster/'))
+
+
+def test_the_validation_loop_of_mmrazor_becomes_the_students(digits: Path) -> None:
+    options = [*data_options(digits), 'val_cfg.type=mmrazor.SingleTeacherDistillValLoop']
+    assert cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options)).val_cfg.type == 'ValLoop'
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [

@@ -5,7 +5,8 @@
 #   bash tools/demo.sh --from-scratch   the same with a teacher trained here (20 minutes more) instead of the shipped one
 #   bash tools/demo.sh --seeds 3        three seeds each: the table of the README
 #
-# Stopped at any point, it goes on from there when it is called again. Everything is under work_dirs/demo.
+# Stopped at any point, it goes on from there when it is called again. Everything is under work_dirs/demo
+# (work_dirs/demo_from_scratch).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 from_scratch=false seeds=1
@@ -13,16 +14,19 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --from-scratch) from_scratch=true; shift ;;
     --seeds) seeds=${2:-}; [[ "$seeds" =~ ^[1-9][0-9]*$ ]] || { echo "demo: --seeds needs a number, got '$seeds'." >&2; exit 2; }; shift 2 ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
   esac
 done
 
 python=$(bash tools/setup_env.sh --python)
 stock=$("$python" -c 'import importlib.util as u; print(u.find_spec("mmdet").submodule_search_locations[0] + "/.mim/tools")')
 out=work_dirs/demo mini=configs/mini
+if $from_scratch; then out=work_dirs/demo_from_scratch; fi
 mkdir -p "$out"
 export PYTHONWARNINGS=ignore OMP_NUM_THREADS=1
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+set -m  # each training is a process group of its own, so that a stop stops all of it
+trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || true; done' EXIT
+trap 'exit 130' INT TERM
 step() { printf '\n== %s\n' "$*"; }
 
 train() {  # train NAME CONFIG SEED [cfg-options...]: resumes what was interrupted, skips what is done

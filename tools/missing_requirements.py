@@ -35,15 +35,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('requirements', type=Path)
     parser.add_argument('--extra', nargs='*', default=[])
-    parser.add_argument('--constraints', type=Path, required=True)
+    parser.add_argument('--constraints', type=Path, required=True, help='file to write')
+    parser.add_argument('--reference', type=Path, required=True, help='pins for own builds that are missing')
     args = parser.parse_args()
     lines = [line.split('#')[0].strip() for line in args.requirements.read_text().splitlines()]
     missing = [line for line in [*filter(None, lines), *args.extra] if is_missing(line)]
     names = {Requirement(line).name for line in missing}
     kept = {d.metadata['Name']: d.version for d in distributions()}
     pins = [f'{name}=={kept[name]}' for name in (*OWN_BUILDS, 'numpy') if name in kept and name not in names]
+    if 'torch' in names:  # the newest torch is not one that mmcv compiles on
+        reference = [line.strip() for line in args.reference.read_text().splitlines()]
+        pins += [
+            line
+            for line in reference
+            if line.split('==')[0] in ('torch', 'torchvision') and line.split('==')[0] in names
+        ]
     args.constraints.write_text('\n'.join(pins) + '\n')
-    print('\n'.join(missing))
+    for line in missing:
+        print(line)
 
 
 if __name__ == '__main__':

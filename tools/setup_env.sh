@@ -22,14 +22,18 @@ die() { say "setup: $*"; exit 1; }
 # Progress lines go to stderr; what pip and the compiler print goes to a log that a failure names.
 mkdir -p "$cache" || die "cannot write to $cache: set XDG_CACHE_HOME to a folder that you may write to."
 log=$cache/setup-$$.log
+: >"$log"
 trap 'rm -f "$log.ok"' EXIT
 
 quiet() {  # quiet WHAT COMMAND...: runs the command into the log; a failure becomes one sentence
-  local what=$1 began=$SECONDS; shift
+  local what=$1 began=$SECONDS from; shift
+  from=$(($(wc -l <"$log") + 1))
   say "setup: $what ..."
   if ! "$@" >>"$log" 2>&1; then
-    if grep -qiE 'no space left|disk quota' "$log"; then die "$what failed: the disk is full ($(df -Ph "$cache" | awk 'NR==2{print $4}') left on the disk of $cache, about 9 GB are needed). Log: $log"; fi
-    if grep -qiE 'temporary failure in name|connection (refused|reset|error)|network is unreachable|max retries|newconnectionerror|read timed out|proxyerror' "$log"; then die "$what failed: the package index cannot be reached; check the network or pip's index settings, then run this again. Log: $log"; fi
+    tail -n "+$from" "$log" >"$log.ok"
+    if grep -qiE 'no space left|disk quota' "$log.ok"; then die "$what failed: the disk is full ($(df -Ph "$cache" | awk 'NR==2{print $4}') left on the disk of $cache, about 9 GB are needed). Log: $log"; fi
+    if grep -qiE 'temporary failure in name|connection (refused|reset|error)|network is unreachable|max retries|newconnectionerror|read timed out|proxyerror' "$log.ok"; then die "$what failed: the package index cannot be reached; check the network or pip's index settings, then run this again. Log: $log"; fi
+    if grep -q 'ensurepip is not available' "$log.ok"; then die "$what failed: Python's venv module is incomplete; install it (Debian, Ubuntu: apt-get install python3-venv), then run this again."; fi
     die "$what failed; the last lines of $log say why: $(grep -v '^[[:space:]]*$' "$log" | tail -n 1)"
   fi
   say "setup: $what done ($((SECONDS - began)) s)"
@@ -85,10 +89,13 @@ if [ -n "$active" ] && [ "$active" != "${MMKD_EXT_ENV:-}" ] && [[ "$active" != "
   ready=$active/.mmkd_ext_ready
   if [ "$(cat "$ready" 2>/dev/null)" != "$key" ]; then
     keep=$cache/keep-$$.txt
+    "$py" -m pip --version >/dev/null 2>&1 || "$py" -m ensurepip >>"$log" 2>&1 ||
+      die "the active environment $active has no pip; install pip there (conda install pip, uv pip install pip), then run this again."
     # What imports stays as it is, whatever its version: it becomes a constraint for everything else.
-    "$py" "$root/tools/missing_requirements.py" "$root/requirements.txt" --extra "${extras[@]}" --constraints "$keep" >"$log.ok" ||
-      die "could not read what the environment $active has installed."
-    mapfile -t missing < <(grep -v '^mmcv' "$log.ok" || true)
+    "$py" "$root/tools/missing_requirements.py" "$root/requirements.txt" --extra "${extras[@]}" --constraints "$keep" \
+      --reference "$root/constraints.txt" >"$log.ok" 2>>"$log" ||
+      die "could not read what the environment $active has installed: $(tail -n 1 "$log")"
+    mapfile -t missing < <(grep -Ev '^(mmcv|$)' "$log.ok" || true)
     first=(); for m in "${missing[@]}"; do case "$m" in torch*|setuptools*) first+=("$m") ;; esac; done
     [ ${#first[@]} -eq 0 ] || quiet "installing ${first[*]}" "$py" -m pip install -c "$keep" "${first[@]}"
     if ! has_ops "$py"; then quiet 'installing the build tools' "$py" -m pip install -c "$keep" wheel ninja psutil; fi
@@ -111,7 +118,7 @@ else
     free=$(df -Pk "$cache" | awk 'NR==2{print int($4 / 1048576)}')
     [ "$free" -ge 9 ] || [ -x "$py" ] || die "$free GB are free on the disk of $cache and about 9 are needed; free some or set XDG_CACHE_HOME."
     say "setup: making the reference environment in $env (a quarter of an hour, once)"
-    [ -x "$py" ] || quiet "creating a virtual environment with $("$python" -V)" "$python" -m venv --clear "$env"
+    "$py" -m pip --version >/dev/null 2>&1 || quiet "creating a virtual environment with $("$python" -V)" "$python" -m venv --clear "$env"
     pip_install() { "$py" -m pip install -c "$root/constraints.txt" "$@"; }
     quiet 'installing torch (about 5 GB)' pip_install torch torchvision
     quiet 'installing the build tools' pip_install 'setuptools<82' wheel ninja psutil

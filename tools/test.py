@@ -7,6 +7,7 @@ options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain c
 
 import argparse
 import importlib.util
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -37,17 +38,23 @@ def main() -> None:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for the results (default: ./work_dirs/CONFIG_NAME)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     args, options = parser.parse_known_args()
     cfg = student_config(cli.read_config(args.config, args.cfg_options))
+    cfg.launcher = args.launcher
     script = stock_script(cfg.get('default_scope'))
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise ConfigError(f'there is no checkpoint {args.checkpoint} (looked from {Path.cwd()}).')
     cli.check_data(cfg, ('test_dataloader',))
+    cli.start_distributed(cfg)
     work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
     work_dir.mkdir(parents=True, exist_ok=True)
     plain = work_dir / f'{Path(args.config).stem}_student.py'
-    cfg.dump(plain)
-    sys.argv = [str(script), str(plain), args.checkpoint, '--work-dir', str(work_dir), *options]
+    part = plain.with_name(f'{plain.stem}.{os.getpid()}.py')  # several processes may write the same at once
+    cfg.dump(part)
+    part.replace(plain)
+    known = ['--work-dir', str(work_dir), '--launcher', args.launcher]
+    sys.argv = [str(script), str(plain), args.checkpoint, *known, *options]
     runpy.run_path(str(script), run_name='__main__')
 
 

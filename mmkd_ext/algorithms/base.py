@@ -1,14 +1,17 @@
 """A student with a distiller attached, for mmengine's Runner: to everything outside it is the student."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from mmengine import dist
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, build_part, model_config
 from mmkd_ext.distillers.configurable import KEY
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
 
 _OWN = ('distiller', 'teacher', 'architecture')
@@ -94,10 +97,25 @@ class DistillAlgorithm(BaseModel):
                 raise
             return getattr(self.__dict__['architecture'], name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A part that is replaced here is replaced in the student, whose forward runs it."""
+        super().__setattr__(name, value)
+        self._mirror(name)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """As of `nn.Module`; see `__setattr__`."""
+        super().add_module(name, module)
+        self._mirror(name)
+
+    def _mirror(self, name: str) -> None:
+        student = self.__dict__.get('architecture')
+        if student is not None and name in student._modules:
+            student._modules[name] = self._modules[name]
+
     def train(self, mode: bool = True) -> 'DistillAlgorithm':
         """As of `nn.Module`; the student notices too."""
         super().train(mode)
-        self.student.train(mode)
+        self.student.train(mode and self.student_trainable)
         return self
 
     def init_weights(self) -> None:
@@ -134,7 +152,9 @@ class DistillAlgorithm(BaseModel):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.student_trainable):
             losses = self.student(inputs, data_samples, mode='loss')
         if not self.calculate_student_loss:
-            return {}
+            if not dist.is_distributed():
+                return {}  # no gradient at all, so that weight decay leaves the head alone
+            return self._in_graph('student.loss_unused', tensors_in(losses))
         return {f'student.{name}': value for name, value in losses.items()}
 
     def _distill_losses(self, data_samples: Any) -> dict[str, Tensor]:
@@ -151,7 +171,8 @@ class DistillAlgorithm(BaseModel):
             raise FloatingPointError(f'{KEY}.distill_losses: {", ".join(bad)} is not finite, for {of}.')
         return {f'distill.{name}': value for name, value in losses.items()}
 
-    def _silent(self) -> dict[str, Tensor]:
-        """A zero that keeps the distiller's parameters in the graph, as distributed training expects."""
-        total = sum((parameter.sum() for parameter in self.distiller.parameters()), torch.zeros(()))
-        return {'distill.loss_stopped': total * 0.0} if isinstance(total, Tensor) and total.requires_grad else {}
+    @staticmethod
+    def _in_graph(name: str, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+        """A zero that keeps `tensors` in the graph, as distributed training expects of all that trains; or nothing."""
+        total = sum((tensor.sum() for tensor in tensors if tensor.requires_grad), torch.zeros(()))
+        return {name: total * 0.0} if isinstance(total, Tensor) and total.requires_grad else {}

@@ -71,7 +71,8 @@ class SingleTeacherDistill(DistillAlgorithm):
             data_samples: Annotations of the student's toolbox.
         """
         if self.distillation_stopped:
-            return {**self._student_losses(inputs, data_samples), **self._silent()}
+            kept = self._in_graph('distill.loss_stopped', self.distiller.parameters())
+            return {**self._student_losses(inputs, data_samples), **kept}
         distiller = self.distiller
         try:
             if self.teacher_first:

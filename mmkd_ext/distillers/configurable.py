@@ -228,8 +228,11 @@ class ConfigurableDistiller(nn.Module):
         device = next((t.device.type for t in tensors_in(values)), 'cpu')
         try:
             with torch.autocast(device, enabled=False):
-                return self.distill_losses[name](**map_tensors(_to_float32, values))
-        except torch.OutOfMemoryError:
+                loss = self.distill_losses[name](**map_tensors(_to_float32, values))
+            if not isinstance(loss, Tensor) or loss.numel() != 1:
+                raise ValueError(f'a loss must be one number, got {_describe(loss)}; set its reduction')
+            return loss.reshape(())
+        except torch.cuda.OutOfMemoryError:
             raise
         except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
             given = '; '.join(f'{arg} is {_describe(values[arg])} from {_name(arguments[arg])}' for arg in arguments)
@@ -258,7 +261,7 @@ class ConfigurableDistiller(nn.Module):
             if versions != [tensor._version for tensor in tensors_in(value)]:
                 raise ValueError('it changes the record in place, which other losses may use; set inplace=False')
             return result if source.connector_idx is None else result[source.connector_idx]
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             raise
         except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
             reason = str(error).rstrip('.')

@@ -614,3 +614,17 @@ class TestBuilding:
         cfg['distill_losses']['loss_cwt']['alpa'] = 1
         with pytest.raises(ConfigError, match=r"distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"):
             make(distiller=cfg)
+
+
+class TestReplacedParts:
+    def test_a_part_that_is_replaced_is_the_one_that_runs(self) -> None:
+        algorithm = make()
+        algorithm.neck = torch.nn.Identity()
+        assert algorithm.student.neck is algorithm.neck
+        algorithm.add_module('neck', torch.nn.Identity())
+        assert algorithm.student.neck is algorithm.neck
+
+    def test_a_frozen_students_statistics_do_not_move(self) -> None:
+        algorithm = make(student_trainable=False).train()
+        assert not any(module.training for module in algorithm.student.modules())
+        assert algorithm.distiller.training

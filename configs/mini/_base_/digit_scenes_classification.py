@@ -22,5 +22,5 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=1)
 test_evaluator = val_evaluator
 
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=1))
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=0)
