@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from mmengine.runner import find_latest_checkpoint
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export.config import is_ours
+
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's, at every `mmdet::` path
 
 
 def train_parser() -> argparse.ArgumentParser:
