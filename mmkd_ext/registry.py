@@ -10,7 +10,13 @@ MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
     scope='mmkd_ext',
-    locations=['mmkd_ext.losses', 'mmkd_ext.connectors', 'mmkd_ext.distillers', 'mmkd_ext.algorithms'],
+    locations=[
+        'mmkd_ext.losses',
+        'mmkd_ext.connectors',
+        'mmkd_ext.models',
+        'mmkd_ext.distillers',
+        'mmkd_ext.algorithms',
+    ],
 )
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='mmkd_ext', locations=['mmkd_ext.recorders'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmkd_ext', locations=['mmkd_ext.hooks'])

@@ -1,0 +1,7 @@
+"""Backbones that no toolbox has, one architecture family a file; each registers itself."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _module in iter_modules(__path__):
+    import_module(f'{__name__}.{_module.name}')

@@ -1,0 +1,75 @@
+"""ResNet for 32x32 images: three stages of basic blocks.
+
+Source: He et al., "Deep Residual Learning for Image Recognition", arXiv:1512.03385, section 4.2. Widths and projections
+are those of the CRD and mdistiller code bases (HobbitLong/RepDistiller, megvii-research/mdistiller): a 1x1 convolution
+with batch norm where the shape changes, and a form of four times the width (`resnet8x4`, `resnet32x4`) whose stem has
+32 channels.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mmkd_ext.models.base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
+from mmkd_ext.registry import MODELS
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut; ReLU after the sum, in `relu`."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(in_channels, channels, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu1 = nn.ReLU()
+        self.conv2 = conv3x3(channels, channels)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = None
+        if stride != 1 or in_channels != channels:
+            self.downsample = unit(conv1x1(in_channels, channels, stride), relu=False)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, channels, H / stride, W / stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu1(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+@MODELS.register_module()
+class CIFARResNet(StagedBackbone):
+    """ResNet of three stages; of 32x32 images the maps are 32x32, 16x16 and 8x8.
+
+    The stages are `layer1` to `layer3`. What goes into the last ReLU of one is recorded by
+    `dict(type='ModuleInputs', source='backbone.layer3.8.relu')`, where 8 is the last of its (depth - 2) / 6 blocks.
+
+    Args:
+        depth: 6n + 2: 8, 14, 20, 32, 44, 56, 110.
+        channels: Of the stem and the stages: (16, 16, 32, 64), or (32, 64, 128, 256) for the forms called x4.
+        out_indices: Which stages are returned, post-ReLU.
+        init_cfg: As of mmengine; the default is the original's.
+
+    Raises:
+        ValueError: If there is no such depth.
+    """
+
+    stages = ('layer1', 'layer2', 'layer3')
+
+    def __init__(
+        self,
+        depth: int,
+        channels: Sequence[int] = (16, 16, 32, 64),
+        out_indices: Sequence[int] = (-1,),
+        init_cfg: dict | list[dict] | None = KAIMING,
+    ) -> None:
+        super().__init__(out_indices, init_cfg)
+        if depth < 8 or (depth - 2) % 6:
+            raise ValueError(f'depth must be 6n + 2 (8, 14, 20, 32, 44, 56, 110), got {depth}')
+        if len(channels) != 4:
+            raise ValueError(f'channels must be those of the stem and of 3 stages, got {tuple(channels)}')
+        self.stem = unit(conv3x3(3, channels[0]))
+        for i, name in enumerate(self.stages):
+            strides = [1 if i == 0 else 2] + [1] * ((depth - 2) // 6 - 1)
+            widths = [channels[i]] + [channels[i + 1]] * (len(strides) - 1)
+            blocks = [BasicBlock(width, channels[i + 1], s) for width, s in zip(widths, strides, strict=True)]
+            self.add_module(name, nn.Sequential(*blocks))
