@@ -1,5 +1,6 @@
 """The mathematics that two losses or more share; torch only."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
@@ -14,6 +15,38 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -
         raise ValueError(
             f'expected student and teacher of one shape {layout}, got {tuple(student.shape)} and {tuple(teacher.shape)}'
         )
+
+
+def check_labels(labels: Tensor, rows: int) -> None:
+    """Refuse labels that are no class index a row, such as the soft labels of mixup.
+
+    Raises:
+        ValueError: If `labels` is not (rows,) of an integer type.
+    """
+    if labels.shape != (rows,) or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(
+            f'expected labels ({rows},) of an integer type, got {tuple(labels.shape)} of {labels.dtype}'
+            + (' (soft labels: switch mixup and cutmix off)' if labels.ndim == 2 else '')
+        )
+
+
+def mean_of_rows(rows: Tensor, labels: Tensor | None = None, ignore_label: int | None = None) -> Tensor:
+    """The mean of (N,); 0 where it is empty.
+
+    Args:
+        rows: One value a sample, (N,).
+        labels: Class of each sample, (N,); needed with `ignore_label`.
+        ignore_label: Samples of this class are left out.
+
+    Returns:
+        0-dim.
+    """
+    if ignore_label is None:
+        return rows.sum() / max(len(rows), 1)
+    if labels is None:
+        raise ValueError('ignore_label needs labels: map them too')
+    kept = (labels != ignore_label).to(rows.dtype)
+    return (rows * kept).sum() / kept.sum().clamp(min=1)
 
 
 def tempered_kl(student: Tensor, teacher: Tensor, tau: float) -> Tensor:

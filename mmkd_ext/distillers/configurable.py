@@ -13,7 +13,8 @@
 
 The keys are MMRazor's. Two shorthands come on top. In a mapping, `recorder`, `record_idx`, `data_idx` or `connector`
 may be a list: the loss is computed for each level and summed (a loss that says `takes_levels = True` gets the lists
-instead). And a connector's config may say `levels=4`: four of them, one a level.
+instead). And a connector's config may say `levels=4`: four of them, one a level. A connector that says
+`takes_levels = True` is named once, gets the list of all levels and returns as many.
 """
 
 from collections.abc import Mapping
@@ -51,6 +52,9 @@ class _Source(NamedTuple):
         level = '' if self.data_idx is None else f'[{self.data_idx}]'
         through = f' through connector {self.connector!r}' if self.connector else ''
         return f'{side} recorder {self.recorder!r}{level}{through}'
+
+
+_Entry = list[_Source] | _Source
 
 
 @MODELS.register_module()
@@ -98,9 +102,10 @@ class ConfigurableDistiller(nn.Module):
                 )
             self.distill_losses[name] = build_part(cfg, MODELS, f'{KEY}.distill_losses.{name}')
         self._mappings = self._parse_mappings(loss_forward_mappings or {})
+        self.loss_factors: dict[str, float] = {}  # of scheduled losses, set by a hook before each step
         self._check_all_used()
 
-    def _parse_mappings(self, mappings: Mapping[str, Mapping]) -> dict[str, dict[str, list[_Source] | _Source]]:
+    def _parse_mappings(self, mappings: Mapping[str, Mapping]) -> dict[str, dict[str, _Entry]]:
         """Turn the mappings into sources: one, or one a level, for each argument of each loss."""
         parsed = {}
         for name, arguments in mappings.items():
@@ -120,7 +125,7 @@ class ConfigurableDistiller(nn.Module):
                 raise ConfigError(f'{KEY}.loss_forward_mappings has no {name!r}, which is in {KEY}.distill_losses.')
         return parsed
 
-    def _parse_source(self, entry: Mapping, key: str) -> list[_Source] | _Source:
+    def _parse_source(self, entry: Mapping, key: str) -> _Entry:
         if not isinstance(entry, Mapping):
             raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
         for name in entry:
@@ -136,6 +141,7 @@ class ConfigurableDistiller(nn.Module):
         lists = {name: value for name, value in values.items() if isinstance(value, (list, tuple))}
         if len({len(value) for value in lists.values()}) > 1 or any(not value for value in lists.values()):
             raise ConfigError(f'{key}: {" and ".join(lists)} must list the same number of levels, at least one.')
+        self._check_fusing(values, lists, key)
         count = len(next(iter(lists.values()))) if lists else 1
         levels = []
         for i in range(count):
@@ -144,6 +150,17 @@ class ConfigurableDistiller(nn.Module):
                 raise ConfigError(f'{key}.record_idx must be a whole number, got {level["record_idx"]!r}.')
             levels.append(self._checked_source(level, entry['from_student'], i if lists else None, count, key))
         return levels if lists else levels[0]
+
+    def _check_fusing(self, values: Mapping, lists: Mapping, key: str) -> None:
+        """A connector that takes all levels at once is named once, and all that it returns is used."""
+        for name in lists.get('connector', [values['connector']]):
+            if name in self.connectors and _takes_levels(self.connectors[name]):
+                if 'connector' in lists:
+                    raise ConfigError(f'{key}.connector={name!r} takes all levels at once; name it once.')
+                if values['connector_idx'] is not None:
+                    raise ConfigError(
+                        f'{key}.connector={name!r} returns all levels, which are used; remove connector_idx.'
+                    )
 
     def _checked_source(self, level: dict, from_student: bool, i: int | None, count: int, key: str) -> _Source:
         recorders = self.student_recorders if from_student else self.teacher_recorders
@@ -195,6 +212,20 @@ class ConfigurableDistiller(nn.Module):
             needed[source.recorder] = None if backwards else max(so_far or 0, source.record_idx + 1)
         return needed
 
+    def check_teacher(self, teacher: nn.Module) -> None:
+        """Let each loss that holds something made by a teacher (class means) see that it was this one.
+
+        Raises:
+            ConfigError: If it was not.
+        """
+        for name, loss in self.distill_losses.items():
+            check: Any = getattr(loss, 'check_teacher', None)
+            if check is not None:
+                try:
+                    check(teacher)
+                except ValueError as error:
+                    raise ConfigError(f'{KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
+
     def compute_distill_losses(self) -> dict[str, Tensor]:
         """The losses of what the recorders hold; computed in float32, whatever the autocast context.
 
@@ -206,25 +237,35 @@ class ConfigurableDistiller(nn.Module):
         """
         losses = {}
         for name, arguments in self._mappings.items():
-            loss = self.distill_losses[name]
-            levels = next((len(entry) for entry in arguments.values() if isinstance(entry, list)), None)
-            if levels is None or getattr(loss, 'takes_levels', False):
-                losses[name] = self._loss(name, arguments)
+            values = {arg: self._value(entry, name, arg) for arg, entry in arguments.items()}
+            levels = {arg: len(values[arg]) for arg, entry in arguments.items() if self._has_levels(entry)}
+            if len(set(levels.values())) > 1:
+                raise ConfigError(
+                    f'{KEY}.loss_forward_mappings.{name}: the arguments give different numbers of levels, {levels}.'
+                )
+            if not levels or _takes_levels(self.distill_losses[name]):
+                losses[name] = self._loss(name, values, arguments)
             else:
                 total = [
-                    self._loss(name, {arg: e[i] if isinstance(e, list) else e for arg, e in arguments.items()})
-                    for i in range(levels)
+                    self._loss(
+                        name,
+                        {arg: value[i] if arg in levels else value for arg, value in values.items()},
+                        {arg: entry[i] if isinstance(entry, list) else entry for arg, entry in arguments.items()},
+                    )
+                    for i in range(next(iter(levels.values())))
                 ]
                 losses[name] = torch.stack(total).sum()
+        for name, factor in self.loss_factors.items():
+            losses[name] = losses[name] * factor
         return losses
 
-    def _loss(self, name: str, arguments: dict[str, Any]) -> Tensor:
-        values = {
-            arg: [self._value(source, name, arg) for source in entry]
-            if isinstance(entry, list)
-            else self._value(entry, name, arg)
-            for arg, entry in arguments.items()
-        }
+    def _has_levels(self, entry: _Entry) -> bool:
+        return isinstance(entry, list) or self._fuses(entry)
+
+    def _fuses(self, source: _Source) -> bool:
+        return source.connector is not None and _takes_levels(self.connectors[source.connector])
+
+    def _loss(self, name: str, values: dict[str, Any], arguments: dict[str, _Entry]) -> Tensor:
         device = next((t.device.type for t in tensors_in(values)), 'cpu')
         try:
             with torch.autocast(device, enabled=False):
@@ -239,25 +280,32 @@ class ConfigurableDistiller(nn.Module):
             reason = str(error).rstrip('.') or type(error).__name__
             raise ConfigError(f'{KEY}.distill_losses.{name}: {reason} ({given}).') from error
 
-    def _value(self, source: _Source, loss: str, arg: str) -> Any:
+    def _value(self, entry: _Entry, loss: str, arg: str) -> Any:
+        """What the records of an entry hold, through its connector; a list where it has levels."""
+        source = entry[0] if isinstance(entry, list) else entry
+        if not isinstance(entry, list):
+            value = self._record(entry, loss, arg)
+        elif self._fuses(source):
+            value = [self._record(level, loss, arg) for level in entry]
+        else:
+            return [self._value(level, loss, arg) for level in entry]
+        return value if source.connector is None else self._connect(entry, source, value)
+
+    def _record(self, source: _Source, loss: str, arg: str) -> Any:
         recorders = self.student_recorders if source.from_student else self.teacher_recorders
         try:
             value = recorders.get(source.recorder, source.record_idx, source.data_idx)
         except ConfigError as error:
             raise ConfigError(f'{KEY}.loss_forward_mappings.{loss}.{arg}: {error}') from None
-        if not source.from_student:
-            value = map_tensors(Tensor.detach, value)
-        if source.connector is not None:
-            value = self._connect(source, value)
-        return value
+        return value if source.from_student else map_tensors(Tensor.detach, value)
 
-    def _connect(self, source: _Source, value: Any) -> Any:
+    def _connect(self, entry: _Entry, source: _Source, value: Any) -> Any:
         connector: Any = self.connectors[str(source.connector)]
         if source.connector_level is not None:
             connector = connector[source.connector_level]
         try:
             versions = [tensor._version for tensor in tensors_in(value)]
-            result = connector(value)
+            result = _fused(connector, value) if _takes_levels(connector) else connector(value)
             if versions != [tensor._version for tensor in tensors_in(value)]:
                 raise ValueError('it changes the record in place, which other losses may use; set inplace=False')
             return result if source.connector_idx is None else result[source.connector_idx]
@@ -265,7 +313,7 @@ class ConfigurableDistiller(nn.Module):
             raise
         except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
             reason = str(error).rstrip('.')
-            raise ConfigError(f'{KEY}.connectors.{source.connector}: {reason} (given by {source}).') from error
+            raise ConfigError(f'{KEY}.connectors.{source.connector}: {reason} (given by {_name(entry)}).') from error
 
     def clear(self) -> None:
         """Drop all records: none outlives its step."""
@@ -281,14 +329,35 @@ def _check_name(parts: nn.ModuleDict, name: str, key: str) -> None:
 def _build_connector(cfg: Any, key: str) -> nn.Module:
     """A connector, several in sequence from a list, or one a level from `levels`."""
     if isinstance(cfg, (list, tuple)):
-        return nn.Sequential(*(build_part(c, MODELS, f'{key}[{i}]') for i, c in enumerate(cfg)))
+        parts = [build_part(c, MODELS, f'{key}[{i}]') for i, c in enumerate(cfg)]
+        if len(set(map(_takes_levels, parts))) > 1:
+            raise ConfigError(f'{key}: of connectors in sequence all or none must take all levels at once.')
+        return nn.Sequential(*parts)
     if not isinstance(cfg, dict) or 'levels' not in cfg:
         return build_part(cfg, MODELS, key)
     one: Any = ConfigDict(cfg)
     levels = one.pop('levels')
     if not isinstance(levels, int) or levels < 1:
         raise ConfigError(f'{key}.levels must be a whole number >= 1, got {levels!r}.')
-    return nn.ModuleList(build_part(one, MODELS, key) for _ in range(levels))
+    made = nn.ModuleList(build_part(one, MODELS, key) for _ in range(levels))
+    if _takes_levels(made[0]):
+        raise ConfigError(f'{key}.levels: {type(made[0]).__name__} takes all levels at once; remove `levels`.')
+    return made
+
+
+def _takes_levels(part: nn.Module) -> bool:
+    """Whether a loss or a connector wants the list of all levels; a sequence does as its connectors do."""
+    return getattr(part, 'takes_levels', isinstance(part, nn.Sequential) and any(map(_takes_levels, part)))
+
+
+def _fused(connector: nn.Module, levels: Any) -> list:
+    """What a connector that takes all levels at once makes of them."""
+    if not isinstance(levels, (list, tuple)):
+        raise ValueError(f'it takes a list of levels, got {_describe(levels)}; list them in data_idx')
+    results = connector(list(levels))
+    if not isinstance(results, (list, tuple)) or len(results) != len(levels):
+        raise ValueError(f'it must return {len(levels)} levels, got {_describe(results)}')
+    return list(results)
 
 
 def _check_arguments(loss: nn.Module, given: Mapping[str, Any], key: str) -> None:
@@ -320,5 +389,5 @@ def _describe(value: Any) -> str:
     return f'{type(value).__name__} of {shapes}' if shapes else type(value).__name__
 
 
-def _name(entry: list[_Source] | _Source) -> str:
+def _name(entry: _Entry) -> str:
     return ', '.join(map(str, entry)) if isinstance(entry, list) else str(entry)

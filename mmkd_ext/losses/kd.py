@@ -9,7 +9,7 @@ Shapes: N samples (images or regions), K classes.
 
 from torch import Tensor, nn
 
-from mmkd_ext.functional import check_same_shape, tempered_kl
+from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows, tempered_kl
 from mmkd_ext.registry import MODELS
 
 
@@ -20,21 +20,26 @@ class KDLoss(nn.Module):
     Args:
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1 for ImageNet and detection.
         loss_weight: Factor on the result.
+        ignore_label: A class whose samples are left out, such as a detector's background; `labels` are needed then.
+            None keeps all.
     """
 
-    def __init__(self, tau: float, loss_weight: float = 1.0) -> None:
+    def __init__(self, tau: float, loss_weight: float = 1.0, ignore_label: int | None = None) -> None:
         super().__init__()
         if not tau > 0:
             raise ValueError(f'tau must be > 0, got {tau}')
         self.tau = tau
         self.loss_weight = loss_weight
+        self.ignore_label = ignore_label
 
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of logits (N, K); 0 where the batch is empty.
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The loss of logits (N, K), of samples with labels (N,); 0 where no sample is left.
 
         Raises:
-            ValueError: If the shapes differ or are not (N, K).
+            ValueError: If the shapes differ or are not (N, K), or labels are needed and missing.
         """
         check_same_shape(student, teacher, 2, '(N, K)')
         rows = tempered_kl(student, teacher.detach(), self.tau)
-        return self.loss_weight * rows.sum() / max(len(rows), 1)
+        if labels is not None:
+            check_labels(labels, len(rows))
+        return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)

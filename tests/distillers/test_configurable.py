@@ -63,6 +63,30 @@ class InplaceConnector(nn.Module):
         return x.mul_(0.5)
 
 
+class FusingConnector(nn.Module):
+    """Three to five channels, each level with the mean of those above it; counts how often it runs."""
+
+    takes_levels = True
+
+    def __init__(self, give: int = 3) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, 5, 1) for _ in SIZES)
+        self.give, self.runs = give, 0
+
+    def forward(self, levels: list) -> list:
+        self.runs += 1
+        assert type(levels) is list
+        maps = [conv(x) for conv, x in zip(self.convs, levels, strict=True)]
+        return [x + sum(y.mean() for y in maps[i + 1 :]) for i, x in enumerate(maps)][: self.give]
+
+
+class InplaceFusion(nn.Module):
+    takes_levels = True
+
+    def forward(self, levels: list) -> list:
+        return [levels[0], levels[1].mul_(2), levels[2]]
+
+
 class TwoResults(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x + 1, 3 * x
@@ -317,6 +341,177 @@ class TestWiring:
         assert run(ConfigurableDistiller(), student, teacher, x) == {}
 
 
+ABF = dict(type='ABFConnector', in_channels=[3, 3, 3], out_channels=[5, 5, 5], mid_channels=4)
+REVIEW = [
+    ('connectors', dict(abf=ABF)),
+    ('distill_losses.loss_cwt', dict(type='HCLLoss')),
+    (f'{STUDENT}.connector', 'abf'),
+]
+
+
+def fusing(*edits: tuple[str, Any]) -> dict:
+    """`BASE` with a connector that takes all levels at once."""
+    return changed(('connectors', dict(fuse=dict(type=FusingConnector))), (f'{STUDENT}.connector', 'fuse'), *edits)
+
+
+class TestConnectorsOfAllLevels:
+    def test_a_loss_that_takes_levels_gets_what_it_returns(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(fusing(('distill_losses.loss_cwt', dict(type=ListLoss))))
+        loss = run(distiller, student, teacher, x)['loss_cwt']
+        given, _ = distiller.distill_losses['loss_cwt'].given
+        connector = distiller.connectors['fuse']
+        assert connector.runs == 1
+        expected = connector(list(student.neck(x)))
+        assert type(given) is list
+        torch.testing.assert_close(given, expected)
+        torch.testing.assert_close(loss, ListLoss()(expected, teacher.neck(x)))
+
+    def test_for_another_loss_it_is_split_into_levels(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(fusing())
+        loss = run(distiller, student, teacher, x)['loss_cwt']
+        connector = distiller.connectors['fuse']
+        assert connector.runs == 1
+        pairs = zip(connector(list(student.neck(x))), teacher.neck(x), strict=True)
+        torch.testing.assert_close(loss, sum(0.1 * (s - t).square().sum() / 2 for s, t in pairs))
+
+    @pytest.mark.parametrize('loss', [BASE['distill_losses']['loss_cwt'], dict(type=ListLoss)])
+    def test_a_whole_record_is_a_list_of_levels(self, loss: dict, student: Toy, teacher: Toy, x: Tensor) -> None:
+        edit = ('distill_losses.loss_cwt', loss)
+        listed = run(make(fusing(edit)), student, teacher, x)
+        whole = make(fusing(edit, (f'{STUDENT}.data_idx', DROP)))
+        torch.testing.assert_close(run(whole, student, teacher, x), listed)
+        assert whole.connectors['fuse'].runs == 1
+
+    def test_levels_may_come_from_several_recorders(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        """The third is a whole record, an embedding; `ABFConnector` makes a map of it."""
+        names = dict(recorder=['neck', 'neck', 'head'], data_idx=[0, 2, None])
+        abf = dict(type='ABFConnector', in_channels=[3, 3, 6], out_channels=[5, 5, 6], mid_channels=4)
+        distiller = make(
+            changed(
+                *REVIEW,
+                ('connectors.abf', abf),
+                (STUDENT, dict(from_student=True, connector='abf', **names)),
+                (TEACHER, dict(from_student=False, **names)),
+            )
+        ).eval()
+        ours, theirs = ([toy.neck(x)[0], toy.neck(x)[2], toy(x)] for toy in (student, teacher))
+        expected = OURS.build(dict(type='HCLLoss'))(distiller.connectors['abf'](ours), theirs)
+        torch.testing.assert_close(run(distiller, student, teacher, x)['loss_cwt'], expected)
+
+    def test_gradients_reach_all_levels_and_all_of_the_connector(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(changed(*REVIEW))
+        run(distiller, student, teacher, x)['loss_cwt'].backward()
+        assert all(p.grad.abs().sum() > 0 for p in (*student.neck.parameters(), *distiller.parameters()))
+        assert all(p.grad is None for p in teacher.parameters())
+
+    def test_on_the_teachers_side_it_is_trained_and_the_teacher_is_not(
+        self, student: Toy, teacher: Toy, x: Tensor
+    ) -> None:
+        mapping = dict(student=source('student', data_idx=[0, 1, 2]), teacher=source('teacher', connector='fuse'))
+        student, teacher = teacher, student  # the connector takes 3 channels
+        distiller = make(
+            fusing(('distill_losses.loss_cwt', dict(type=ListLoss)), ('loss_forward_mappings.loss_cwt', mapping))
+        )
+        run(distiller, student, teacher, x)['loss_cwt'].backward()
+        assert all(p.grad is not None for p in (*distiller.parameters(), *student.neck.parameters()))
+        assert all(p.grad is None for p in teacher.parameters())
+
+    def test_it_runs_once_for_each_loss(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        mapping = changed((f'{STUDENT}.connector', 'fuse'))['loss_forward_mappings']['loss_cwt']
+        distiller = make(
+            fusing(
+                ('distill_losses.loss_list', dict(type=ListLoss)),
+                ('loss_forward_mappings.loss_list', mapping),
+            )
+        )
+        assert list(run(distiller, student, teacher, x)) == ['loss_cwt', 'loss_list']
+        assert distiller.connectors['fuse'].runs == 2
+
+    def test_several_in_sequence(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        first = dict(ABF, out_channels=[3, 3, 3])
+        distiller = make(changed(*REVIEW, ('connectors.abf', [first, ABF]))).eval()
+        chain = distiller.connectors['abf']
+        expected = OURS.build(dict(type='HCLLoss'))(chain[1](chain[0](list(student.neck(x)))), list(teacher.neck(x)))
+        torch.testing.assert_close(run(distiller, student, teacher, x)['loss_cwt'], expected)
+
+    @pytest.mark.parametrize(
+        ('edits', 'message'),
+        [
+            (
+                [(f'{STUDENT}.connector', ['fuse'] * 3)],
+                rf"{STUDENT}\.connector='fuse' takes all levels at once; name it",
+            ),
+            ([(f'{STUDENT}.connector_idx', 1)], rf"{STUDENT}\.connector='fuse' returns all levels, .*connector_idx"),
+            ([(f'{STUDENT}.connector_idx', [0, 1, 2])], rf"{STUDENT}\.connector='fuse' returns all levels"),
+            ([('connectors.fuse.levels', 3)], r'connectors\.fuse\.levels: FusingConnector takes all levels at once'),
+            (
+                [('connectors.fuse', [dict(type=TwoResults), dict(type=FusingConnector)])],
+                r'connectors\.fuse: of connectors in sequence all or none must take all levels',
+            ),
+            ([(f'{TEACHER}.data_idx', [0, 1])], r"loss_forward_mappings\.loss_cwt: .*\{'student': 3, 'teacher': 2\}"),
+        ],
+    )
+    def test_mistakes_in_the_config_are_refused_with_the_key(self, edits: list, message: str) -> None:
+        with pytest.raises(ConfigError, match=rf'^model\.distiller\.{message}'):
+            make(fusing(*edits))
+
+    @pytest.mark.parametrize(
+        ('edits', 'parts'),
+        [
+            (
+                [(f'{STUDENT}.data_idx', 1), (f'{TEACHER}.data_idx', 1)],
+                [
+                    'connectors.fuse: it takes a list of levels, got (2, 3, 4, 4); list them in data_idx',
+                    "student recorder 'neck'[1]",
+                ],
+            ),
+            (
+                [('connectors.fuse', dict(type=FusingConnector, give=2))],
+                ['connectors.fuse: it must return 3 levels, got list of [(2, 5, 8, 8), (2, 5, 4, 4)]'],
+            ),
+            (
+                [(f'{STUDENT}.data_idx', DROP), (f'{TEACHER}.data_idx', [0, 1])],
+                [
+                    'loss_forward_mappings.loss_cwt: the arguments give different numbers of levels, ',
+                    "{'student': 3, 'teacher': 2}",
+                ],
+            ),
+            (
+                [('connectors.fuse', dict(ABF, in_channels=[3, 3], out_channels=[5, 5]))],
+                [
+                    'connectors.fuse: in_channels lists 2 levels, got 3',
+                    "student recorder 'neck'[0] through connector 'fuse', student recorder 'neck'[1]",
+                ],
+            ),
+            (
+                [('connectors.fuse', dict(ABF, in_channels=[3, 4, 3]))],
+                ['connectors.fuse: in_channels[1]=4 expects (B, 4, H, W) or (B, 4), got (2, 3, 4, 4)'],
+            ),
+            (
+                [
+                    ('connectors.fuse', dict(ABF, out_sizes=[8, 2, 2])),
+                    ('distill_losses.loss_cwt', dict(type='HCLLoss')),
+                ],
+                [
+                    'distill_losses.loss_cwt: expected student and teacher of one shape (B, C, H, W) at level 1, ',
+                    'got (2, 5, 2, 2) and (2, 5, 4, 4)',
+                ],
+            ),
+            (
+                [('connectors.fuse', dict(type=InplaceFusion))],
+                ['connectors.fuse: it changes the record in place, which other losses may use'],
+            ),
+        ],
+    )
+    def test_mistakes_that_show_in_the_first_step_name_the_key(
+        self, edits: list, parts: list, student: Toy, teacher: Toy, x: Tensor
+    ) -> None:
+        with pytest.raises(ConfigError) as caught:
+            run(make(fusing(*edits)), student, teacher, x)
+        assert str(caught.value).startswith(f'model.distiller.{parts[0]}')
+        assert all(part in str(caught.value) for part in parts)
+
+
 class TestGradients:
     def test_none_reaches_the_teacher(self, student: Toy, teacher: Toy, x: Tensor) -> None:
         losses = run(make(changed(('distill_losses.loss_cwt', dict(type=ListLoss)))), student, teacher, x)
@@ -376,6 +571,76 @@ class TestPrecision:
         s, t = distiller.student_recorders.get('head').float(), distiller.teacher_recorders.get('head').float()
         assert torch.equal(loss, (s @ t.T).square().mean())
         assert distiller.distill_losses['loss_kd'].dtypes == (torch.float32, torch.float32)
+
+    def test_the_losses_of_logits_and_labels_are_those_of_float32(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        student.tag = nn.Identity()
+        heads = LOGITS[2][1]['loss_kd']
+        labels = torch.tensor([4, 1])
+        distiller = make(
+            changed(
+                ('connectors', {}),
+                (
+                    'distill_losses',
+                    dict(loss_dkd=dict(type='DKDLoss', tau=2.0), loss_dist=dict(type='DISTLoss', tau=2.0)),
+                ),
+                ('student_recorders.tag', dict(type='ModuleOutputs', source='tag')),
+                (
+                    'loss_forward_mappings',
+                    dict(loss_dkd=heads | dict(labels=dict(from_student=True, recorder='tag')), loss_dist=heads),
+                ),
+            )
+        )
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            with distiller.teacher_recorders.recording(teacher):
+                teacher(x)
+            with distiller.student_recorders.recording(student):
+                student(x)
+                student.tag(labels)
+            losses = distiller.compute_distill_losses()
+        s, t = distiller.student_recorders.get('head'), distiller.teacher_recorders.get('head')
+        assert s.dtype == t.dtype == torch.bfloat16
+        expected = dict(
+            loss_dkd=OURS.build(dict(type='DKDLoss', tau=2.0))(s.float(), t.float(), labels),
+            loss_dist=OURS.build(dict(type='DISTLoss', tau=2.0))(s.float(), t.float()),
+        )
+        for name, loss in losses.items():
+            assert loss.dtype == torch.float32
+            assert torch.equal(loss, expected[name])
+        sum(losses.values()).backward()
+        assert all(p.grad.isfinite().all() for p in student.head.parameters())
+
+    def test_the_loss_of_fused_levels_is_that_of_float32(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        distiller = make(changed(*REVIEW))
+        seen = []
+        distiller.connectors['abf'].register_forward_hook(lambda module, args, out: seen.extend(out))
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            loss = run(distiller, student, teacher, x)['loss_cwt']
+        assert {y.dtype for y in seen} == {torch.bfloat16}
+        theirs = [level.float() for level in distiller.teacher_recorders.get('neck')]
+        assert loss.dtype == torch.float32
+        assert torch.equal(loss, OURS.build(dict(type='HCLLoss'))([y.float() for y in seen], theirs))
+        loss.backward()
+        assert all(p.grad.isfinite().all() for p in (*student.neck.parameters(), *distiller.parameters()))
+
+    def test_the_loss_of_a_projected_embedding_is_that_of_float32(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        embed = dict(type='EmbedConnector', in_channels=6, out_channels=6, dropout=0.0)
+        distiller = make(
+            logits_with(
+                dict(type='KDLoss', tau=2.0),
+                ('connectors', dict(embed=embed)),
+                ('loss_forward_mappings.loss_kd.student.connector', 'embed'),
+            )
+        )
+        seen = []
+        distiller.connectors['embed'].register_forward_hook(lambda module, args, out: seen.append(out))
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            loss = run(distiller, student, teacher, x)['loss_kd']
+        assert seen[0].dtype == torch.bfloat16
+        expected = OURS.build(dict(type='KDLoss', tau=2.0))(
+            seen[0].float(), distiller.teacher_recorders.get('head').float()
+        )
+        assert loss.dtype == torch.float32
+        assert torch.equal(loss, expected)
 
     def test_gradients_pass_back_through_the_cast(self, student: Toy, teacher: Toy, x: Tensor) -> None:
         with torch.autocast('cpu', dtype=torch.bfloat16):

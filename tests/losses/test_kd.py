@@ -65,6 +65,19 @@ class TestKDLoss(LossTester):
         once, twice = self.build()(student, teacher), self.build()(student.repeat(2, 1), teacher.repeat(2, 1))
         assert twice.item() == pytest.approx(once.item(), rel=1e-12)
 
+    def test_an_ignored_class_is_left_out(self) -> None:
+        student, teacher = self.inputs()
+        labels = torch.tensor([5, 0, 5, 2])
+        found = self.build(ignore_label=5)(student, teacher, labels)
+        expected = self.build()(student[[1, 3]], teacher[[1, 3]])
+        assert found.item() == pytest.approx(expected.item(), rel=1e-12)
+        assert self.build(ignore_label=5)(student, teacher, torch.full((4,), 5)).item() == 0
+        assert self.build()(student, teacher, labels).item() == self.build()(student, teacher).item()
+
+    def test_ignoring_a_class_needs_labels(self) -> None:
+        with pytest.raises(ValueError, match='ignore_label needs labels'):
+            self.build(ignore_label=5)(*self.inputs())
+
     @pytest.mark.parametrize('tau', [0, -1.0, float('nan')])
     def test_a_temperature_that_is_not_positive_is_refused(self, tau: float) -> None:
         with pytest.raises(ValueError, match='tau'):

@@ -1,0 +1,107 @@
+"""Schedule the weight of a distillation loss by epoch or by iteration."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.registry import HOOKS
+
+
+@HOOKS.register_module()
+class LossWeightHook(Hook):
+    """Multiplies distillation losses by a factor that depends on the epoch or the iteration alone.
+
+    So a resumed run goes on with the factor that it would have had. The factor comes on top of the loss's own weight,
+    and that of `loss_kd` is logged as `weight/kd`. The first epoch is 0.
+
+        dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=20)           # 0, 1/20, 2/20, ...
+        dict(type='mmkd_ext.LossWeightHook', loss='loss_norm', schedule='table',
+             milestones=[10, 20, 180, 210], factors=[0.1, 0.5, 1.0, 0.5, 0.1])
+        dict(type='mmkd_ext.LossWeightHook', loss='loss_nd', schedule='constant', factor=0.5)
+
+    Args:
+        loss: Name of the loss in `distill_losses`, or a list of names.
+        schedule: `linear`, `table` or `constant`.
+        begin: Linear: until here the factor is `start_factor`.
+        end: Linear: from here on it is `end_factor`.
+        start_factor: Linear: where it starts.
+        end_factor: Linear: where it ends.
+        milestones: Table: ascending epochs (or iterations) at which the next factor begins.
+        factors: Table: one factor more than milestones.
+        factor: Constant: the factor.
+        by_epoch: False counts iterations.
+
+    Raises:
+        ConfigError: If an argument that the schedule needs is missing or does not fit, or the run has no such loss.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        loss: str | Sequence[str],
+        schedule: str,
+        begin: int = 0,
+        end: int | None = None,
+        start_factor: float = 0.0,
+        end_factor: float = 1.0,
+        milestones: Sequence[int] | None = None,
+        factors: Sequence[float] | None = None,
+        factor: float | None = None,
+        by_epoch: bool = True,
+    ) -> None:
+        self.losses = [loss] if isinstance(loss, str) else list(loss)
+        self.by_epoch = by_epoch
+        of = f'custom_hooks: LossWeightHook of {", ".join(self.losses)}'
+        if schedule == 'linear':
+            if end is None or end <= begin:
+                raise ConfigError(f'{of}: a linear schedule needs `end` after begin={begin}, got end={end}.')
+            # (x - begin) / span as one division, so that 1/20 is 1/20.
+            self._factor = lambda x: (
+                start_factor + (end_factor - start_factor) * min(max(x - begin, 0), end - begin) / (end - begin)
+            )
+        elif schedule == 'table':
+            steps, values = list(milestones or []), list(factors or [])
+            if not steps or steps != sorted(set(steps)) or len(values) != len(steps) + 1:
+                raise ConfigError(
+                    f'{of}: a table needs ascending `milestones` and one factor more in `factors`, '
+                    f'got {milestones} and {factors}.'
+                )
+            self._factor = lambda x: values[bisect_right(steps, x)]
+        elif schedule == 'constant':
+            if factor is None:
+                raise ConfigError(f'{of}: a constant schedule needs `factor`.')
+            self._factor = lambda x: factor
+        else:
+            raise ConfigError(
+                f'{of}: schedule={schedule!r} is unknown; {nearest(schedule, ["linear", "table", "constant"])}.'
+            )
+
+    def before_train(self, runner: Runner) -> None:
+        """Raise ConfigError if the model has no such loss."""
+        distiller = getattr(_unwrapped(runner), 'distiller', None)
+        known = getattr(distiller, 'distill_losses', {})
+        for name in self.losses:
+            if name not in known:
+                raise ConfigError(
+                    f'custom_hooks: LossWeightHook: {name!r} is not in model.distiller.distill_losses; '
+                    f'{nearest(name, known)}.'
+                )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Set and log the factor of this step."""
+        factor = self._factor(runner.epoch if self.by_epoch else runner.iter)
+        for name in self.losses:
+            _unwrapped(runner).distiller.loss_factors[name] = factor
+            # Without `loss` in its name: mmengine logs what has it as a mean of the last steps.
+            runner.message_hub.update_scalar(f'train/weight/{re.sub("_?loss_?", "", name)}', factor)
+
+
+def _unwrapped(runner: Runner) -> Any:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,0 +1,71 @@
+"""DIST: the student's class probabilities correlate with the teacher's, within each sample and within each class.
+
+Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", arXiv:2205.10536, equations 8 to 10.
+
+    p = softmax(z / tau)
+    inter = 1 - mean over samples of Pearson( student's row, teacher's row )
+    intra = 1 - mean over classes of Pearson( student's column, teacher's column )
+    L = tau^2 (beta inter + gamma intra)
+
+As in the released code 1e-8 is added to the product of the two norms, which plays down classes that nobody predicts.
+
+Shapes: N samples (images or regions), K classes.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mmkd_ext.functional import check_same_shape
+from mmkd_ext.registry import MODELS
+
+_EPS = 1e-8
+
+
+@MODELS.register_module()
+class DISTLoss(nn.Module):
+    """Weighted sum of 1 - correlation of rows and of columns.
+
+    Args:
+        tau: Temperature, > 0. The common settings are 4 for CIFAR and 1 for ImageNet.
+        beta: Weight of the rows, the relation between classes.
+        gamma: Weight of the columns, the relation within a class.
+        loss_weight: Factor on the result; 2 in the paper.
+    """
+
+    def __init__(self, tau: float, beta: float = 1.0, gamma: float = 1.0, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if not tau > 0:
+            raise ValueError(f'tau must be > 0, got {tau}')
+        self.tau = tau
+        self.beta = beta
+        self.gamma = gamma
+        self.loss_weight = loss_weight
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The loss of logits (N, K); 0 where the batch is empty.
+
+        Raises:
+            ValueError: If the shapes differ or are not (N, K).
+        """
+        check_same_shape(student, teacher, 2, '(N, K)')
+        if not len(student):
+            return student.sum()
+        q = (student / self.tau).softmax(dim=1)
+        p = (teacher.detach() / self.tau).softmax(dim=1)
+        inter = 1 - _pearson(q, p, 1).mean()
+        intra = 1 - _pearson(q, p, 0).mean()
+        return self.loss_weight * self.tau**2 * (self.beta * inter + self.gamma * intra)
+
+
+def _pearson(x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """Correlation along `dim`; 0, with no gradient, where one of the two is constant but for rounding."""
+    dx, dy = x - x.mean(dim, keepdim=True), y - y.mean(dim, keepdim=True)
+    varies = _varies(dx, x, dim) & _varies(dy, y, dim)
+    dx, dy = dx * varies, dy * varies
+    return (dx * dy).sum(dim) / (dx.norm(dim=dim) * dy.norm(dim=dim) + _EPS)
+
+
+def _varies(deviation: Tensor, x: Tensor, dim: int) -> Tensor:
+    """Whether the deviation from the mean is more than the mean's rounding."""
+    rounding = 4 * torch.finfo(x.dtype).eps * x.norm(dim=dim, keepdim=True)
+    return deviation.norm(dim=dim, keepdim=True) > rounding

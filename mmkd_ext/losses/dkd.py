@@ -1,0 +1,73 @@
+"""Decoupled knowledge distillation (DKD): the target class against the rest, and the rest among themselves.
+
+Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679, equation 7.
+
+    b_i = softmax(z_i / tau) of two classes, target and not; o_i = softmax(z_i / tau) of all classes but the target
+    L = tau^2 / N * sum_i [ alpha KL( b_i teacher || b_i student ) + beta KL( o_i teacher || o_i student ) ]
+
+Both are computed from logits: the logit of "not the target" is the logsumexp of the others, and the target is left out
+of o rather than pushed down, so that no probability has to be told from 0 or 1.
+
+Shapes: N samples (images or regions), K >= 2 classes.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows, tempered_kl
+from mmkd_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class DKDLoss(nn.Module):
+    """Two weighted KL divergences of tempered logits, averaged over samples.
+
+    Args:
+        tau: Temperature, > 0. The common settings are 4 for CIFAR and 1 for ImageNet and detection.
+        alpha: Weight of the target class against the rest.
+        beta: Weight of the other classes among themselves; 0.25 to 8 in the paper, more for surer teachers.
+        loss_weight: Factor on the result.
+    """
+
+    def __init__(self, tau: float, alpha: float = 1.0, beta: float = 1.0, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if not tau > 0:
+            raise ValueError(f'tau must be > 0, got {tau}')
+        self.tau = tau
+        self.alpha = alpha
+        self.beta = beta
+        self.loss_weight = loss_weight
+        self._labels_checked = False
+
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (N, K) with labels (N,); 0 where the batch is empty.
+
+        Raises:
+            ValueError: If the shapes differ or are not (N, K), or labels are no integers (N,) or, in the first call,
+                out of range.
+        """
+        check_same_shape(student, teacher, 2, '(N, K)')
+        check_labels(labels, len(student))
+        self._check_range(labels, student.shape[1])
+        binary, others = self._split(student, labels)
+        teacher_binary, teacher_others = self._split(teacher.detach(), labels)
+        target = tempered_kl(binary, teacher_binary, self.tau)
+        rest = tempered_kl(others, teacher_others, self.tau)
+        return self.loss_weight * mean_of_rows(self.alpha * target + self.beta * rest)
+
+    def _split(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of target and not target, (N, 2), and of the other classes, (N, K - 1)."""
+        column = torch.arange(logits.shape[1] - 1, device=logits.device)
+        others = logits.gather(1, column + (column >= labels[:, None]).long())
+        rest = self.tau * torch.logsumexp(others / self.tau, dim=1)
+        return torch.stack([logits.gather(1, labels[:, None])[:, 0], rest], dim=1), others
+
+    def _check_range(self, labels: Tensor, classes: int) -> None:
+        if classes < 2:
+            raise ValueError(f'expected logits of at least 2 classes, got {classes}')
+        if self._labels_checked or not len(labels):
+            return
+        low, high = labels.aminmax()  # once: reading a value waits for the GPU
+        if low < 0 or high >= classes:
+            raise ValueError(f'expected labels from 0 to {classes - 1}, one of the logits each, got {low} to {high}')
+        self._labels_checked = True

@@ -1,0 +1,63 @@
+"""Hierarchical context loss (HCL) of ReviewKD: squared distance of maps at full size and averaged to smaller ones.
+
+Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044, section 3.3.
+
+    level = ( MSE_full + 1/2 MSE_a + 1/4 MSE_b + ... ) / ( 1 + 1/2 + 1/4 + ... )
+    L = sum over levels of level
+
+MSE is the mean over all elements; a, b, ... are those of 4x4, 2x2 and 1x1 that are smaller than the map's height, the
+maps averaged to that size. The student's maps come from the connector `ABFConnector`.
+
+Shapes: a level is B images, C channels, H x W positions; an embedding (B, C) counts as one position.
+"""
+
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, mse_loss
+
+from mmkd_ext.functional import check_same_shape
+from mmkd_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class HCLLoss(nn.Module):
+    """Mean squared distance over a pyramid of sizes, summed over levels.
+
+    Args:
+        loss_weight: Factor on the result. ReviewKD used 0.6 to 8 for classifiers, 1 to 2 for detectors.
+    """
+
+    takes_levels = True
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+        """The loss of lists of maps (B, C, H, W) or embeddings (B, C).
+
+        Raises:
+            ValueError: If the lists differ in length or are empty, or two of a level differ in shape.
+        """
+        if not (isinstance(student, (list, tuple)) and isinstance(teacher, (list, tuple))):
+            raise ValueError('expected lists of maps, one a level')
+        if not student or len(student) != len(teacher):
+            raise ValueError(f'expected the same number of levels, at least one, got {len(student)} and {len(teacher)}')
+        pairs = enumerate(zip(student, teacher, strict=True))
+        levels = [_level(_as_map(s), _as_map(t.detach()), i) for i, (s, t) in pairs]
+        return self.loss_weight * sum(levels[1:], levels[0])
+
+
+def _as_map(x: Tensor) -> Tensor:
+    return x[:, :, None, None] if x.ndim == 2 else x
+
+
+def _level(student: Tensor, teacher: Tensor, level: int) -> Tensor:
+    """The weighted mean over sizes."""
+    check_same_shape(student, teacher, 4, f'(B, C, H, W) at level {level}')
+    total, weights = mse_loss(student, teacher), 1.0
+    sizes = [size for size in (4, 2, 1) if size < student.shape[2]]
+    for i, size in enumerate(sizes, start=1):
+        weight = 0.5**i
+        total = total + weight * mse_loss(adaptive_avg_pool2d(student, size), adaptive_avg_pool2d(teacher, size))
+        weights += weight
+    return total / weights

@@ -1,0 +1,155 @@
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import toys  # noqa: F401 (registers ToyModel)
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from mmkd_ext.errors import ConfigError
+
+
+def hook(**cfg: Any) -> Any:
+    return HOOKS.build(dict(type='mmkd_ext.LossWeightHook', **{'loss': 'loss_kd', **cfg}))
+
+
+def factors(counts: list[int], epoch: bool = True, **cfg: Any) -> list[float]:
+    """The factors that the hook sets at these epochs (or iterations); the other count is far off."""
+    distiller = SimpleNamespace(distill_losses=dict(loss_kd=None), loss_factors={})
+    logged: list[tuple[str, float]] = []
+    hub = SimpleNamespace(update_scalar=lambda *entry: logged.append(entry))
+    built, found = hook(**cfg), []
+    for count in counts:
+        now = dict(epoch=count, iter=9999) if epoch else dict(epoch=9999, iter=count)
+        built.before_train_iter(SimpleNamespace(model=SimpleNamespace(distiller=distiller), message_hub=hub, **now), 0)
+        found.append(distiller.loss_factors['loss_kd'])
+    assert logged == [('train/weight/kd', factor) for factor in found]
+    return found
+
+
+def test_nd_warm_up_is_zero_in_the_first_epoch() -> None:
+    counts = [0, 1, 7, 19, 20, 239]
+    assert factors(counts, schedule='linear', end=20) == [min(1, epoch / 20) for epoch in counts]
+
+
+def test_tfd_warm_up_counts_from_one() -> None:
+    counts = [0, 1, 18, 19, 20, 99]
+    found = factors(counts, schedule='linear', start_factor=1 / 20, end=19)
+    assert found == pytest.approx([min(1, (epoch + 1) / 20) for epoch in counts], rel=1e-12)
+
+
+def test_linear_may_begin_late_and_fall_and_count_iterations() -> None:
+    found = factors([0, 100, 150, 200, 300], False, schedule='linear', begin=100, end=200, start_factor=2,
+                    end_factor=1, by_epoch=False)  # fmt: skip
+    assert found == [2, 2, 1.5, 1, 1]
+
+
+def test_table_of_norm_on_cifar() -> None:
+    table = dict(schedule='table', milestones=[10, 20, 180, 210], factors=[0.1, 0.5, 1.0, 0.5, 0.1])
+    assert factors([0, 9, 10, 19, 20, 179, 180, 209, 210, 239], **table) == [
+        0.1, 0.1, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5, 0.1, 0.1
+    ]  # fmt: skip
+
+
+def test_constant() -> None:
+    assert factors([0, 50], schedule='constant', factor=0.25) == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'words'),
+    [
+        (dict(schedule='linear'), r'needs `end` after begin=0, got end=None'),
+        (dict(schedule='linear', begin=5, end=5), r'needs `end` after begin=5'),
+        (dict(schedule='table', milestones=[2, 1], factors=[1, 2, 3]), 'ascending `milestones`'),
+        (dict(schedule='table', milestones=[1, 2], factors=[1, 2]), 'one factor more'),
+        (dict(schedule='table'), 'ascending `milestones`'),
+        (dict(schedule='constant'), 'needs `factor`'),
+        (dict(schedule='linar'), "the nearest is 'linear'"),
+    ],
+)
+def test_a_schedule_that_lacks_something_is_refused(cfg: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=rf'LossWeightHook of loss_kd.*{words}'):
+        hook(**cfg)
+
+
+def runner(work_dir: Path, hooks: list[dict], epochs: int = 4, **kwargs: Any) -> Runner:
+    """A run of two steps an epoch on a toy, with one distillation loss."""
+    record = dict(logits=dict(type='ModuleOutputs', source='head'))
+    mapping = {side: dict(from_student=side == 'student', recorder='logits') for side in ('student', 'teacher')}
+    model = dict(
+        type='mmkd_ext.SingleTeacherDistill',
+        architecture=dict(type='ToyModel'),
+        teacher=dict(type='ToyModel'),
+        teacher_strict=False,
+        distiller=dict(
+            type='ConfigurableDistiller', student_recorders=record, teacher_recorders=record,
+            distill_losses=dict(loss_kd=dict(type='KDLoss', tau=1.0), loss_other=dict(type='KDLoss', tau=2.0)),
+            loss_forward_mappings=dict(loss_kd=mapping, loss_other=mapping),
+        ),
+    )  # fmt: skip
+    data = list(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1)))
+    loader = dict(
+        batch_size=2,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=data,
+        collate_fn=lambda images: dict(inputs=torch.stack(images)),
+    )
+    return Runner(
+        model, str(work_dir), train_dataloader=loader, train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)), custom_hooks=hooks, default_scope='mmengine',
+        experiment_name=f'{work_dir.name}_{next(NUMBERS)}', log_level='ERROR',
+        randomness=dict(seed=0),
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=1)), **kwargs,
+    )  # fmt: skip
+
+
+NUMBERS = itertools.count()  # mmengine keeps what it made under a run's name
+WARM_UP = dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=3)
+
+
+def record_losses(run: Runner) -> list[tuple[float, float]]:
+    """Each step's factor and loss, as trained on."""
+    seen = []
+    algorithm, compute = run.model, run.model.distiller.compute_distill_losses
+
+    def recording() -> dict:
+        losses = compute()
+        seen.append(
+            (algorithm.distiller.loss_factors['loss_kd'], losses['loss_kd'].item(), losses['loss_other'].item())
+        )
+        return losses
+
+    algorithm.distiller.compute_distill_losses = recording
+    run.train()
+    return seen
+
+
+def test_in_a_run_the_factor_is_applied_to_its_loss_alone_and_logged(tmp_path: Path) -> None:
+    run = runner(tmp_path / 'a', [WARM_UP])
+    seen = record_losses(run)
+    assert [factor for factor, _, _ in seen] == [0, 0, 1 / 3, 1 / 3, 2 / 3, 2 / 3, 1, 1]
+    assert all((loss > 0) == (factor > 0) for factor, loss, _ in seen)
+    assert all(other > 0 for _, _, other in seen)
+    (scalars,) = (tmp_path / 'a').glob('*/vis_data/scalars.json')
+    assert '"weight/kd": 0.6666' in scalars.read_text()
+
+
+def test_a_resumed_run_goes_on_with_the_factor_that_it_would_have_had(tmp_path: Path) -> None:
+    whole = record_losses(runner(tmp_path / 'whole', [WARM_UP]))
+    record_losses(runner(tmp_path / 'half', [WARM_UP], epochs=2))
+    resumed = record_losses(runner(tmp_path / 'half', [WARM_UP], resume=True))
+    assert resumed == whole[4:]
+
+
+def test_a_loss_that_is_not_there_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    run = runner(tmp_path / 'b', [dict(WARM_UP, loss='loss_kb')])
+    with pytest.raises(ConfigError, match=r"'loss_kb' is not in model.distiller.distill_losses; .*'loss_kd'"):
+        run.train()
+
+
+def test_several_losses_share_a_schedule(tmp_path: Path) -> None:
+    run = runner(tmp_path / 'c', [dict(WARM_UP, loss=['loss_kd', 'loss_other'])], epochs=1)
+    assert record_losses(run) == [(0, 0, 0)] * 2
