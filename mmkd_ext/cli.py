@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,13 @@ def train_config(args: argparse.Namespace) -> Config:
     _loader_defaults(cfg)
     _plain_val_loop(cfg)
     check_data(cfg)
+    if not cfg.get('make_class_means'):
+        for key, path in missing_class_means(cfg):
+            same = ' and the same --cfg-options' if args.cfg_options else ''
+            raise ConfigError(
+                f'{key}: there is no class-mean file {path}; make it with: tools/class_means.py {args.config} '
+                f'--out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
+            )
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -175,6 +183,24 @@ def _check_paths(dataset: dict, key: str) -> None:
     for name, path in paths.items():
         if path and '://' not in path and not os.path.exists(path):
             raise ConfigError(f'{name}: {path} does not exist (looked from {Path.cwd()}).')
+
+
+def missing_class_means(cfg: Config) -> list[tuple[str, str]]:
+    """The config keys and paths of class-mean files that a loss of the config reads and that are not there."""
+    distiller = cfg.model.get('distiller') or {}
+    found = []
+    for name, loss in (distiller.get('distill_losses') or {}).items():
+        path = loss.get('class_means') if isinstance(loss, dict) else None
+        if isinstance(path, str) and not Path(path).expanduser().is_file():
+            found.append((f'model.distiller.distill_losses.{name}.class_means', path))
+    return found
+
+
+def make_class_means(cfg: Config) -> None:
+    """Make the class-mean files that are missing, where the config asks for it by `make_class_means = True`."""
+    for _, path in missing_class_means(cfg) if cfg.get('make_class_means') else []:
+        extract = import_module('mmkd_ext.class_means.extract')  # needs what only this needs
+        extract.make_class_means(cfg, path)
 
 
 def check_resume(cfg: Config) -> None:

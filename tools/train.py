@@ -11,6 +11,7 @@ def main() -> None:
     """Check what can be checked, then hand over to mmengine's Runner."""
     cfg = cli.train_config(cli.train_parser().parse_args())
     cli.start_distributed(cfg)
+    cli.make_class_means(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.train()
 

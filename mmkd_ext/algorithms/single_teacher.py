@@ -52,6 +52,8 @@ class SingleTeacherDistill(DistillAlgorithm):
         super().__init__(architecture, distiller, **kwargs)
         self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict)
         self.distiller.teacher_recorders.check(self.teacher.model)
+        if self.teacher.loaded:
+            self.distiller.check_teacher(self.teacher.model)
 
     def init_weights(self) -> None:
         """Initialise the student, and the teacher where it has no checkpoint."""

@@ -51,7 +51,7 @@ class Teacher:
                 self.model = build_model(cfg, KEY)
             if checkpoint is None and strict:
                 _check_pretrained(cfg)
-        self._loaded = checkpoint is not None or isinstance(source, nn.Module)
+        self.loaded = checkpoint is not None or isinstance(source, nn.Module)
         if checkpoint is not None:
             load_teacher(self.model, checkpoint, strict)
         self.model.requires_grad_(False)
@@ -60,7 +60,7 @@ class Teacher:
 
     def init_weights(self) -> None:
         """Initialise as the config's `init_cfg` says, where no checkpoint was loaded."""
-        if not self._loaded:
+        if not self.loaded:
             self.model.init_weights()
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':

@@ -1,0 +1,26 @@
+# KD++: faster_rcnn_kd.py, and the norm and direction of each region's embedding. The class means are shipped; to make
+# them again: tools/class_means.py configs/mini/faster_rcnn_nd.py --out configs/mini/checkpoints/faster_rcnn_teacher_means.safetensors
+_base_ = 'faster_rcnn_kd.py'
+
+model = dict(
+    distiller=dict(
+        student_recorders=dict(
+            embedding=dict(type='ModuleInputs', source='roi_head.bbox_head.fc_cls'),
+            labels=dict(type='ModuleInputs', source='roi_head.bbox_head.loss_cls'),
+        ),
+        teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='roi_head.bbox_head.fc_cls')),
+        connectors=dict(embedding=dict(type='EmbedConnector', in_channels=128, out_channels=256)),
+        distill_losses=dict(
+            loss_nd=dict(
+                type='NDLoss', class_means='{{fileDirname}}/checkpoints/faster_rcnn_teacher_means.safetensors'
+            )
+        ),
+        loss_forward_mappings=dict(
+            loss_nd=dict(
+                student=dict(from_student=True, recorder='embedding', data_idx=0, connector='embedding'),
+                teacher=dict(from_student=False, recorder='embedding', data_idx=0),
+                labels=dict(from_student=True, recorder='labels', data_idx=1),
+            )
+        ),
+    )
+)

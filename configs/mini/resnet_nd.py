@@ -1,0 +1,25 @@
+# KD++: resnet_kd.py, and the norm and direction of the embedding. Its teacher first, then the teacher's class means:
+# tools/train.py configs/mini/resnet_teacher.py
+# tools/class_means.py configs/mini/resnet_nd.py --out work_dirs/resnet_teacher/class_means.safetensors
+_base_ = 'resnet_kd.py'
+
+model = dict(
+    distiller=dict(
+        student_recorders=dict(
+            embedding=dict(type='ModuleInputs', source='head.fc'),
+            labels=dict(type='ModuleInputs', source='head.loss_module'),
+        ),
+        teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='head.fc')),
+        connectors=dict(embedding=dict(type='EmbedConnector', in_channels=64, out_channels=192)),
+        distill_losses=dict(
+            loss_nd=dict(type='NDLoss', class_means='work_dirs/resnet_teacher/class_means.safetensors')
+        ),
+        loss_forward_mappings=dict(
+            loss_nd=dict(
+                student=dict(from_student=True, recorder='embedding', data_idx=0, connector='embedding'),
+                teacher=dict(from_student=False, recorder='embedding', data_idx=0),
+                labels=dict(from_student=True, recorder='labels', data_idx=1),
+            )
+        ),
+    )
+)

@@ -1,0 +1,126 @@
+"""The training set, sample by sample in order, each augmented by random numbers of its own."""
+
+import copy
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+from torch.utils.data import Dataset
+
+from mmkd_ext.errors import ConfigError
+
+
+def reseed(*numbers: int) -> None:
+    """Seed Python, numpy and torch by all of these numbers together."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class SeededDataset(Dataset):
+    """Some samples of a data set; what is drawn for a sample depends on the seed and its index alone.
+
+    Args:
+        dataset: The data set.
+        indices: Which of its samples.
+        seed: The seed.
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int], seed: int) -> None:
+        self.dataset = dataset
+        self.indices = indices
+        self.seed = seed
+        self.metainfo = getattr(dataset, 'metainfo', {})
+
+    def __len__(self) -> int:
+        """How many samples."""
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> Any:
+        """A sample, through its pipeline."""
+        index = self.indices[position]
+        reseed(self.seed, 0, index)
+        return self.dataset[index]
+
+
+def training_set(cfg: Config, pipeline: str, limit: int | None, seed: int) -> tuple[SeededDataset, dict[str, str]]:
+    """The config's training set, and what the file's header says of it.
+
+    Args:
+        cfg: The config; it is not changed.
+        pipeline: `train` for the training set's own pipeline, `test` for that of the validation set.
+        limit: Take that many samples, evenly spread, as many data sets are sorted by class; None for all.
+        seed: Of the random numbers.
+
+    Raises:
+        ConfigError: If the config has no such data set or pipeline, or there is no sample.
+    """
+    if pipeline not in ('train', 'test'):
+        raise ConfigError(f"--pipeline must be 'train' or 'test', got {pipeline!r}.")
+    if limit is not None and limit < 1:
+        raise ConfigError(f'--limit must be at least 1, got {limit}.')
+    source = dataset_config(cfg, 'train')
+    if pipeline == 'test':
+        source = _with_pipeline(source, _test_pipeline(cfg))
+    first = next(_innermost(source))
+    dataset: Any = DATASETS.build(copy.deepcopy(source))
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    if not len(dataset):
+        raise ConfigError('train_dataloader.dataset holds no sample.')
+    count = min(limit or len(dataset), len(dataset))
+    files = first.get('ann_file') or first.get('data_prefix')
+    steps = ', '.join(str(step.get('type')) for step in first.get('pipeline') or [])
+    about = dict(
+        dataset=f'{first.get("type")}{f" {files}" if files else ""}, {len(dataset)} samples',
+        images=str(count),
+        pipeline=f'{pipeline}: {steps}',
+    )
+    return SeededDataset(dataset, [i * len(dataset) // count for i in range(count)], seed), about
+
+
+def dataset_config(cfg: Config, split: str) -> dict:
+    """The data set's config of a loader.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    source = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
+    if not isinstance(source, dict):
+        raise ConfigError(f'the config has no {split}_dataloader with a dataset.')
+    return source
+
+
+def _innermost(dataset: dict) -> Iterator[dict]:
+    """The data sets' configs inside of wrappers."""
+    inner = dataset.get('datasets') or ([dataset['dataset']] if isinstance(dataset.get('dataset'), dict) else [])
+    for entry in inner:
+        yield from _innermost(entry)
+    if not inner:
+        yield dataset
+
+
+def _test_pipeline(cfg: Config) -> list[dict]:
+    """The validation pipeline, its annotations loaded as in training: before the images are resized, or not at all."""
+    validation, training = (next(_innermost(dataset_config(cfg, s))).get('pipeline') or [] for s in ('val', 'train'))
+    steps = [step for step in validation if not _annotates(step)]
+    return [*steps[:1], *(step for step in training if _annotates(step)), *steps[1:]]
+
+
+def _annotates(step: dict) -> bool:
+    return str(step['type']).endswith('Annotations') and 'Load' in str(step['type'])
+
+
+def _with_pipeline(dataset: dict, pipeline: list[dict]) -> dict:
+    """The data set with this pipeline inside; a wrapper that mixes images (it has a pipeline itself) is taken off."""
+    if isinstance(dataset.get('dataset'), dict):
+        inner = _with_pipeline(dataset['dataset'], pipeline)
+        return inner if 'pipeline' in dataset else {**dataset, 'dataset': inner}
+    if dataset.get('datasets'):
+        return {**dataset, 'datasets': [_with_pipeline(entry, pipeline) for entry in dataset['datasets']]}
+    return {**dataset, 'pipeline': pipeline}

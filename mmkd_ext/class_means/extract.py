@@ -1,0 +1,317 @@
+"""Make class means: the frozen teacher looks once at its training set.
+
+One way for classifiers and for heads on regions: the teacher runs in eval mode as if its losses were wanted, on its own
+pixels, without mixing images, and stops as soon as the classifier was given its input (the embedding) and the
+classification loss its labels. So a region head's embeddings are of its own proposals and ground truth through its own
+assigner and sampler, background last.
+
+The data set is cut into batches of consecutive samples, which the processes take in turn. A sample's augmentation is
+seeded by its index, a batch's sampled regions by its position. So the result does not depend on the number of processes
+or of interruptions, but for the order in which float64 sums are added. The batch size matters a little to detectors:
+images are padded to the largest of their batch, and share its random numbers.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine import dist
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
+from mmengine.utils.dl_utils import set_multi_processing
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from mmkd_ext.algorithms.teacher import Teacher, load_teacher
+from mmkd_ext.build import build_model, model_config
+from mmkd_ext.class_means.accumulator import ClassMeanAccumulator
+from mmkd_ext.class_means.data import SeededDataset, reseed, training_set
+from mmkd_ext.class_means.means import ClassMeans, fingerprint, write_whole
+from mmkd_ext.class_means.picture import draw
+from mmkd_ext.class_means.taps import Tap, count_classes, find_taps
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.manager import RecorderManager
+from mmkd_ext.version import __version__
+
+SAVE_EVERY = 30.0  # seconds of work that a kill may cost
+SEED = 0
+# What of the header must agree for means that are there already to be those that are asked for, or to go on with them.
+_SAME = ('fingerprint', 'embedding', 'labels', 'pipeline', 'dataset', 'images')
+_SAME_RUN = (*_SAME, 'batch_size', 'seed', 'mmkd_ext')
+
+
+def make_class_means(
+    cfg: Config,
+    out: str | Path,
+    checkpoint: str | None = None,
+    layer: str | None = None,
+    pipeline: str = 'train',
+    limit: int | None = None,
+    restart: bool = False,
+) -> ClassMeans:
+    """Make a class-mean file, or go on with one, and a picture of it; every process of a distributed run calls this.
+
+    Args:
+        cfg: A distillation config, or the config that trains the teacher. It is not changed.
+        out: The file; FILE.png is drawn beside it, and FILE.partial is there until it is done.
+        checkpoint: The teacher's weights; None for those that the config names.
+        layer: Name of the teacher's classifier; None to find it.
+        pipeline: `train` for the training augmentation, `test` for the validation pipeline on the training set.
+        limit: Number of images, evenly spread over the data set; None for all.
+        restart: Drop what is there.
+
+    Returns:
+        What the file holds. A file that is there already and fits is left as it is.
+
+    Raises:
+        ConfigError: If something does not fit.
+    """
+    out = Path(out).expanduser()
+    _check_out(out)
+    _connect(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        teacher, about = _build_teacher(cfg, checkpoint)
+        taps = find_taps(cfg.model, teacher.model, layer)
+        data, of_data = training_set(cfg, pipeline, limit, SEED)
+        loader = cfg.train_dataloader
+        size = loader.get('batch_size', 1)
+        about |= {name: str(tap) for name, tap in taps.items()}
+        about |= of_data | dict(batch_size=str(size), seed=str(SEED), mmkd_ext=__version__)
+        work = _Pass(teacher, taps, data, size, loader.get('num_workers', 0))
+        accumulator = work.accumulator(count_classes(taps, teacher.model, layer, data.metainfo))
+        found, done = _look_for(out, about, accumulator, restart)
+        if found is not None:
+            _say(f'{out} holds these class means already: {_summary(found)}; nothing to do (--restart makes it anew).')
+            return found
+        total = work.run(accumulator, done, lambda total, done: _save_partial(out, about, total, done))
+    made = ClassMeans(total.means().float(), total.counts, about)
+    if dist.is_main_process():
+        draw(made, _picture(out))
+        made.save(out)
+        _partial(out).unlink(missing_ok=True)
+    _say(f'{out}: {_summary(made)}; look at {_picture(out)}')
+    dist.barrier()
+    return made
+
+
+class _Pass:
+    """One pass of the teacher over the data."""
+
+    def __init__(
+        self, teacher: Teacher, taps: Mapping[str, Tap], data: SeededDataset, batch_size: int, workers: int
+    ) -> None:
+        self.teacher = teacher
+        self.taps = taps
+        self.data = data
+        self.batch_size = batch_size
+        self.workers = workers
+        self.recorders = RecorderManager({name: tap.recorder for name, tap in taps.items()}, 'class means')
+        for name, tap in taps.items():
+            try:
+                self.recorders[name].check(teacher.model)
+            except ConfigError as error:
+                raise ConfigError(f'{tap.key}: the teacher must have it too, for the {name}, but {error}') from None
+
+    def accumulator(self, classes: int) -> ClassMeanAccumulator:
+        """Zeros for that many classes, and for as many channels as the first sample's embedding has."""
+        embeddings, _ = self._look(pseudo_collate([self.data[0]]))
+        return ClassMeanAccumulator(classes, embeddings.shape[1])
+
+    def run(
+        self, accumulator: ClassMeanAccumulator, done: int, save: Callable[[ClassMeanAccumulator, int], None]
+    ) -> ClassMeanAccumulator:
+        """Add all samples from the position `done` on; the sums of all processes.
+
+        Args:
+            accumulator: Holds the sums of the samples before, in the main process.
+            done: A multiple of the batch size, or the end.
+            save: Called in the main process now and then, with the sums of all processes and the position.
+        """
+        rank, processes = dist.get_dist_info()
+        batches = [
+            range(at, min(at + self.batch_size, len(self.data))) for at in range(done, len(self.data), self.batch_size)
+        ]
+        mine: Any = batches[rank::processes]
+        loader = iter(DataLoader(self.data, batch_sampler=mine, num_workers=self.workers, collate_fn=pseudo_collate))
+        saved = time.monotonic()
+        options: Any = dict(desc='class means', unit='image', mininterval=1, disable=rank > 0)
+        with tqdm(total=len(self.data), initial=done, **options) as bar:
+            for i in range(0, len(batches), processes):
+                if i + rank < len(batches):
+                    self._add(accumulator, next(loader), batches[i + rank].start)
+                done = batches[min(i + processes, len(batches)) - 1].stop
+                bar.update(done - bar.n)
+                if _agreed(time.monotonic() - saved > SAVE_EVERY):
+                    total = accumulator.all_reduce()
+                    if rank == 0:
+                        save(total, done)
+                    saved = time.monotonic()
+        return accumulator.all_reduce()
+
+    def _add(self, accumulator: ClassMeanAccumulator, batch: Any, position: int) -> None:
+        reseed(SEED, 1, position)
+        embeddings, labels = self._look(batch)
+        try:
+            accumulator.update(embeddings, labels)
+        except ValueError as error:
+            raise ConfigError(f'{self.taps["labels"].key}: {error}, in the batch of sample {position}.') from None
+
+    def _look(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """The embeddings (N, C) and the classes (N,) of a batch."""
+        data = self.teacher.model.data_preprocessor(batch, False)
+        needed = {name: tap.needed for name, tap in self.taps.items()}
+        self.teacher.record(self.recorders, needed, data['inputs'], data['data_samples'])
+        values = {}
+        for name, tap in self.taps.items():
+            try:
+                values[name] = self.recorders[name].get(tap.record_idx, tap.data_idx)
+            except ConfigError as error:
+                raise ConfigError(f'{tap.key}: {error}') from None
+            if not isinstance(values[name], Tensor):
+                raise ConfigError(f'{tap.key}: the {name} must be a tensor, got {type(values[name]).__name__}.')
+        self.recorders.clear()
+        embeddings, labels = values['embedding'], _classes(values['labels'])
+        if embeddings.ndim != 2:
+            raise ConfigError(
+                f'{self.taps["embedding"].key}: embeddings must be (N, C), got {tuple(embeddings.shape)}.'
+            )
+        return embeddings, labels
+
+
+def _classes(labels: Tensor) -> Tensor:
+    """The class of each row where labels are one-hot, as a preprocessor for mixed images makes them."""
+    if labels.ndim == 2 and bool(((labels == 0) | (labels == 1)).all()) and bool((labels.sum(1) == 1).all()):
+        return labels.argmax(1)
+    return labels
+
+
+def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Teacher, dict[str, str]]:
+    """The frozen teacher with its own pixels, and what the file's header says of it."""
+    model = cfg.get('model')
+    if not isinstance(model, dict):
+        raise ConfigError('the config defines no `model`.')
+    if 'teacher' in model:
+        source = model['teacher']
+        teacher_cfg = model_config(source, 'model.teacher')
+        checkpoint = checkpoint or model.get('teacher_ckpt') or teacher_cfg.get('_checkpoint_')
+        if 'data_preprocessor' not in teacher_cfg:
+            student = model_config(model['architecture'], 'model.architecture')
+            pixels = student.get('data_preprocessor') or model.get('data_preprocessor') or cfg.get('data_preprocessor')
+            teacher_cfg['data_preprocessor'] = pixels
+        name = source if isinstance(source, str) and '::' in source else None
+        name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
+    elif 'architecture' in model:
+        raise ConfigError('the config has no model.teacher, of whose embeddings the class means would be.')
+    else:
+        teacher_cfg = ConfigDict(model)
+        teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+        name = Path(cfg.filename).name if cfg.filename else str(model.get('type'))
+    if not checkpoint:
+        raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
+    network: Any = build_model(teacher_cfg, 'model.teacher')
+    load_teacher(network, str(checkpoint), model.get('teacher_strict', True))
+    network.to(get_device())
+    weights = fingerprint(network)
+    return Teacher(network, None, network), dict(teacher=name, checkpoint=Path(checkpoint).name, fingerprint=weights)
+
+
+def _connect(cfg: Config) -> None:
+    """Join the other processes as mmengine's Runner does, where a caller has not yet."""
+    launcher, env = cfg.get('launcher', 'none'), cfg.get('env_cfg') or {}
+    set_multi_processing(**(env.get('mp_cfg') or {}), distributed=launcher != 'none')
+    if launcher != 'none' and not dist.is_distributed():
+        dist.init_dist(launcher, **(env.get('dist_cfg') or {}))
+
+
+def _agreed(wish: bool) -> bool:
+    """The main process's wish, in all processes."""
+    flag = torch.tensor(float(wish))
+    dist.broadcast(flag)
+    return bool(flag)
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f'{out.name}.partial')
+
+
+def _picture(out: Path) -> Path:
+    return out.with_name(f'{out.name}.png')
+
+
+def _check_out(out: Path) -> None:
+    """Raise ConfigError if the file could not be written."""
+    if out.is_dir():
+        raise ConfigError(f'--out {out} is a folder; name a file in it.')
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f'--out {out} cannot be written: {error.strerror or error}.') from None
+
+
+def _look_for(
+    out: Path, about: Mapping[str, str], accumulator: ClassMeanAccumulator, restart: bool
+) -> tuple[ClassMeans | None, int]:
+    """What is there: the whole file, or the position of a partial one, whose sums the main process takes over."""
+    found: list[Any] = [None, 0]
+    if dist.is_main_process():
+        if restart:
+            out.unlink(missing_ok=True)
+            _partial(out).unlink(missing_ok=True)
+        elif out.exists():
+            found[0] = ClassMeans.load(out)
+            _check_same(out, found[0].metadata, about, _SAME, 'give --restart to replace it')
+            _partial(out).unlink(missing_ok=True)
+        elif _partial(out).exists():
+            found[1] = _load_partial(_partial(out), about, accumulator)
+    dist.broadcast_object_list(found)
+    return found[0], found[1]
+
+
+def _check_same(path: Path, there: Mapping, here: Mapping, names: tuple[str, ...], advice: str) -> None:
+    for name in names:
+        if there.get(name) != here[name]:
+            raise ConfigError(
+                f'{path} is of another run ({name} is {there.get(name, "not noted")!r} there and {here[name]!r} here): '
+                f'{advice}, or name another --out.'
+            )
+
+
+def _save_partial(out: Path, about: Mapping[str, str], total: ClassMeanAccumulator, done: int) -> None:
+    write_whole(_partial(out), save(total.state_dict(), {**about, 'done': str(done)}))
+
+
+def _load_partial(path: Path, about: Mapping[str, str], accumulator: ClassMeanAccumulator) -> int:
+    try:
+        with safe_open(path, framework='pt') as file:
+            there = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+        done = int(there.pop('done'))
+    except (OSError, SafetensorError, KeyError, ValueError):
+        raise ConfigError(f'{path} cannot be read: delete it, or give --restart to begin anew.') from None
+    _check_same(path, there, about, _SAME_RUN, 'delete it, or give --restart to begin anew')
+    accumulator.load_state_dict(state)
+    return done
+
+
+def _summary(means: ClassMeans) -> str:
+    classes, channels = means.means.shape
+    empty = (means.counts == 0).nonzero().flatten().tolist()
+    shown = ', '.join(map(str, empty[:6])) + (', ...' if len(empty) > 6 else '')
+    lacking = f'; classes without any: {shown}' if empty else ''
+    images = means.metadata.get('images')
+    return f'{classes} means of {int(means.counts.sum()):,} embeddings in {images} images, {channels} channels{lacking}'
+
+
+def _say(text: str) -> None:
+    if dist.is_main_process():
+        print(text, flush=True)

@@ -1,0 +1,145 @@
+"""The mean embedding of each class, as a file that says of which teacher it is.
+
+The file is safetensors: `means` (K, C) float32, `counts` (K,) int64, and a header of strings (teacher, checkpoint,
+fingerprint of the weights, layer, pipeline, data set, ...). The JSON form of the ND authors is read too, an object of
+"class index": [C numbers] in any order; it says nothing of counts and teacher.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from mmkd_ext.errors import ConfigError
+
+
+@dataclass(eq=False)
+class ClassMeans:
+    """The mean embedding of each class.
+
+    Attributes:
+        means: (K, C) float32; zeros for a class without samples.
+        counts: (K,) int64, how many embeddings each mean is of; -1 where the file does not say (JSON).
+        metadata: What the means are of; empty where the file does not say.
+    """
+
+    means: Tensor
+    counts: Tensor
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> None:
+        """Write the safetensors form; a reader sees the old file or the whole new one.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        tensors = dict(means=self.means.float().contiguous().cpu(), counts=self.counts.long().contiguous().cpu())
+        write_whole(path, save(tensors, self.metadata))
+
+    @classmethod
+    def load(cls, path: str | Path) -> 'ClassMeans':
+        """Read either form.
+
+        Raises:
+            ConfigError: If there is no such file, or it holds no class means; the message says what is wrong.
+        """
+        path = Path(path).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f'there is no class-mean file {path}; make it with: tools/class_means.py CONFIG --out {path}'
+            )
+        try:
+            with path.open('rb') as file:
+                binary = b'\0' in file.read(8)  # the length of a safetensors header; text has no such byte
+            loaded = _read_safetensors(path) if binary else _read_json(path)
+        except (OSError, SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f'{path} is neither safetensors nor JSON that can be read ({reason}).') from None
+        bad = (~loaded.means.isfinite()).any(1).nonzero().flatten().tolist()
+        if bad:
+            raise ConfigError(f'{path}: the means of {len(bad)} classes ({_listed(bad)}) are not finite.')
+        return loaded
+
+    def check_teacher(self, teacher: nn.Module) -> None:
+        """Check that the means are of this teacher, where the file says of which they are.
+
+        Raises:
+            ValueError: If they are of other weights.
+        """
+        expected = self.metadata.get('fingerprint')
+        if expected is not None and fingerprint(teacher) != expected:
+            source = self.metadata.get('checkpoint', 'other weights')
+            raise ValueError(
+                f"the class means are of another teacher ({source}), not of this one's weights; make them again with: "
+                'tools/class_means.py CONFIG --out FILE'
+            )
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 of a model's weights: names, shapes and float32 values of its sorted state dict.
+
+    It depends neither on the device nor on whether the checkpoint that was loaded held half or single precision.
+    `num_batches_tracked`, which old checkpoints lack and no output depends on, is left out.
+    """
+    digest = sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if isinstance(value, Tensor) and not name.endswith('num_batches_tracked'):
+            digest.update(f'{name} {tuple(value.shape)}\n'.encode())
+            digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Replace a file at once, so that a process killed meanwhile leaves the old one whole."""
+    path = Path(path).expanduser()
+    part = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_safetensors(path: Path) -> ClassMeans:
+    with safe_open(path, framework='pt') as file:
+        if not {'means', 'counts'} <= set(file.keys()):
+            raise ConfigError(
+                f'{path} holds no class means: it has the tensors {_listed(sorted(file.keys()))}, not means and counts.'
+            )
+        means, counts, metadata = file.get_tensor('means'), file.get_tensor('counts'), file.metadata() or {}
+    if means.ndim != 2 or counts.shape != means.shape[:1]:
+        raise ConfigError(
+            f'{path} holds no class means: means must be (K, C) and counts (K,), got {tuple(means.shape)} and '
+            f'{tuple(counts.shape)}.'
+        )
+    return ClassMeans(means.float(), counts.long(), metadata)
+
+
+def _read_json(path: Path) -> ClassMeans:
+    rows = json.loads(path.read_text(encoding='utf-8'))
+    if not isinstance(rows, dict) or not rows or not all(key.isdecimal() for key in rows):
+        raise ConfigError(f'{path} holds no class means: expected JSON of the form {{"class index": [numbers]}}.')
+    by_index = {int(key): row for key, row in rows.items()}
+    missing = next((index for index in range(len(by_index)) if index not in by_index), None)
+    if missing is not None:
+        raise ConfigError(f'{path} has no mean of class {missing}, but one of class {max(by_index)}.')
+    widths = {len(row) if isinstance(row, list) else 0 for row in by_index.values()}
+    if len(widths) != 1 or 0 in widths:
+        raise ConfigError(f'{path}: each class must have a list of as many numbers, got {_listed(sorted(widths))}.')
+    try:
+        means = torch.tensor([by_index[index] for index in range(len(by_index))], dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        means = torch.empty(0)
+    if means.ndim != 2:
+        raise ConfigError(f'{path} holds no class means: some of its values are no numbers.')
+    return ClassMeans(means, torch.full((len(means),), -1))
+
+
+def _listed(items: list) -> str:
+    return ', '.join(map(str, items[:6])) + (', ...' if len(items) > 6 else '')

@@ -1,0 +1,156 @@
+"""Where in a teacher's forward the embeddings and the labels are: from an NDLoss's mapping, or at the classifier."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from mmkd_ext.distillers.configurable import KEY
+from mmkd_ext.errors import ConfigError, nearest
+
+_USUAL = ('roi_head.bbox_head.fc_cls', 'head.fc')
+_LOSSES = ('loss_cls', 'loss_module')  # the classification loss of mmdet's heads, and of mmpretrain's
+
+
+class Tap(NamedTuple):
+    """A recorder, the part of its records that is meant, and where the user said so."""
+
+    recorder: dict
+    key: str
+    record_idx: int = 0
+    data_idx: int | str | None = None
+
+    @property
+    def needed(self) -> int | None:
+        """How many records are used; None for all, where they are counted from the end."""
+        return None if self.record_idx < 0 else self.record_idx + 1
+
+    def __str__(self) -> str:
+        """For the file's header: `ModuleInputs head.fc [0]`."""
+        index = '' if self.data_idx is None else f' [{self.data_idx}]'
+        record = f' run {self.record_idx}' if self.record_idx else ''
+        return f'{self.recorder.get("type")} {self.recorder.get("source")}{record}{index}'
+
+
+def find_taps(model: Mapping, teacher: nn.Module, layer: str | None = None) -> dict[str, Tap]:
+    """The taps for `embedding` and `labels`.
+
+    Args:
+        model: The config's `model`; where its distiller has an NDLoss, that one's mapping says where both are.
+        teacher: The teacher.
+        layer: Name of the teacher's classifier, whose input is the embedding; found where it is None and there is no
+            NDLoss.
+
+    Raises:
+        ConfigError: If the mapping is incomplete, or no classifier or classification loss is found.
+    """
+    mapped = None if layer else _mapped_by_nd_loss(model.get('distiller') or {})
+    return mapped or _at_classifier(teacher, layer or find_classifier(teacher))
+
+
+def find_classifier(teacher: nn.Module) -> str:
+    """The name of the last linear layer, which gives the logits.
+
+    Raises:
+        ConfigError: If there is none, or more than one.
+    """
+    linear = {name: module for name, module in teacher.named_modules() if isinstance(module, nn.Linear)}
+    for name in _USUAL:
+        if name in linear:
+            return name
+    classes = getattr(getattr(teacher, 'head', None), 'num_classes', None)
+    found = [name for name, module in linear.items() if name.startswith('head.') and module.out_features == classes]
+    if len(found) == 1:
+        return found[0]
+    known = found or [name for name in linear if not name.startswith('backbone.')]
+    raise ConfigError(
+        f'--layer is needed: which linear layer of {type(teacher).__name__} is the classifier is not clear; '
+        f'{nearest("fc_cls", known)}.'
+    )
+
+
+def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None, metainfo: Mapping) -> int:
+    """K, background included: the outputs of the classifier, or the data set's classes where there is none.
+
+    Args:
+        taps: As of `find_taps`.
+        teacher: The teacher.
+        layer: Name of the classifier, where the user gave one.
+        metainfo: Of the data set.
+
+    Raises:
+        ConfigError: If neither says it.
+    """
+    names = [layer]
+    if layer is None:
+        try:
+            names = [find_classifier(teacher)]
+        except ConfigError:
+            names = [taps['embedding'].recorder.get('source')]
+    modules = dict(teacher.named_modules())
+    for name in names:
+        module = modules.get(name or '')
+        if isinstance(module, nn.Linear):
+            return module.out_features
+    if not metainfo.get('classes'):
+        raise ConfigError('--layer is needed: neither the teacher nor the data set says how many classes there are.')
+    return len(metainfo['classes']) + hasattr(teacher, 'roi_head')  # and the background
+
+
+def _at_classifier(teacher: nn.Module, layer: str) -> dict[str, Tap]:
+    modules = dict(teacher.named_modules())
+    if layer not in modules:
+        raise ConfigError(f'--layer={layer} is no module of {type(teacher).__name__}; {nearest(layer, modules)}.')
+    head = layer
+    while head:
+        head = head.rpartition('.')[0]
+        for loss in _LOSSES:
+            name = f'{head}.{loss}'
+            if name in modules:
+                return dict(
+                    embedding=Tap(dict(type='ModuleInputs', source=layer), f'--layer={layer}', data_idx=0),
+                    labels=Tap(dict(type='ModuleInputs', source=name), f'--layer={layer}', data_idx=1),
+                )
+    raise ConfigError(
+        f'--layer={layer}: no head of {type(teacher).__name__} around it has a classification loss '
+        f'({" or ".join(_LOSSES)}), which the labels are taken from.'
+    )
+
+
+def _mapped_by_nd_loss(distiller: Mapping) -> dict[str, Tap] | None:
+    """What the NDLoss of a distiller's config is given, or None where there is no such loss."""
+    losses = distiller.get('distill_losses') or {}
+    names = [name for name, loss in losses.items() if str(dict(loss).get('type')).split('.')[-1] == 'NDLoss']
+    found = [
+        dict(embedding=_mapped(distiller, name, 'teacher'), labels=_mapped(distiller, name, 'labels')) for name in names
+    ]
+    places = {tuple(str(tap) for tap in taps.values()) for taps in found}
+    if len(places) > 1:
+        raise ConfigError(
+            f'{KEY}.distill_losses has {len(names)} losses of type NDLoss with embeddings of different places '
+            f'({", ".join(names)}): say by --layer of which.'
+        )
+    return found[0] if found else None
+
+
+def _mapped(distiller: Mapping, loss: str, argument: str) -> Tap:
+    key = f'{KEY}.loss_forward_mappings.{loss}.{argument}'
+    entry = ((distiller.get('loss_forward_mappings') or {}).get(loss) or {}).get(argument)
+    if not isinstance(entry, Mapping) or not {'recorder', 'from_student'} <= set(entry):
+        raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
+    if entry.get('connector') is not None:
+        raise ConfigError(
+            f'{key}.connector: class means are of what the teacher gives itself; leave the connector out.'
+        )
+    values: dict[str, Any] = dict(
+        recorder=entry['recorder'], record_idx=entry.get('record_idx', 0), data_idx=entry.get('data_idx')
+    )
+    for name, value in values.items():
+        if isinstance(value, (list, tuple)):
+            raise ConfigError(f'{key}.{name}: ND compares one embedding, not a list of levels; got {value!r}.')
+    side = f'{"student" if entry["from_student"] else "teacher"}_recorders'
+    recorders = distiller.get(side) or {}
+    name = values.pop('recorder')
+    if name not in recorders:
+        raise ConfigError(f'{key}.recorder: {KEY}.{side} has no {name!r}; {nearest(str(name), recorders)}.')
+    return Tap(recorders[name], f'{KEY}.{side}.{name}', **values)

@@ -1,0 +1,141 @@
+"""Norm and direction (ND): embeddings grow towards the teacher's norm, in the direction of their class's mean.
+
+Source: Wang et al., "Improving Knowledge Distillation via Regularizing Feature Norm and Direction", arXiv:2305.17007
+    (ECCV 2024), section 3. Added to KD, DKD, DIST or ReviewKD it makes KD++, DKD++, DIST++ or ReviewKD++.
+
+    e_k = c_k / ||c_k||
+    L = mean over i of ( 1 - <s_i, e_{y_i}> / max(||s_i||, ||t_i||) )
+
+While a student's embedding is shorter than the teacher's of the same sample, the loss pulls it along its class's
+direction; once it is longer, only the angle counts. c_k is the mean of the teacher's embeddings over class k of the
+training set, made by `tools/class_means.py`. Where mixup or CutMix joins images of several classes (label y_i a row of
+shares), e is the direction of their class means joined alike, as the released DeiT code does.
+
+Shapes: N samples (images or regions), C channels of the teacher's embedding, K classes (a detector's background is
+    one).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine import dist
+from torch import Tensor, nn
+
+from mmkd_ext.class_means import ClassMeans
+from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows
+from mmkd_ext.registry import MODELS
+
+_TINY = 1e-12  # a norm below it counts as it
+
+
+@MODELS.register_module()
+class NDLoss(nn.Module):
+    """1 - projection on the class mean's direction / the longer of the two norms, averaged over samples.
+
+    Args:
+        class_means: The teacher's class means: a file of `tools/class_means.py`, the official JSON file, or an array
+            (K, C). None takes the running means of what the teacher gives in training, which needs `num_classes` and
+            `channels`; they are all-reduced and stand in the checkpoint.
+        num_classes: K, for running means.
+        channels: C, for running means.
+        ignore_label: A class whose samples are left out, such as a detector's background. None keeps all.
+        loss_weight: Factor on the result.
+
+    Raises:
+        ValueError: If `class_means` is no (K, C), or is None and a size is missing.
+        ConfigError: If the file is absent or unreadable.
+    """
+
+    directions: Tensor
+    sums: Tensor
+    counts: Tensor
+
+    def __init__(
+        self,
+        class_means: Any = None,
+        num_classes: int | None = None,
+        channels: int | None = None,
+        ignore_label: int | None = None,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.file: ClassMeans | None = None
+        self.running = class_means is None
+        if class_means is None:
+            if not num_classes or not channels:
+                raise ValueError('class_means=None (running means) needs num_classes and channels')
+            self.register_buffer('sums', torch.zeros(num_classes, channels, dtype=torch.float64))
+            self.register_buffer('counts', torch.zeros(num_classes, dtype=torch.int64))
+        else:
+            if isinstance(class_means, (str, Path)):
+                self.file = ClassMeans.load(class_means)
+                class_means = self.file.means
+            means = torch.as_tensor(class_means, dtype=torch.float64)
+            if means.ndim != 2:
+                raise ValueError(f'class_means must be (K, C), got {tuple(means.shape)}')
+            # Not in the checkpoint: the config has them.
+            self.register_buffer('directions', _unit(means).float(), persistent=False)
+            self.register_buffer('norms', means.norm(dim=1).float(), persistent=False)
+            num_classes = len(means)
+        self.num_classes = num_classes or 0
+        self.ignore_label = ignore_label
+        self.loss_weight = loss_weight
+        self._labels_checked = False
+
+    def check_teacher(self, teacher: nn.Module) -> None:
+        """Raise ValueError if the class means were made with other weights than the teacher's."""
+        if self.file is not None:
+            self.file.check_teacher(teacher)
+
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """The loss of embeddings (N, C) with labels (N,), or (N, K) for mixed images; 0 where no sample is left.
+
+        Raises:
+            ValueError: If shapes differ, labels are neither integers (N,) nor shares (N, K), or, in the first call, out
+                of range.
+        """
+        check_same_shape(student, teacher, 2, '(N, C)')
+        self._check_labels(labels, len(student))
+        teacher = teacher.detach()
+        directions = self._directions(teacher, labels).to(student.dtype)
+        ours, theirs = student.norm(dim=1), teacher.norm(dim=1)
+        longer = torch.where(theirs > ours, theirs, ours).clamp(min=_TINY)
+        rows = 1 - (student * directions).sum(dim=1) / longer
+        return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
+
+    def _check_labels(self, labels: Tensor, samples: int) -> None:
+        if labels.ndim == 2 and labels.is_floating_point():
+            if labels.shape != (samples, self.num_classes):
+                raise ValueError(f'expected shares ({samples}, {self.num_classes}), got {tuple(labels.shape)}')
+            if self.running or self.ignore_label is not None:
+                raise ValueError('the labels of mixed images need class_means of a file, and no ignore_label')
+            return
+        check_labels(labels, samples)
+        if not self._labels_checked and len(labels):  # once: reading a value waits for the GPU
+            low, high = labels.aminmax()
+            if low < 0 or high >= self.num_classes:
+                raise ValueError(f'class_means has {self.num_classes} classes, but labels are {low} to {high}')
+            self._labels_checked = True
+
+    def _directions(self, teacher: Tensor, labels: Tensor) -> Tensor:
+        """The unit vector of each sample's class, (N, C)."""
+        found = self.sums.shape[1] if self.running else self.directions.shape[1]
+        if teacher.shape[1] != found:
+            raise ValueError(f'class_means has {found} channels, but the embedding has {teacher.shape[1]}')
+        if labels.ndim == 2:
+            return _unit((labels * self.norms) @ self.directions)
+        if not self.running:
+            return self.directions[labels]
+        if self.training:
+            sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype))
+            counts = torch.bincount(labels, minlength=len(self.counts))
+            dist.all_reduce(sums)
+            dist.all_reduce(counts)
+            self.sums += sums
+            self.counts += counts
+        return _unit(self.sums[labels])  # a sum has its mean's direction
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return rows / rows.norm(dim=1, keepdim=True).clamp(min=_TINY)

@@ -1,0 +1,50 @@
+#!/usr/bin/env python
+"""Mean embedding of each class, as the ND loss needs them: tools/class_means.py CONFIG --out FILE.
+
+CONFIG is a distillation config (its teacher is looked at where its NDLoss does), or the config that trained the teacher
+(then --checkpoint says with which weights). One pass over the training set. Stopped at any time and started again, it
+goes on. FILE.png shows what came out. Several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from mmkd_ext import cli
+from mmkd_ext.class_means.extract import make_class_means
+from mmkd_ext.errors import ConfigError
+
+
+def main() -> None:
+    """Check what can be checked, then make the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--out', required=True, metavar='FILE', help='class-mean file to make (safetensors)')
+    parser.add_argument('--checkpoint', metavar='FILE', help="the teacher's weights (default: model.teacher_ckpt)")
+    parser.add_argument('--layer', metavar='NAME', help="the teacher's classifier, whose input is the embedding")
+    parser.add_argument(
+        '--pipeline',
+        choices=['train', 'test'],
+        default='train',
+        help='augment as in training (default), or use the validation pipeline; on the training set both times',
+    )
+    parser.add_argument('--limit', type=int, metavar='N', help='use N images only, evenly spread over the data set')
+    parser.add_argument('--restart', action='store_true', help='replace FILE, and drop what an interrupted run left')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    cfg = cli.read_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.checkpoint and '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
+        raise ConfigError(f'--checkpoint: there is no file {args.checkpoint} (looked from {Path.cwd()}).')
+    cli.check_data(cfg, ('train_dataloader',))
+    cli.start_distributed(cfg)
+    make_class_means(cfg, args.out, args.checkpoint, args.layer, args.pipeline, args.limit, args.restart)
+
+
+if __name__ == '__main__':
+    cli.run(main)
