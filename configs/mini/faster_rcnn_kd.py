@@ -1,5 +1,6 @@
-# The Faster R-CNN of faster_rcnn_student.py learns class logits, region by region, from that of faster_rcnn_teacher.py.
-_base_ = 'faster_rcnn_student.py'
+# The Faster R-CNN of faster_rcnn_student_256.py learns class logits, region by region, from that of
+# faster_rcnn_teacher.py.
+_base_ = 'faster_rcnn_student_256.py'
 
 model = dict(
     _delete_=True,

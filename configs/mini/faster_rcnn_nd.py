@@ -9,7 +9,6 @@ model = dict(
             labels=dict(type='ModuleInputs', source='roi_head.bbox_head.loss_cls'),
         ),
         teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='roi_head.bbox_head.fc_cls')),
-        connectors=dict(embedding=dict(type='EmbedConnector', in_channels=128, out_channels=256)),
         distill_losses=dict(
             loss_nd=dict(
                 type='NDLoss', class_means='{{fileDirname}}/checkpoints/faster_rcnn_teacher_means.safetensors'
@@ -17,7 +16,7 @@ model = dict(
         ),
         loss_forward_mappings=dict(
             loss_nd=dict(
-                student=dict(from_student=True, recorder='embedding', data_idx=0, connector='embedding'),
+                student=dict(from_student=True, recorder='embedding', data_idx=0),
                 teacher=dict(from_student=False, recorder='embedding', data_idx=0),
                 labels=dict(from_student=True, recorder='labels', data_idx=1),
             )

@@ -18,7 +18,7 @@ model = dict(
             stage=dict(type='ModuleOutputs', source='backbone.layer4'),
             logits=dict(type='ModuleOutputs', source='head.fc'),
         ),
-        connectors=dict(stage=dict(type='ChannelMLPConnector', in_channels=64, out_channels=192)),
+        connectors=dict(stage=dict(type='ChannelMLPConnector', in_channels=64, out_channels=128)),
         distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=7e-5), loss_kd=dict(type='KDLoss', tau=4.0)),
         loss_forward_mappings=dict(
             loss_cwt=dict(

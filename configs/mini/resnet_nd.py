@@ -10,7 +10,7 @@ model = dict(
             labels=dict(type='ModuleInputs', source='head.loss_module'),
         ),
         teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='head.fc')),
-        connectors=dict(embedding=dict(type='EmbedConnector', in_channels=64, out_channels=192)),
+        connectors=dict(embedding=dict(type='EmbedConnector', in_channels=64, out_channels=128)),
         distill_losses=dict(
             loss_nd=dict(type='NDLoss', class_means='work_dirs/resnet_teacher/class_means.safetensors')
         ),

@@ -43,7 +43,7 @@ model = dict(
     distiller=dict(
         type='ConfigurableDistiller', teacher_recorders=tap,
         student_recorders=dict(gt=dict(type='ModuleInputs', source='head.loss_module'), **tap),
-        connectors=dict(embed=dict(type='EmbedConnector', in_channels=64, out_channels=192)),
+        connectors=dict(embed=dict(type='EmbedConnector', in_channels=64, out_channels=128)),
         distill_losses=dict(loss_nd=dict(type='mmkd_ext.NDLoss', class_means='not/there/yet.safetensors')),
         loss_forward_mappings=dict(loss_nd=dict(
             student=dict(from_student=True, recorder='embedding', data_idx=-1, connector='embed'),

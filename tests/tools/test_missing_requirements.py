@@ -1,21 +1,18 @@
 """In an active environment set-up adds what is missing and leaves its owner's builds alone."""
 
-import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from support import ROOT
+from support import ROOT, load_tool
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, in an environment of old own builds: torch 1.9 imports, mmcv has no ops, torchvision is not there."""
-    spec = importlib.util.spec_from_file_location('missing', ROOT / 'tools' / 'missing_requirements.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool('missing_requirements')
     installed = {'torch': '1.9', 'mmcv': '2.1.0', 'numpy': '1.21', 'setuptools': '65.5', 'tqdm': '4.66'}
 
     def version(name: str) -> str:

@@ -1,22 +1,18 @@
 """The report reads what training and testing wrote."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support import ROOT
+from support import load_tool
 
 from mmkd_ext.errors import ConfigError
 
 
 @pytest.fixture(scope='module')
 def report() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('report', ROOT / 'tools' / 'report.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('report')
 
 
 def write_run(work_dir: Path, stamp: str, records: list[dict]) -> Path:

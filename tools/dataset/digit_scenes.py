@@ -58,7 +58,7 @@ class Settings:
     train: int = 1200
     val: int = 300
     size: int = 160
-    singles_train: int = 4000
+    singles_train: int = 12_000
     singles_val: int = 1000
 
 

@@ -1,0 +1,57 @@
+"""The statistics of embeddings, against the formulas; and the tool on a real pair."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from support import MINI, load_tool
+
+stats = load_tool('feature_stats')
+
+
+def test_cosines_are_to_the_mean_of_the_samples_own_class() -> None:
+    embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
+    labels = torch.tensor([1, 1, 0])
+    expected = torch.tensor([0.5**0.5, 0.5**0.5, 1.0])
+    torch.testing.assert_close(stats.cosine_to_means(embeddings, labels), expected)
+    means = torch.tensor([[-1.0, -1.0], [0.0, 3.0]])
+    torch.testing.assert_close(stats.cosine_to_means(embeddings, labels, means), torch.tensor([0.0, 1.0, -1.0]))
+
+
+def test_norms_are_of_what_the_classifier_gets_and_directions_of_what_nd_gets() -> None:
+    values = dict(
+        raw=torch.tensor([[3.0, 4.0], [6.0, 8.0]]),
+        student=torch.tensor([[0.0, 0.0, 1.0], [0.0, 2.0, 0.0]]),
+        labels=torch.tensor([0, 0]),
+    )
+    means = torch.tensor([[0.0, 0.0, 5.0]])
+    found = stats.statistics(values, means, True)
+    assert found['norm'].tolist() == [5, 10]
+    assert found['own'].tolist() == pytest.approx([1, 1])
+    assert found['teacher'].tolist() == [1, 0]
+    assert 'teacher' not in stats.statistics(values, means, False)
+
+
+@pytest.mark.slow
+def test_a_real_pair_before_and_after(command: Callable, teacher_ckpt: Callable, digits: Path, tmp_path: Path) -> None:
+    teacher, student = teacher_ckpt('resnet_teacher'), teacher_ckpt('resnet_student')
+    options = [f'{field}_dataloader.dataset.data_root={digits}/classification/' for field in ('train', 'val')]
+    options += [f'{field}_dataloader.num_workers=0' for field in ('train', 'val')]
+    options += [f'{field}_dataloader.persistent_workers=False' for field in ('train', 'val')]
+    means = tmp_path / 'means.safetensors'
+    options += [f'model.teacher_ckpt={teacher}', f'model.distiller.distill_losses.loss_nd.class_means={means}']
+    config = MINI / 'resnet_nd.py'
+    train = [*options, 'train_cfg.max_epochs=1', 'make_class_means=True', 'train_dataloader.batch_size=20']
+    done = command('tools/train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *train)
+    assert done.returncode == 0, done.stderr
+    assert means.exists()
+    runs = [f'alone={student}', f'nd={tmp_path / "run" / "epoch_1.pth"}']
+    done = command('tools/feature_stats.py', config, *runs, '--out', tmp_path, '--cfg-options', *options)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split('|')[1].strip(): line.split('|')[2:-1] for line in done.stdout.splitlines() if '|' in line}
+    assert set(rows) == {'network', '---', 'alone', 'nd', 'teacher'}
+    assert rows['alone'][2].strip() == '-'  # it has no connector to the teacher's width
+    assert all(float(cell) > 0 for cell in rows['nd'][:2])
+    assert float(rows['teacher'][1]) > 0.5
+    assert (tmp_path / 'feature_stats.png').stat().st_size > 10_000
