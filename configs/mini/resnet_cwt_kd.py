@@ -1,5 +1,4 @@
-# The ResNet of resnet_student.py learns by CWT on the last stage and KD on the logits. Its teacher first:
-# tools/train.py configs/mini/resnet_teacher.py
+# The ResNet of resnet_student.py learns by CWT on the last stage and KD on the logits.
 _base_ = 'resnet_student.py'
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/resnet_teacher.py',
-    teacher_ckpt='work_dirs/resnet_teacher/epoch_24.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/resnet_teacher.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(

@@ -1,5 +1,4 @@
-# The ResNet of resnet_student.py learns logits from that of resnet_teacher.py. Its teacher first:
-# tools/train.py configs/mini/resnet_teacher.py
+# The ResNet of resnet_student.py learns logits from that of resnet_teacher.py.
 _base_ = 'resnet_student.py'
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/resnet_teacher.py',
-    teacher_ckpt='work_dirs/resnet_teacher/epoch_24.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/resnet_teacher.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(logits=dict(type='ModuleOutputs', source='head.fc')),

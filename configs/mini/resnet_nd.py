@@ -1,6 +1,5 @@
-# KD++: resnet_kd.py, and the norm and direction of the embedding. Its teacher first, then the teacher's class means:
-# tools/train.py configs/mini/resnet_teacher.py
-# tools/class_means.py configs/mini/resnet_nd.py --out work_dirs/resnet_teacher/class_means.safetensors
+# KD++: resnet_kd.py, and the norm and direction of the embedding. The class means are shipped; this makes them again:
+# tools/class_means.py configs/mini/resnet_nd.py --restart --out configs/mini/checkpoints/resnet_teacher_means.safetensors
 _base_ = 'resnet_kd.py'
 
 model = dict(
@@ -12,7 +11,7 @@ model = dict(
         teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='head.fc')),
         connectors=dict(embedding=dict(type='EmbedConnector', in_channels=64, out_channels=128)),
         distill_losses=dict(
-            loss_nd=dict(type='NDLoss', class_means='work_dirs/resnet_teacher/class_means.safetensors')
+            loss_nd=dict(type='NDLoss', class_means='{{fileDirname}}/checkpoints/resnet_teacher_means.safetensors')
         ),
         loss_forward_mappings=dict(
             loss_nd=dict(

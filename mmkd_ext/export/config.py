@@ -12,8 +12,15 @@ def is_ours(entry: Any) -> bool:
     return isinstance(entry, dict) and str(entry.get('type', '')).startswith('mmkd_ext.')
 
 
+def _names_ours(entry: Any) -> bool:
+    """Whether something of this package is anywhere in a config entry."""
+    if isinstance(entry, dict):
+        return is_ours(entry) or any(_names_ours(value) for value in entry.values())
+    return isinstance(entry, (list, tuple)) and any(_names_ours(value) for value in entry)
+
+
 def student_config(cfg: Config) -> Config:
-    """The config that trains or tests the student alone, without this package.
+    """The config that trains or tests the student alone, without this package (but for a backbone of its own).
 
     Args:
         cfg: A config; one whose model is no distillation algorithm is returned as it is, but for our hooks.
@@ -40,7 +47,8 @@ def student_config(cfg: Config) -> Config:
         if is_ours(plain.get(loop)):
             plain[loop].pop('type')
     imports = plain.get('custom_imports') or {}
-    if any(name.startswith('mmkd_ext') for name in imports.get('imports', [])):
+    ours = any(name.startswith('mmkd_ext') for name in imports.get('imports', []))
+    if ours and not _names_ours(plain.model):
         imports['imports'] = [name for name in imports['imports'] if not name.startswith('mmkd_ext')]
         if not imports['imports']:
             plain.pop('custom_imports')

@@ -1,0 +1,26 @@
+# The PSPNet of pspnet_student.py learns by NORM on the backbone's last stage. Its paper has no segmentors. The head's
+# convolution pads with zeros, so that the transform folds exactly only without an offset, which batch norms have. Its
+# teacher first: tools/train.py configs/mini/pspnet_teacher.py
+_base_ = 'pspnet_student.py'
+
+neck = dict(type='mmkd_ext.NORMNeck', in_channels=128, teacher_channels=256, with_bn=False, pool=False)
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=dict(_base_.model, neck=neck),
+    teacher='{{fileDirname}}/pspnet_teacher.py',
+    teacher_ckpt='work_dirs/pspnet_teacher/epoch_24.pth',
+    distiller=dict(
+        type='ConfigurableDistiller',
+        student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),
+        teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
+        distill_losses=dict(loss_norm=dict(type='NORMLoss', num_segments=8)),
+        loss_forward_mappings=dict(
+            loss_norm=dict(
+                student=dict(from_student=True, recorder='wide'),
+                teacher=dict(from_student=False, recorder='stage'),
+            )
+        ),
+    ),
+)
+custom_imports = dict(imports=['mmkd_ext'])

@@ -1,0 +1,43 @@
+# ReviewKD++: ResNet-32x4 teaches ShuffleNetV2 on CIFAR-100.
+# Compared: the student's stages with the teacher's before their last ReLU, and the embeddings.
+# Teacher: mdistiller's; SRC is resnet32x4_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
+#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet32x4.pth --arch resnet32x4
+# Class means: tools/class_means.py configs/nd/resnet32x4_shufflenetv2_cifar100_reviewkd.py \
+#     --out work_dirs/class_means/resnet32x4_cifar100.safetensors
+# Student: _base_/students/shufflenetv2_cifar100.py, which trains it alone.
+# Schedule: 240 epochs of batches of 128, lr 0.02, a tenth from 150, 180 and 210; ReviewKD grows from 0 over 20.
+# Published top-1 (authors' README): student alone 71.82, ReviewKD 77.78, ReviewKD++ 77.93; teacher 79.42.
+#     The released code does not run for this pair; channels and sizes are those of ReviewKD's own code.
+# Checked here: built, and one training step on random data; not trained to the end.
+_base_ = 'resnet32x4_shufflenetv2_cifar100.py'
+
+model = dict(
+    distiller=dict(
+        student_recorders={f'stage{i}': dict(type='ModuleOutputs', source=f'backbone.layer{i}') for i in (1, 2, 3)},
+        teacher_recorders={
+            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.4.relu') for i in (1, 2, 3)
+        },
+        connectors=dict(
+            abf=dict(
+                type='ABFConnector',
+                in_channels=[116, 232, 464, 1024],
+                out_channels=[64, 128, 256, 256],
+                out_sizes=[32, 16, 8, 1],
+            )
+        ),
+        distill_losses=dict(
+            loss_kd=dict(_delete_=True, type='HCLLoss', loss_weight=8.0),
+            loss_nd=dict(loss_weight=1.5),
+        ),
+        loss_forward_mappings=dict(
+            loss_kd=dict(
+                student=dict(
+                    recorder=['stage1', 'stage2', 'stage3', 'embedding'],
+                    data_idx=[None, None, None, 0],
+                    connector='abf',
+                ),
+                teacher=dict(recorder=['stage1', 'stage2', 'stage3', 'embedding'], data_idx=0),
+            )
+        ),
+    )
+)

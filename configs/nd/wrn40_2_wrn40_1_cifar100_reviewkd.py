@@ -1,0 +1,36 @@
+# ReviewKD++: WRN-40-2 teaches WRN-40-1 on CIFAR-100.
+# Compared: the student's sums of the stages with the teacher's before their last ReLU, and the embeddings.
+# Teacher: mdistiller's; SRC is wrn_40_2_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
+#     tools/convert_mdistiller.py SRC checkpoints/cifar100/wrn40_2.pth --arch wrn_40_2
+# Class means: tools/class_means.py configs/nd/wrn40_2_wrn40_1_cifar100_reviewkd.py \
+#     --out work_dirs/class_means/wrn40_2_cifar100.safetensors
+# Student: _base_/students/wrn40_1_cifar100.py, which trains it alone.
+# Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; ReviewKD grows from 0 over 20.
+# Published top-1 (authors' README): student alone 71.98, ReviewKD 75.09, ReviewKD++ 75.66; teacher 75.61.
+# Checked here: built, and one training step on random data; not trained to the end.
+_base_ = 'wrn40_2_wrn40_1_cifar100.py'
+
+model = dict(
+    distiller=dict(
+        student_recorders={f'stage{i}': dict(type='ModuleOutputs', source=f'backbone.layer{i}') for i in (1, 2, 3)},
+        teacher_recorders={
+            f'stage{i}': dict(type='ModuleOutputs', source=f'backbone.{name}')
+            for i, name in enumerate(['layer2.0.bn1', 'layer3.0.bn1', 'final.bn'], start=1)
+        },
+        connectors=dict(abf=dict(type='ABFConnector', in_channels=[16, 32, 64, 64], out_channels=[32, 64, 128, 128])),
+        distill_losses=dict(
+            loss_kd=dict(_delete_=True, type='HCLLoss', loss_weight=5.0),
+            loss_nd=dict(loss_weight=4.0),
+        ),
+        loss_forward_mappings=dict(
+            loss_kd=dict(
+                student=dict(
+                    recorder=['stage1', 'stage2', 'stage3', 'embedding'],
+                    data_idx=[None, None, None, 0],
+                    connector='abf',
+                ),
+                teacher=dict(recorder=['stage1', 'stage2', 'stage3', 'embedding'], data_idx=[None, None, None, 0]),
+            )
+        ),
+    )
+)

@@ -1,0 +1,266 @@
+"""The ND configs: each parses, has the released settings and what its header promises, builds, and takes a step."""
+
+import copy
+import re
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from support import ROOT
+
+from mmkd_ext.build import build_model, model_config
+from mmkd_ext.class_means.taps import find_taps
+from mmkd_ext.models.mdistiller import classifier_config
+
+ND = ROOT / 'configs' / 'nd'
+METHODS = ('', '_dist', '_dkd', '_reviewkd')
+
+# Teacher, student and data set; released weights of KD++ (kd, nd), DIST++ (kd, nd), DKD++ (alpha, beta, nd) and
+# ReviewKD++ (kd, nd), None where there is no such setting.
+WEIGHTS: dict[tuple[str, str, str], tuple] = {
+    ('resnet56', 'resnet20', 'cifar100'): ((1.0, 2.0), (2.0, 1.0), (2.5, 4.0, 3.5), (1.2, 1.0)),
+    ('resnet32x4', 'resnet8x4', 'cifar100'): ((3.5, 2.0), (1.5, 4.0), (2.0, 8.0, 0.5), (8.0, 1.0)),
+    ('wrn40_2', 'wrn40_1', 'cifar100'): ((1.0, 1.5), (2.5, 3.0), (1.0, 6.0, 1.0), (5.0, 4.0)),
+    ('resnet50', 'mobilenetv2', 'cifar100'): ((3.0, 0.5), (7.0, 1.0), (0.5, 8.0, 1.0), (6.0, 2.0)),
+    ('resnet32x4', 'shufflenetv1', 'cifar100'): ((2.5, 1.5), (2.5, 3.0), (0.5, 8.0, 4.0), (7.0, 1.0)),
+    ('resnet32x4', 'shufflenetv2', 'cifar100'): ((4.0, 0.5), (3.0, 4.0), (0.5, 6.0, 0.5), (8.0, 1.5)),
+    ('resnet34', 'resnet18', 'in1k'): ((2.5, 1.0), None, (0.8, 0.5, 1.0), (1.0, 3.0)),
+    ('resnet50', 'resnet18', 'in1k'): ((4.0, 1.0), None, (0.6, 0.5, 2.0), (3.0, 2.0)),
+    ('resnet101', 'resnet18', 'in1k'): ((3.5, 4.0), None, (0.8, 0.5, 1.0), (3.0, 1.0)),
+    ('resnet152', 'resnet18', 'in1k'): ((4.0, 2.0), None, (1.0, 1.0, 1.0), (3.0, 1.0)),
+    ('resnet50', 'mobilenetv1', 'in1k'): ((4.0, 1.0), None, (0.8, 1.0, 1.0), (8.0, 4.0)),
+    ('vit_s', 'resnet18', 'in1k'): ((1.5, 1.0), None, (1.0, 1.0, 2.0), None),
+    ('vit_b', 'resnet18', 'in1k'): ((2.0, 1.0), None, (1.4, 0.5, 2.0), None),
+    ('regnety_16gf', 'deit_base', 'in1k'): ((0.5, 1.5), None, None, None),
+    ('faster_rcnn_r101', 'r18', 'coco'): ((1.0, 1.5), None, None, (1.2, 1.5)),
+    ('faster_rcnn_r101', 'r50', 'coco'): ((1.0, 1.0), None, None, (1.4, 1.0)),
+    ('faster_rcnn_r50', 'mobilenetv2', 'coco'): ((1.0, 1.0), None, None, (2.2, 1.5)),
+}
+LEAVES = {
+    '_'.join(pair) + method: (pair, method, weights)
+    for pair, row in WEIGHTS.items()
+    for method, weights in zip(METHODS, row, strict=True)
+    if weights
+}
+# By teacher, so that one is built once.
+BY_TEACHER = sorted(LEAVES, key=lambda name: (LEAVES[name][0][2], LEAVES[name][0][0]))
+PROJECTED = {  # where the teacher's embedding is wider or narrower
+    ('wrn40_1', 64, 128), ('mobilenetv2', 1280, 2048), ('shufflenetv1', 960, 256), ('shufflenetv2', 1024, 256),
+    ('mobilenetv1', 1024, 2048), ('resnet18', 512, 2048), ('resnet18', 512, 384), ('resnet18', 512, 768),
+    ('deit_base', 768, 3024),
+}  # fmt: skip
+LARGE = ('resnet101', 'resnet152', 'vit_b', 'regnety', 'faster_rcnn')
+
+
+@cache
+def read(name: str) -> Config:
+    return Config.fromfile(ND / f'{name}.py')
+
+
+def names(data: str = '') -> list[str]:
+    return [name for name, (pair, _, _) in LEAVES.items() if data in pair[2]]
+
+
+def test_every_released_pair_and_method_has_its_config() -> None:
+    assert {path.stem for path in ND.glob('*.py')} == set(LEAVES)
+
+
+KINDS = {(pair[2], pair[1] if pair[1] == 'deit_base' else method): name for name, (pair, method, _) in LEAVES.items()}
+
+
+@pytest.mark.parametrize('name', KINDS.values())
+def test_one_of_each_kind_dumps_and_reloads_to_the_same(name: str, tmp_path: Path) -> None:
+    read(name).dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == read(name).to_dict()
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_losses_are_the_released_ones(name: str) -> None:
+    (_, student, data), method, weights = LEAVES[name]
+    assert 'mmkd_ext' in read(name).custom_imports.imports
+    distiller = read(name).model.distiller
+    kd, nd = distiller.distill_losses.loss_kd, distiller.distill_losses.loss_nd
+    tau = 4.0 if data == 'cifar100' else 1.0
+    *base, weight = weights
+    assert (
+        kd
+        == {
+            '': dict(type='KDLoss', tau=tau, loss_weight=base[0]),
+            '_dist': dict(type='DISTLoss', tau=tau, loss_weight=base[0]),
+            '_dkd': dict(type='DKDLoss', tau=tau, alpha=base[0], beta=base[-1]),
+            '_reviewkd': dict(type='HCLLoss', loss_weight=base[0]),
+        }[method]
+    )
+    assert nd == dict(type='NDLoss', class_means=nd.class_means, loss_weight=weight)  # the background counts, too
+    hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=20 if tau == 4 else 5)]
+    assert read(name).get('custom_hooks', []) == ([] if data == 'coco' else hooks)
+    embed = distiller.get('connectors', {}).get('embedding')
+    if embed is None:
+        assert data == 'coco' or student in ('resnet20', 'resnet8x4', 'resnet18')
+    else:
+        assert (student, embed.in_channels, embed.out_channels) in PROJECTED
+        assert embed.get('init_std') == (None if data == 'cifar100' else 0.01)
+
+
+class TestSchedules:
+    @pytest.mark.parametrize('name', names('cifar100'))
+    def test_cifar(self, name: str) -> None:
+        cfg = read(name)
+        lr = 0.02 if cfg.model.architecture.backbone.type.startswith(('mmkd_ext.CIFARM', 'mmkd_ext.CIFARS')) else 0.1
+        expected = dict(type='SGD', lr=lr, momentum=0.9, weight_decay=5e-4, nesterov=True)
+        assert cfg.optim_wrapper.optimizer == expected
+        assert (cfg.param_scheduler.milestones, cfg.train_cfg.max_epochs) == ([150, 180, 210], 240)
+        assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 128
+
+    @pytest.mark.parametrize('name', names('in1k'))
+    def test_imagenet(self, name: str) -> None:
+        cfg = read(name)
+        optimizer, images = cfg.optim_wrapper.optimizer, 8 * cfg.train_dataloader.batch_size
+        assert images == cfg.auto_scale_lr.base_batch_size
+        if 'deit_base' in name:
+            assert (optimizer.type, optimizer.lr, optimizer.betas, optimizer.weight_decay) == (
+                'AdamW', 8e-4, (0.9, 0.95), 0.3
+            )  # fmt: skip
+            assert (images, cfg.train_cfg.max_epochs, cfg.param_scheduler[0].end) == (2048, 300, 20)
+            assert [a.type for a in cfg.model.architecture.train_cfg.augments] == ['Mixup', 'CutMix']
+        else:
+            assert optimizer == dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4, nesterov=True)
+            assert (images, cfg.train_cfg.max_epochs, cfg.param_scheduler.milestones) == (512, 100, [30, 60, 90])
+
+    @pytest.mark.parametrize('name', names('coco'))
+    def test_coco_has_the_1x_of_mmdet_at_the_released_sizes(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / 'stock.py').write_text("_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'\n")
+        cfg, stock = read(name), Config.fromfile(tmp_path / 'stock.py')
+        for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'val_dataloader'):
+            assert cfg[key] == stock[key]
+        sizes = [(1333, short) for short in (640, 672, 704, 736, 768, 800)]
+        assert cfg.train_dataloader.dataset.pipeline[2].scales == sizes
+        assert cfg.train_dataloader.batch_size == 2
+        assert cfg.model.architecture.backbone.norm_eval
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_the_header_says_what_is_needed(name: str) -> None:
+    (teacher, student, data), _, _ = LEAVES[name]
+    source = (ND / f'{name}.py').read_text()
+    header = source.split('_base_ = ')[0].splitlines()
+    assert all(line.startswith('# ') for line in header)
+    text = ' '.join(line[1:].strip() for line in header).replace('\\ ', '')
+    for word in ('Teacher: ', 'Schedule: ', 'Published', 'one training step on random data; not trained to the end.'):
+        assert word in text
+    means = f'work_dirs/class_means/{teacher}_{data}.safetensors'
+    assert f'Class means: tools/class_means.py configs/nd/{name}.py --out {means} ' in text
+    assert read(name).model.distiller.distill_losses.loss_nd.class_means == means
+    alone = f'_base_/students/{"faster_rcnn_" if data == "coco" else ""}{student}_{data}.py'
+    assert f'Student: {alone}, which trains it alone.' in text
+    assert read(name).model.architecture == read(alone.removesuffix('.py')).model
+    if data == 'coco':
+        assert 'no AP' in text
+    else:
+        assert re.search(r'Published top-1 .*: student alone [\d.]+,.* \w+\+\+ [\d.]+; teacher [\d.]+\.', text)
+
+
+@pytest.mark.parametrize('name', names('cifar100'))
+def test_a_teacher_of_mdistiller_is_the_one_that_is_converted(name: str) -> None:
+    model = read(name).model
+    command = r'tools/convert_mdistiller.py SRC (\S+) --arch (\S+)\n'
+    file, arch = re.search(command, (ND / f'{name}.py').read_text()).groups()
+    assert file == model.teacher_ckpt
+    assert shapes(model.teacher) == shapes(arch)
+
+
+@cache
+def shapes(source: str) -> dict[str, tuple]:
+    """Of the weights of a teacher's config, or of a model of mdistiller."""
+    cfg = model_config(source if source.endswith('.py') else classifier_config(source), 'model.teacher')
+    return {name: tuple(value.shape) for name, value in build_model(cfg, 'model.teacher').state_dict().items()}
+
+
+@pytest.mark.parametrize('name', [name for name in LEAVES if '::' in read(name).model.teacher])
+def test_a_teacher_of_a_zoo_is_listed_there_with_these_weights(name: str) -> None:
+    model = read(name).model
+    package, config = model.teacher.split('::')
+    folder = Path(find_spec(package).origin).parent / '.mim' / 'configs'
+    models = yaml.safe_load((folder / config).with_name('metafile.yml').read_text())['Models']
+    (found,) = [m for m in models if m['Config'] == f'configs/{config}' and m['Weights'] == model.teacher_ckpt]
+    metrics = found['Results'][0]['Metrics']
+    number = f'{metrics["box AP"]} AP' if 'box AP' in metrics else f'{metrics["Top 1 Accuracy"]:.2f}'
+    assert f'({number})' in (ND / f'{name}.py').read_text()
+
+
+def build(cfg: Config, model: Any) -> Any:
+    """As the runner does, but for initial weights."""
+    model = dict(model, data_preprocessor=model.get('data_preprocessor', cfg.get('data_preprocessor')))
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(model)
+
+
+@pytest.mark.parametrize('name', [path.stem for path in sorted(ND.glob('_base_/students/*.py'))])
+def test_a_student_builds_alone(name: str) -> None:
+    cfg = read(f'_base_/students/{name}')
+    assert sum(p.numel() for p in build(cfg, cfg.model).parameters()) > 1e5
+
+
+@lru_cache(maxsize=1)
+def random_teacher(source: str) -> Any:
+    return build_model(model_config(source, 'model.teacher'), 'model.teacher')
+
+
+def images(name: str, model: Any) -> dict:
+    """A batch of random images, preprocessed."""
+    torch.manual_seed(0)
+    if 'coco' in name:
+        from mmdet.testing import demo_mm_inputs
+
+        return model.data_preprocessor(demo_mm_inputs(2, [[3, 96, 96]] * 2, num_classes=80), True)
+    from mmpretrain.structures import DataSample
+
+    size = 32 if 'cifar' in name else 64
+    inputs = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(4)]
+    return model.data_preprocessor(
+        dict(inputs=inputs, data_samples=[DataSample().set_gt_label(i) for i in range(4)]), True
+    )
+
+
+@pytest.mark.parametrize(
+    'name', [pytest.param(n, marks=pytest.mark.slow if n.startswith(LARGE) else ()) for n in BY_TEACHER]
+)
+def test_a_step_reaches_all_that_trains(name: str) -> None:
+    """Losses are there and finite, and no parameter is without a gradient, which distributed training would refuse."""
+    if 'regnety' in name:
+        pytest.importorskip('timm')
+    cfg = copy.deepcopy(read(name))
+    cfg.model.pop('teacher_ckpt')
+    teacher = random_teacher(cfg.model.pop('teacher'))
+    taps = find_taps(cfg.model, teacher)  # of tools/class_means.py
+    assert {tap.recorder['source'] for tap in taps.values()} <= set(dict(teacher.named_modules()))
+    classes, channels = teacher.get_submodule(taps['embedding'].recorder['source']).weight.shape
+    assert classes == dict(cifar100=100, in1k=1000, coco=81)[LEAVES[name][0][2]]
+    cfg.model.distiller.distill_losses.loss_nd.class_means = torch.rand(classes, channels)
+    if 'coco' in name:
+        train = cfg.model.architecture.train_cfg
+        train.rpn_proposal.update(nms_pre=50, max_per_img=20)
+        train.rcnn.sampler.num = 16
+    model = build(cfg, dict(cfg.model, teacher=teacher)).train()
+    given: list[dict] = []  # to the loss
+    kd = model.distiller.distill_losses.loss_kd
+    kd.register_forward_pre_hook(lambda _, args, kwargs: given.append(kwargs), with_kwargs=True)
+    losses = model(**images(name, model), mode='loss')
+    assert {key for key in losses if key.startswith('distill.')} == {'distill.loss_kd', 'distill.loss_nd'}
+    total, values = model.parse_losses(losses)
+    assert all(value.isfinite() for value in values.values())
+    assert min(losses['distill.loss_kd'], losses['distill.loss_nd']) > 0
+    total.backward()
+    assert not [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+    assert all(p.grad.abs().sum() > 0 for p in model.distiller.parameters())
+    if name.endswith('_reviewkd') and 'coco' not in name:
+        *stages, embedding = given[0]['teacher']
+        assert all(stage.min() < 0 for stage in stages)  # not after ReLU
+        assert (embedding.ndim, bool((embedding >= 0).all())) == (2, True)
