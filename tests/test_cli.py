@@ -129,6 +129,19 @@ def test_a_data_path_that_does_not_exist_is_named_before_anything_is_written(dig
     assert not work_dir.exists()
 
 
+def test_class_means_that_are_not_there_are_made_by_a_command_that_is_named(digits: Path, tmp_path: Path) -> None:
+    path, config = tmp_path / 'means.safetensors', MINI / 'faster_rcnn_nd.py'
+    options = [*data_options(digits), f'model.distiller.distill_losses.loss_nd.class_means={path}']
+    with pytest.raises(ConfigError) as error:
+        cli.train_config(arguments(config, *options))
+    assert str(error.value).startswith('model.distiller.distill_losses.loss_nd.class_means: there is no')
+    assert f'tools/class_means.py {config} --out {path} and the same --cfg-options' in str(error.value)
+    asked = cli.train_config(arguments(config, *options, 'make_class_means=True'))
+    assert cli.missing_class_means(asked) == [('model.distiller.distill_losses.loss_nd.class_means', str(path))]
+    path.touch()
+    assert not cli.missing_class_means(asked)
+
+
 def test_a_config_file_that_does_not_exist_or_parse_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='there is no config file nowhere.py'):
         cli.train_config(arguments('nowhere.py'))

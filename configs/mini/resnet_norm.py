@@ -1,13 +1,13 @@
-# The ResNet of resnet_student.py learns by NORM on the last stage: it gets a transform, which folds into its classifier
-# (tools/export_student.py). Its teacher first: tools/train.py configs/mini/resnet_teacher.py
+# The ResNet of resnet_student.py learns by NORM from the last stage of resnet_teacher.py's. Behind its own last stage it
+# has a transform, which tools/export_student.py folds into the classifier.
 _base_ = 'resnet_student.py'
 
 model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
-    architecture=dict(_base_.model, neck=dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=192)),
+    architecture=dict(_base_.model, neck=dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=128)),
     teacher='{{fileDirname}}/resnet_teacher.py',
-    teacher_ckpt='work_dirs/resnet_teacher/epoch_24.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/resnet_teacher.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),

@@ -1,4 +1,4 @@
-# NORM+KD: resnet_norm.py, and the logits. Its teacher first: tools/train.py configs/mini/resnet_teacher.py
+# NORM+KD: resnet_norm.py, and the logits.
 _base_ = 'resnet_norm.py'
 
 model = dict(
