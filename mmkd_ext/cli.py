@@ -89,6 +89,8 @@ def train_config(args: argparse.Namespace) -> Config:
                 'to say for which batch size its learning rate is.'
             )
         cfg.auto_scale_lr.enable = True
+    else:
+        _say_batch_size(cfg)
     _loader_defaults(cfg)
     _plain_val_loop(cfg)
     check_data(cfg)
@@ -105,6 +107,22 @@ def train_config(args: argparse.Namespace) -> Config:
         check_resume(cfg)
     _add_exact_resume(cfg)
     return cfg
+
+
+def _say_batch_size(cfg: Config) -> None:
+    """One line where the learning rate is for another batch size."""
+    expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    size = (cfg.get('train_dataloader') or {}).get('batch_size')
+    processes = (
+        int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1) if cfg.launcher != 'none' else 1
+    )
+    scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
+    if expected and size and not scaled and size * processes != expected and os.environ.get('RANK', '0') == '0':
+        print(
+            f'note: {processes} x {size} images a step, but the learning rate is for {expected}: '
+            f'--auto-scale-lr, or {expected // size} processes.',
+            file=sys.stderr,
+        )
 
 
 def _loader_defaults(cfg: Config) -> None:

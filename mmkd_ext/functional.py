@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax
+from torch.nn.functional import layer_norm, log_softmax
 
 
 def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -> None:
@@ -21,9 +21,9 @@ def check_labels(labels: Tensor, rows: int) -> None:
     """Refuse labels that are no class index a row, such as the soft labels of mixup.
 
     Raises:
-        ValueError: If `labels` is not (rows,) of an integer type.
+        ValueError: If `labels` is not (rows,) of int32 or int64.
     """
-    if labels.shape != (rows,) or labels.is_floating_point() or labels.dtype == torch.bool:
+    if labels.shape != (rows,) or labels.dtype not in (torch.int32, torch.int64):
         raise ValueError(
             f'expected labels ({rows},) of an integer type, got {tuple(labels.shape)} of {labels.dtype}'
             + (' (soft labels: switch mixup and cutmix off)' if labels.ndim == 2 else '')
@@ -63,3 +63,8 @@ def tempered_kl(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
     log_p = log_softmax(teacher / tau, dim=1)
     log_q = log_softmax(student / tau, dim=1)
     return (log_p.exp() * (log_p - log_q)).sum(dim=1) * tau**2
+
+
+def normalise_logits(logits: Tensor, scale: float) -> Tensor:
+    """Logits (..., K) of mean 0 and standard deviation `scale` over classes: a layer norm without weight and bias."""
+    return scale * layer_norm(logits, logits.shape[-1:], eps=1e-7)

@@ -244,6 +244,17 @@ def test_auto_scale_lr_without_a_base_batch_size_is_refused(digits: Path) -> Non
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', '--auto-scale-lr', *data_options(digits)))
 
 
+def test_a_batch_size_that_the_learning_rate_is_not_for_is_said(
+    digits: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'auto_scale_lr.base_batch_size=32']
+    cli.train_config(arguments(*words))
+    assert 'note: 1 x 8 images a step, but the learning rate is for 32' in capsys.readouterr().err
+    monkeypatch.setenv('WORLD_SIZE', '4')
+    cli.train_config(arguments(*words, 'auto_scale_lr.enable=False', '--launcher', 'pytorch'))
+    assert 'note' not in capsys.readouterr().err
+
+
 def test_the_options_reach_the_config(digits: Path, tmp_path: Path) -> None:
     options = [*data_options(digits), 'auto_scale_lr.enable=False', 'auto_scale_lr.base_batch_size=16']
     words = [MINI / 'faster_rcnn_cwt.py', '--work-dir', tmp_path, '--auto-scale-lr', '--launcher', 'none', *options]

@@ -115,7 +115,7 @@ def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = N
     return torch.cosine_similarity(embeddings, means[labels], dim=1)
 
 
-def statistics(values: Mapping[str, Tensor], means: Tensor | None, in_teachers_space: bool) -> dict[str, Tensor]:
+def statistics(values: Mapping[str, Tensor], means: Tensor, in_teachers_space: bool) -> dict[str, Tensor]:
     """The three statistics of a student, one value a sample."""
     raw, labels = values.get('raw', values['student']), values['labels']
     found = dict(norm=raw.norm(dim=1), own=cosine_to_means(raw, labels))
@@ -148,11 +148,11 @@ def main() -> None:
         initial = copy.deepcopy(model.state_dict())
         loss_name, loss = nd_loss(model)
         connector = cfg.model.distiller.loss_forward_mappings[loss_name].student.get('connector')
-        means = None if loss.running else loss.directions.cpu()
         for name, path in named.items():
             model.load_state_dict(initial)
             has_connectors = load(model, path)
             values = collect(model, loader, name, connector)
+            means = (loss.sums.float() if loss.running else loss.directions).cpu()
             results[name] = statistics(values, means, has_connectors or 'raw' not in values)
     theirs = dict(student=values['teacher'], labels=values['labels'])
     results['teacher'] = statistics(theirs, means, True)

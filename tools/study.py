@@ -76,7 +76,10 @@ def train(run: Run, out: Path) -> None:
         ConfigError: If it fails.
     """
     work_dir = out / run.name
-    if (work_dir / 'done').exists():
+    done, what = work_dir / 'done', f'{run.config} {" ".join(run.options)}'.strip()
+    if done.exists():
+        if done.read_text() not in ('', what):
+            raise ConfigError(f'{work_dir} is a run of {done.read_text()!r}, not of {what!r}; name another --out.')
         print(f'{run.name}: done before', flush=True)
         return
     words = [sys.executable, str(ROOT / 'tools/train.py'), run.config, '--work-dir', str(work_dir)]
@@ -86,7 +89,7 @@ def train(run: Run, out: Path) -> None:
     status, last = call(words, out / f'{run.name}.log', run.name, append=True)
     if status and 'nothing is left to do' not in last:  # stopped between the last checkpoint and here
         raise ConfigError(f'training {run.name} failed ({last}); see {out / run.name}.log.')
-    (work_dir / 'done').touch()
+    done.write_text(what)
 
 
 def test(name: str, config: Config, checkpoint: str, out: Path) -> None:
@@ -153,6 +156,10 @@ def main() -> None:
             own.append(f'model.teacher_ckpt={args.teacher_ckpt}')
         cli.check_data(config)
         name = Path(path).stem
+        if name in configs:
+            raise ConfigError(
+                f'two configs are named {name}, which would be one row; run them with another --out each.'
+            )
         configs[name] = config
         runs += [Run(f'{name}_seed{seed}', path, seed, own) for seed in range(args.seeds)]
     runs.sort(key=lambda run: run.seed)

@@ -1,6 +1,6 @@
-# KD++: faster_rcnn_kd.py, and the norm and direction of each region's embedding. The class means are shipped; this makes
-# them again: tools/class_means.py configs/mini/faster_rcnn_nd.py --restart --out \
-#     configs/mini/checkpoints/faster_rcnn_teacher_means.safetensors
+# KD++: faster_rcnn_kd.py, and the norm and direction of each region's embedding.
+# The class means are shipped; this makes them again: tools/class_means.py configs/mini/faster_rcnn_nd.py --restart \
+#     --out configs/mini/checkpoints/faster_rcnn_teacher_means.safetensors
 _base_ = 'faster_rcnn_kd.py'
 
 model = dict(

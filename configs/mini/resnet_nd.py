@@ -1,5 +1,6 @@
-# KD++: resnet_kd.py, and the norm and direction of the embedding. The class means are shipped; this makes them again:
-# tools/class_means.py configs/mini/resnet_nd.py --restart --out configs/mini/checkpoints/resnet_teacher_means.safetensors
+# KD++: resnet_kd.py, and the norm and direction of the embedding.
+# The class means are shipped; this makes them again: tools/class_means.py configs/mini/resnet_nd.py --restart \
+#     --out configs/mini/checkpoints/resnet_teacher_means.safetensors
 _base_ = 'resnet_kd.py'
 
 model = dict(

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
 from mmkd_ext.distillers.configurable import KEY
@@ -53,10 +54,10 @@ class RoIDistill(SingleTeacherDistill):
         for name, recorder in self.distiller.teacher_recorders.recorders.items():
             if not isinstance(recorder, ModuleOutputsRecorder):
                 continue
-            if not recorder.source.startswith(_RUN):
+            if not recorder.source.startswith(_RUN) or recorder.source.rpartition('.')[2].startswith('loss'):
                 raise ConfigError(
                     f'{KEY}.teacher_recorders.{name}.source={recorder.source!r} is not run: RoIDistill runs the '
-                    f"teacher's {', '.join(_RUN)}."
+                    f"teacher's {', '.join(_RUN)}, and no losses (labels are the student's)."
                 )
             self._with_rpn |= recorder.source.startswith('rpn_head')
         extractor = 'roi_head.bbox_roi_extractor'
@@ -66,12 +67,26 @@ class RoIDistill(SingleTeacherDistill):
         for name, source in zip(self._regions, sources, strict=True):
             self.distiller.student_recorders.recorders[name] = ModuleInputsRecorder(source)
 
+    def _sampled(self) -> list[Tensor]:
+        """What the student's extractors were given: (N, 5), the image's index and a box."""
+        return [self.distiller.student_recorders.get(name, data_idx=1) for name in self._regions]
+
+    def _distill_losses(self, data_samples: Any) -> dict[str, Tensor]:
+        """The distiller's losses; zeros where the student sampled no region, of which mmdet computes no loss either."""
+        if all(len(boxes) for boxes in self._sampled()):
+            return super()._distill_losses(data_samples)
+        idle = [*self.student.roi_head.parameters(), *self.distiller.parameters()]
+        zero = self._in_graph('zero', idle).get('zero', torch.zeros(()))
+        return {f'distill.{name}': zero for name in self.distiller.distill_losses}
+
     def _record_teacher(self, inputs: Any, data_samples: Any) -> None:
         """Run the teacher's parts on the regions that the student's extractors were given."""
         needed = self.distiller.needed(from_student=False)
         if not needed:
             return
-        regions = [self.distiller.student_recorders.get(name, data_idx=1) for name in self._regions]
+        regions = self._sampled()
+        if not all(len(boxes) for boxes in regions):
+            return
 
         def forward(teacher: Any, images: Any) -> None:
             levels = teacher.extract_feat(images)

@@ -58,7 +58,9 @@ class SingleTeacherDistill(DistillAlgorithm):
     def init_weights(self) -> None:
         """Initialise the student, and the teacher where it has no checkpoint."""
         super().init_weights()
-        self.teacher.init_weights()
+        if not self.teacher.loaded:
+            self.teacher.init_weights()
+            self.distiller.check_teacher(self.teacher.model)
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'SingleTeacherDistill':
         """The teacher goes to the same device."""

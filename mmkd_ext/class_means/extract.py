@@ -74,12 +74,12 @@ def make_class_means(
     Raises:
         ConfigError: If something does not fit.
     """
-    out = Path(out).expanduser()
+    file, out = out, Path(out).expanduser()
     _check_out(out)
     _connect(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         teacher, about = _build_teacher(cfg, checkpoint)
-        taps = find_taps(cfg.model, teacher.model, layer)
+        taps = find_taps(cfg.model, teacher.model, layer, file)
         data, of_data = training_set(cfg, pipeline, limit, SEED)
         loader = cfg.train_dataloader
         size = loader.get('batch_size', 1)

@@ -1,6 +1,7 @@
 """Where in a teacher's forward the embeddings and the labels are: from an NDLoss's mapping, or at the classifier."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -32,7 +33,9 @@ class Tap(NamedTuple):
         return f'{self.recorder.get("type")} {self.recorder.get("source")}{record}{index}'
 
 
-def find_taps(model: Mapping, teacher: nn.Module, layer: str | None = None) -> dict[str, Tap]:
+def find_taps(
+    model: Mapping, teacher: nn.Module, layer: str | None = None, file: str | Path | None = None
+) -> dict[str, Tap]:
     """The taps for `embedding` and `labels`.
 
     Args:
@@ -40,11 +43,12 @@ def find_taps(model: Mapping, teacher: nn.Module, layer: str | None = None) -> d
         teacher: The teacher.
         layer: Name of the teacher's classifier, whose input is the embedding; found where it is None and there is no
             NDLoss.
+        file: The class-mean file that is to be made; of several NDLosses those count that read it.
 
     Raises:
         ConfigError: If the mapping is incomplete, or no classifier or classification loss is found.
     """
-    mapped = None if layer else _mapped_by_nd_loss(model.get('distiller') or {})
+    mapped = None if layer else _mapped_by_nd_loss(model.get('distiller') or {}, file)
     return mapped or _at_classifier(teacher, layer or find_classifier(teacher))
 
 
@@ -117,10 +121,12 @@ def _at_classifier(teacher: nn.Module, layer: str) -> dict[str, Tap]:
     )
 
 
-def _mapped_by_nd_loss(distiller: Mapping) -> dict[str, Tap] | None:
+def _mapped_by_nd_loss(distiller: Mapping, file: str | Path | None) -> dict[str, Tap] | None:
     """What the NDLoss of a distiller's config is given, or None where there is no such loss."""
     losses = distiller.get('distill_losses') or {}
     names = [name for name, loss in losses.items() if str(dict(loss).get('type')).split('.')[-1] == 'NDLoss']
+    readers = [name for name in names if file is not None and str(losses[name].get('class_means')) == str(file)]
+    names = readers or names
     found = [
         dict(embedding=_mapped(distiller, name, 'teacher'), labels=_mapped(distiller, name, 'labels')) for name in names
     ]

@@ -43,4 +43,8 @@ class EmbedConnector(nn.Module):
         """
         if x.ndim != 2 or x.shape[1] != self.in_channels:
             raise ValueError(f'in_channels={self.in_channels} expects (N, {self.in_channels}), got {tuple(x.shape)}')
+        if self.training and len(x) == 1:
+            raise ValueError(
+                'a batch of one sample has no batch statistics; set train_dataloader.drop_last=True or a larger batch'
+            )
         return self.embed(x)

@@ -26,7 +26,7 @@ from mmkd_ext.class_means import ClassMeans
 from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows
 from mmkd_ext.registry import MODELS
 
-_TINY = 1e-12  # a norm below it counts as it
+_FLOOR = 1e-3  # a norm below it counts as it, which bounds the gradient where both embeddings are zero
 
 
 @MODELS.register_module()
@@ -85,9 +85,20 @@ class NDLoss(nn.Module):
         self._labels_checked = False
 
     def check_teacher(self, teacher: nn.Module) -> None:
-        """Raise ValueError if the class means were made with other weights than the teacher's."""
+        """Raise ValueError if the class means are of other weights than the teacher's, or of other classes."""
         if self.file is not None:
             self.file.check_teacher(teacher)
+        regions = getattr(teacher, 'roi_head', None)
+        head: Any = getattr(regions, 'bbox_head', None) or getattr(teacher, 'head', None)
+        head = head[0] if isinstance(head, nn.ModuleList) else head
+        classes = getattr(head, 'num_classes', None)
+        if classes is None:
+            return
+        expected = {classes + (regions is not None)}  # and the background
+        if self.ignore_label == classes:
+            expected.add(classes)
+        if self.num_classes not in expected:
+            raise ValueError(f'class_means has {self.num_classes} classes, but the teacher has {max(expected)}')
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """The loss of embeddings (N, C) with labels (N,), or (N, K) for mixed images; 0 where no sample is left.
@@ -98,6 +109,8 @@ class NDLoss(nn.Module):
         """
         check_same_shape(student, teacher, 2, '(N, C)')
         self._check_labels(labels, len(student))
+        if student.dtype.itemsize < 4:  # squares overflow in half precision
+            student, teacher = student.float(), teacher.float()
         teacher = teacher.detach()
         directions = self._directions(teacher, labels).to(student.dtype)
         ours, theirs = _norm(student), _norm(teacher)
@@ -113,8 +126,11 @@ class NDLoss(nn.Module):
                 raise ValueError('the labels of mixed images need class_means of a file, and no ignore_label')
             return
         check_labels(labels, samples)
-        if not self._labels_checked and len(labels):  # once: reading a value waits for the GPU
-            low, high = labels.aminmax()
+        if self._labels_checked and labels.is_cuda:  # reading a value waits for the GPU
+            return
+        used = labels if self.ignore_label is None else labels[labels != self.ignore_label]
+        if len(used):
+            low, high = used.aminmax()
             if low < 0 or high >= self.num_classes:
                 raise ValueError(f'class_means has {self.num_classes} classes, but labels are {low} to {high}')
             self._labels_checked = True
@@ -126,11 +142,15 @@ class NDLoss(nn.Module):
             raise ValueError(f'class_means has {found} channels, but the embedding has {teacher.shape[1]}')
         if labels.ndim == 2:
             return _unit((labels * self.norms) @ self.directions)
+        kept = torch.ones_like(labels, dtype=torch.bool)
+        if self.ignore_label is not None:
+            kept = labels != self.ignore_label
+            labels = labels * kept  # any class: what is ignored may have no mean
         if not self.running:
             return self.directions.index_select(0, labels)  # ten times as fast as indexing, on a CPU
         if self.training:
-            sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype))
-            counts = torch.bincount(labels, minlength=len(self.counts))
+            sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype) * kept[:, None])
+            counts = torch.zeros_like(self.counts).index_add_(0, labels, kept.to(self.counts.dtype))
             dist.all_reduce(sums)
             dist.all_reduce(counts)
             self.sums += sums
@@ -139,9 +159,9 @@ class NDLoss(nn.Module):
 
 
 def _norm(rows: Tensor) -> Tensor:
-    """The norm of each row, at least tiny; the backward pass of torch's own norm takes seven times as long."""
-    return (rows * rows).sum(dim=1).clamp(min=_TINY**2).sqrt()
+    """The norm of each row; the backward pass of torch's own takes seven times as long."""
+    return (rows * rows).sum(dim=1).clamp(min=_FLOOR**2).sqrt()
 
 
 def _unit(rows: Tensor) -> Tensor:
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=_TINY)
+    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-12)

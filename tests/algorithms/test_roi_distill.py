@@ -189,6 +189,27 @@ def test_background_regions_are_left_out_where_that_is_asked() -> None:
     torch.testing.assert_close(losses['distill.loss_foreground'], expected, rtol=1e-4, atol=1e-7)
 
 
+def test_a_batch_without_regions_has_zero_losses_that_reach_all_that_trains() -> None:
+    """mmdet computes no classification loss of no regions, so there is nothing to record; training goes on."""
+    model = build(detector(), detector(), distiller())
+    head = model.student.roi_head
+    sample = head.bbox_sampler.sample
+    head.bbox_sampler.sample = lambda *args, **kwargs: none_of(sample(*args, **kwargs))
+    losses = distilled(model)
+    assert set(losses) == {f'distill.{name}' for name in model.distiller.distill_losses}
+    assert not any(losses.values())
+    sum(losses.values()).backward()
+    assert all(parameter.grad is not None for parameter in head.bbox_head.parameters())
+
+
+def none_of(result: Any) -> Any:
+    """A sampling result without boxes."""
+    for name in ('pos_inds', 'neg_inds', 'pos_priors', 'neg_priors', 'pos_is_gt', 'pos_assigned_gt_inds'):
+        setattr(result, name, getattr(result, name)[:0])
+    result.pos_gt_labels, result.pos_gt_bboxes = result.pos_gt_labels[:0], result.pos_gt_bboxes[:0]
+    return result
+
+
 @pytest.mark.parametrize('side', ['architecture', 'teacher'])
 def test_a_detector_without_regions_is_refused(side: str) -> None:
     retina = dict(
@@ -204,7 +225,8 @@ def test_a_detector_without_regions_is_refused(side: str) -> None:
         build(student, teacher, wiring)
 
 
-def test_a_record_of_a_part_that_is_not_run_is_refused_before_the_first_step() -> None:
-    wiring = distiller(mask=dict(type='ModuleOutputs', source='roi_head.mask_head.convs'))
-    with pytest.raises(ConfigError, match=r"teacher_recorders\.mask\.source='roi_head\.mask_head\.convs' is not run"):
+@pytest.mark.parametrize('source', ['roi_head.mask_head.convs', 'roi_head.bbox_head.loss_cls'])
+def test_a_record_of_a_part_that_is_not_run_is_refused_before_the_first_step(source: str) -> None:
+    wiring = distiller(other=dict(type='ModuleInputs', source=source))
+    with pytest.raises(ConfigError, match=rf"teacher_recorders\.other\.source='{source}' is not run"):
         build(detector('mask_rcnn'), detector('mask_rcnn'), wiring)

@@ -164,10 +164,12 @@ def test_a_mistake_in_the_mapping_is_named(argument: str, change: Any, message: 
 
 def test_two_nd_losses_must_agree() -> None:
     distiller = copy.deepcopy(DISTILLER)
-    distiller['distill_losses']['loss_nd2'] = dict(type='NDLoss', class_means='none')
+    distiller['distill_losses']['loss_nd2'] = dict(type='NDLoss', class_means='other')
     mappings = distiller['loss_forward_mappings']
     mappings['loss_nd2'] = copy.deepcopy(mappings['loss_nd'])
     assert find_taps(dict(distiller=distiller), classifier()) == find_taps(dict(distiller=DISTILLER), classifier())
     mappings['loss_nd2']['teacher']['data_idx'] = 0
     with pytest.raises(ConfigError, match=r'2 losses of type NDLoss .*\(loss_nd, loss_nd2\): say by --layer'):
         find_taps(SimpleNamespace(get=dict(distiller=distiller).get), classifier())
+    # Which of them is clear where one of them reads the file that is made.
+    assert find_taps(dict(distiller=distiller), classifier(), file='other')['embedding'].data_idx == 0

@@ -81,3 +81,10 @@ class TestEmbedConnector(ConnectorTester):
     def test_a_map_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r'in_channels=3 expects \(N, 3\), got \(2, 3, 4, 5\)'):
             self.build()(torch.zeros(2, 3, 4, 5))
+
+
+def test_a_batch_of_one_is_refused_in_training_with_what_to_do() -> None:
+    connector = MODELS.build(dict(type='mmkd_ext.EmbedConnector', in_channels=3, out_channels=5))
+    with pytest.raises(ValueError, match=r'drop_last=True'):
+        connector(torch.ones(1, 3))
+    assert connector.eval()(torch.ones(1, 3)).shape == (1, 5)

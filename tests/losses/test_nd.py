@@ -125,12 +125,29 @@ class TestNDLoss(LossTester):
         assert ignored.item() == 0
         assert not student.grad.any()
 
-    def test_float16_embeddings_do_not_overflow_through_the_distiller(self) -> None:
-        """Autocast gives half precision; the distiller hands float32 on."""
-        student, teacher = self.inputs(torch.float16)
-        value = MODELS.build(self.cfg)(student.float() * 100, teacher.float() * 100, LABELS)
-        assert value.isfinite()
-        assert value.dtype == torch.float32
+    def test_half_precision_neither_overflows_nor_divides_by_zero(self) -> None:
+        """Squares of norms beyond 256 are no float16, and no more are those of small floors."""
+        student, teacher = (x.detach() * 300 for x in self.inputs(torch.float32))
+        student[1], teacher[1] = 0, 0
+        loss = MODELS.build(self.cfg)
+        half = student.half().requires_grad_()
+        value = loss(half, teacher.half(), LABELS)
+        value.backward()
+        assert value.item() == pytest.approx(loss(student, teacher, LABELS).item(), rel=1e-3)
+        assert half.grad.isfinite().all()
+
+    def test_two_embeddings_of_zero_do_not_destroy_a_step(self) -> None:
+        student = torch.zeros(SAMPLES, CHANNELS, requires_grad=True)
+        MODELS.build(self.cfg)(student, torch.zeros(SAMPLES, CHANNELS), LABELS).backward()
+        assert student.grad.norm() < 1e3
+
+    def test_an_ignored_class_needs_no_mean(self) -> None:
+        student, teacher = self.inputs()
+        labels = torch.tensor([2, 3, 0, 3, 1])  # 3 is the background, of which there is no mean
+        kept = labels < 3
+        found = self.build(ignore_label=3)(student, teacher, labels)
+        expected = released(student[kept], teacher[kept], labels[kept], MEANS)
+        assert found.item() == pytest.approx(expected.item(), rel=1e-10)
 
     def test_the_directions_are_not_in_the_checkpoint(self) -> None:
         assert not MODELS.build(self.cfg).state_dict()
@@ -169,6 +186,25 @@ class TestRunningClassMeans:
         assert torch.equal(loss.counts, other.counts)
         assert set(loss.state_dict()) == {'sums', 'counts'}
 
+    def test_an_ignored_class_is_not_counted(self) -> None:
+        student, teacher, labels = self.batches()[2]
+        loss = MODELS.build(dict(self.cfg, num_classes=2, ignore_label=2))
+        plain = MODELS.build(dict(self.cfg, num_classes=2))
+        found, kept = loss(student, teacher, labels), labels != 2
+        assert found.item() == pytest.approx(plain(student[kept], teacher[kept], labels[kept]).item(), rel=1e-6)
+        assert torch.equal(loss.sums, plain.sums)
+        assert loss.counts.tolist() == [2, 0]
+
+    def test_other_processes_add_to_sums_and_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another process with the same batch doubles both, and leaves the loss as it is."""
+        alone, together = MODELS.build(self.cfg), MODELS.build(self.cfg)
+        batch = self.batches()[0]
+        expected = alone(*batch)
+        monkeypatch.setattr('mmkd_ext.losses.nd.dist.all_reduce', lambda tensor: tensor.mul_(2))
+        torch.testing.assert_close(together(*batch), expected)
+        torch.testing.assert_close(together.sums, 2 * alone.sums)
+        assert torch.equal(together.counts, 2 * alone.counts)
+
     def test_sizes_are_needed(self) -> None:
         with pytest.raises(ValueError, match='num_classes and channels'):
             MODELS.build(dict(type='mmkd_ext.NDLoss'))
@@ -205,6 +241,40 @@ class TestFiles:
         loss.check_teacher(teacher)
         with pytest.raises(ValueError, match='another teacher'):
             loss.check_teacher(other)
+
+
+class Head(nn.Module):
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.num_classes = classes
+
+
+@pytest.mark.parametrize(
+    ('regions', 'classes', 'ignore', 'message'),
+    [
+        (False, 3, None, None),
+        (True, 2, None, None),  # and the background
+        (True, 3, 3, None),  # which is left out
+        (False, 2, None, 'class_means has 3 classes, but the teacher has 2'),
+        (False, 1000, None, 'has 3 classes, but the teacher has 1000'),
+        (True, 3, None, 'has 3 classes, but the teacher has 4'),
+    ],
+)
+def test_the_number_of_classes_is_the_teachers(
+    regions: bool, classes: int, ignore: int | None, message: str | None
+) -> None:
+    teacher = nn.Module()
+    if regions:
+        teacher.roi_head = nn.Module()
+        teacher.roi_head.bbox_head = nn.ModuleList([Head(classes)])  # of a Cascade R-CNN
+    else:
+        teacher.head = Head(classes)
+    loss = MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=MEANS, ignore_label=ignore))
+    if message is None:
+        loss.check_teacher(teacher)
+    else:
+        with pytest.raises(ValueError, match=message):
+            loss.check_teacher(teacher)
 
 
 class TestBadInput:

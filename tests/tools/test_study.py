@@ -23,6 +23,9 @@ def test_two_seeds_are_trained_tested_and_tabulated_once(command: Callable, digi
     again = command('tools/study.py', MINI / 'resnet_student.py', *words)
     assert again.stdout.count('done before') == 2
     assert row in again.stdout
+    other = command('tools/study.py', MINI / 'resnet_student.py', *words, 'optim_wrapper.optimizer.lr=0.1')
+    assert other.returncode == 2
+    assert 'name another --out' in other.stderr.splitlines()[-1]
 
 
 def test_a_config_that_cannot_be_trained_is_named_with_its_log(command: Callable, digits: Path, tmp_path: Path) -> None:
