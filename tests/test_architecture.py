@@ -36,6 +36,8 @@ ROOMS = {
 FREE_OF_TOOLBOXES = {
     'errors', 'functional', 'registry', 'losses', 'connectors', 'models', 'recorders', 'distillers', 'class_means',
 }  # fmt: skip
+# By contract its parts are mmcv's ConvModules, imported when one is built; test_registry.py sees that none is before.
+NEEDS_MMCV = {'models/norm_neck.py'}
 LIGHT = ('__init__', 'means', 'accumulator')  # files of class_means/
 
 
@@ -75,7 +77,8 @@ def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize('path', [path for path in FILES if room_of(path) in FREE_OF_TOOLBOXES], ids=name_of)
 def test_what_defines_a_method_needs_no_toolbox(path: Path) -> None:
-    assert not {name.split('.')[0] for name in imports(path)} & TOOLBOXES
+    allowed = {'mmcv'} if name_of(path) in NEEDS_MMCV else set()
+    assert {name.split('.')[0] for name in imports(path)} & TOOLBOXES == allowed
 
 
 @pytest.mark.parametrize('name', LIGHT)

@@ -1,5 +1,5 @@
-# The ResNet of resnet_student.py learns by NORM from the last stage of resnet_teacher.py's. Behind its own last stage it
-# has a transform, which tools/export_student.py folds into the classifier.
+# The ResNet of resnet_student.py learns by NORM from the last stage of resnet_teacher.py's. Behind its own last stage
+# it has a transform, which tools/export_student.py folds into the classifier.
 _base_ = 'resnet_student.py'
 
 model = dict(

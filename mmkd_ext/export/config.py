@@ -12,11 +12,11 @@ def is_ours(entry: Any) -> bool:
     return isinstance(entry, dict) and str(entry.get('type', '')).startswith('mmkd_ext.')
 
 
-def _names_ours(entry: Any) -> bool:
+def names_ours(entry: Any) -> bool:
     """Whether something of this package is anywhere in a config entry."""
     if isinstance(entry, dict):
-        return is_ours(entry) or any(_names_ours(value) for value in entry.values())
-    return isinstance(entry, (list, tuple)) and any(_names_ours(value) for value in entry)
+        return is_ours(entry) or any(names_ours(value) for value in entry.values())
+    return isinstance(entry, (list, tuple)) and any(names_ours(value) for value in entry)
 
 
 def student_config(cfg: Config) -> Config:
@@ -48,7 +48,7 @@ def student_config(cfg: Config) -> Config:
             plain[loop].pop('type')
     imports = plain.get('custom_imports') or {}
     ours = any(name.startswith('mmkd_ext') for name in imports.get('imports', []))
-    if ours and not _names_ours(plain.model):
+    if ours and not names_ours(plain.model):
         imports['imports'] = [name for name in imports['imports'] if not name.startswith('mmkd_ext')]
         if not imports['imports']:
             plain.pop('custom_imports')

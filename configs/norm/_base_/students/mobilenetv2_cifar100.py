@@ -1,0 +1,5 @@
+# MobileNetV2 of half width for CIFAR-100 alone.
+_base_ = '../cifar100.py'
+
+model = dict(backbone=dict(type='mmkd_ext.CIFARMobileNetV2'), head=dict(in_channels=1280))
+optim_wrapper = dict(optimizer=dict(lr=0.01))

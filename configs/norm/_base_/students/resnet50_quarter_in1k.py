@@ -1,0 +1,4 @@
+# ResNet-50 of a quarter of the width for ImageNet alone.
+_base_ = ['mmpretrain::_base_/models/resnet50.py', '../imagenet.py']
+
+model = dict(backbone=dict(stem_channels=16, base_channels=16), head=dict(in_channels=512))

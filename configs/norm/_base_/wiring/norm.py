@@ -1,0 +1,17 @@
+# NORM: the wide map of the student's transform, and the map that the teacher's classifier pools.
+distiller = dict(
+    type='ConfigurableDistiller',
+    student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),
+    teacher_recorders=dict(maps=dict(type='ModuleOutputs', source='backbone')),
+    distill_losses=dict(loss_norm=dict(type='NORMLoss', num_segments=8)),
+    loss_forward_mappings=dict(
+        loss_norm=dict(
+            student=dict(from_student=True, recorder='wide'),
+            teacher=dict(from_student=False, recorder='maps', data_idx=-1),
+        )
+    ),
+)
+# How PyTorch's convolutions start: in the released code the transform starts as its student does.
+as_pytorch = dict(
+    type='Kaiming', layer='Conv2d', a=5**0.5, mode='fan_in', nonlinearity='leaky_relu', distribution='uniform'
+)

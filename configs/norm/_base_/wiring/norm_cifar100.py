@@ -1,0 +1,12 @@
+# NORM with the stages of the released code on CIFAR-100.
+_base_ = 'norm.py'
+
+custom_hooks = [
+    dict(
+        type='mmkd_ext.LossWeightHook',
+        loss='loss_norm',
+        schedule='table',
+        milestones=[10, 20, 180, 210],
+        factors=[0.1, 0.5, 1.0, 0.5, 0.1],
+    )
+]

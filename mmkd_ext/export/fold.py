@@ -1,0 +1,133 @@
+"""The weights of a stock student from those of a trained one: its feature transforms, folded into its other layers."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.norm import check_between, fold_norm, fold_norm_before
+from mmkd_ext.models.norm_neck import FeatureTransform
+
+# The layers of a head that are given the neck's last map: alone, or joined with others behind it.
+_CLASSIFIERS = ('LinearClsHead', 'MultiLabelLinearClsHead')
+_JOINED = ('bottleneck', 'conv_cat')
+
+
+class Folded(NamedTuple):
+    """What became of a student's transforms.
+
+    Attributes:
+        weights: The stock student's state dict.
+        notes: For each transform half a sentence.
+    """
+
+    weights: dict[str, Tensor]
+    notes: list[str]
+
+
+@torch.no_grad()
+def fold_student(student: nn.Module) -> Folded:
+    """Fold every transform of a student; one without any keeps its weights as they are.
+
+    Raises:
+        ConfigError: If a transform cannot be folded; the reason is given.
+    """
+    weights = {name: value.detach().clone() for name, value in student.state_dict().items()}
+    notes = []
+    for name, block in student.named_modules():
+        if isinstance(block, FeatureTransform):
+            try:
+                layers = _fold(student, name, block, weights)
+            except ValueError as error:
+                raise ConfigError(f'model.{name} cannot be folded: {error}.') from error
+            weights = {key: value for key, value in weights.items() if not key.startswith(f'{name}.')}
+            notes.append(f'{name} folded into {", ".join(layers)}')
+    return Folded(_without_gaps(student, weights), notes)
+
+
+def _fold(student: Any, name: str, block: FeatureTransform, weights: dict[str, Tensor]) -> list[str]:
+    """Change `weights` for one transform; the names of the layers that took it."""
+    holder, _, own = name.rpartition('.')
+    before = student.get_submodule(holder)
+    if own == 'transform' and isinstance(before, nn.Conv2d):
+        weight, bias = fold_norm_before(block, before.weight, before.bias)
+        _put(student, holder, weight, bias, weights)
+        return [holder]
+    if name != 'neck' and holder != 'neck':
+        raise ValueError('only the neck, a part of it and what NORMFeatures makes can be')
+    if holder == 'neck':
+        check_between(student.neck[int(own) + 1 :])
+    layers = _layers_after(student)
+    for layer in layers:
+        conv = student.get_submodule(layer)
+        conv = getattr(conv, 'conv', conv)  # of a ConvModule
+        # The map comes first where it is joined with others.
+        own_part = conv.weight[:, : block.in_channels] if layer.endswith(_JOINED) else conv.weight
+        mode = (getattr(conv, 'padding', 0), getattr(conv, 'padding_mode', 'zeros'))
+        weight, bias = fold_norm(block, own_part, conv.bias, *mode)
+        _put(student, layer, torch.cat([weight, conv.weight[:, own_part.shape[1] :]], 1), bias, weights)
+    return layers
+
+
+def _put(student: nn.Module, layer: str, weight: Tensor, bias: Tensor | None, weights: dict[str, Tensor]) -> None:
+    """Set weight and bias of a layer; where it has none, the batch norm after it takes the bias."""
+    module = student.get_submodule(layer)
+    inner = f'{layer}.conv' if hasattr(module, 'conv') else layer
+    weights[f'{inner}.weight'] = weight
+    if bias is None:
+        return
+    if f'{inner}.bias' in weights:
+        weights[f'{inner}.bias'] = bias
+        return
+    norm: Any = getattr(module, 'norm', None)
+    if not isinstance(norm, nn.modules.batchnorm._BatchNorm):
+        raise ValueError(f'{layer} has no bias to take the offset (set bias=True)')
+    mean = f'{layer}.{module.norm_name}.running_mean'
+    weights[mean] = weights[mean] - bias
+
+
+def _layers_after(student: Any) -> list[str]:
+    """Names of the layers that take the neck's last map.
+
+    Raises:
+        ValueError: If a head is not known well enough to say.
+    """
+    heads = {
+        name: part for name, part in student.named_children() if name not in ('data_preprocessor', 'backbone', 'neck')
+    }
+    layers = []
+    for name, head in heads.items():
+        for i, one in enumerate(head if isinstance(head, nn.ModuleList) else [head]):
+            prefix = f'{name}.{i}' if isinstance(head, nn.ModuleList) else name
+            layers += [f'{prefix}.{layer}' for layer in _first_layers(student, one)]
+    return layers
+
+
+def _first_layers(student: Any, head: Any) -> list[str]:
+    kind = type(head).__name__
+    if kind in _CLASSIFIERS:
+        return ['fc']
+    if kind == 'PSPHead':
+        layers = [*(f'psp_modules.{i}.1' for i in range(len(head.psp_modules))), 'bottleneck']
+    elif kind == 'FCNHead' and head.num_convs:
+        layers = ['convs.0', *(['conv_cat'] if head.concat_input else [])]
+    else:
+        raise ValueError(f'a {kind} comes next; known are {", ".join(_CLASSIFIERS)}, FCNHead and PSPHead')
+    if isinstance(head.in_index, (list, tuple)):
+        raise ValueError(f'{kind} takes several maps (in_index={head.in_index})')
+    count = len(student.backbone.out_indices)
+    return layers if head.in_index % count == count - 1 else []
+
+
+def _without_gaps(student: Any, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Where transforms were in a list of necks: the others move up, and one that is left is the neck itself."""
+    neck = getattr(student, 'neck', None)
+    if not isinstance(neck, nn.Sequential):
+        return weights
+    kept = [i for i, part in enumerate(neck) if not isinstance(part, FeatureTransform)]
+    names = {f'neck.{i}.': 'neck.' if len(kept) == 1 else f'neck.{k}.' for k, i in enumerate(kept)}
+    return {
+        next((new + key.removeprefix(old) for old, new in names.items() if key.startswith(old)), key): value
+        for key, value in weights.items()
+    }

@@ -1,0 +1,187 @@
+"""Export: a plain checkpoint and a plain config of the host toolbox, compared with what was trained before written."""
+
+import copy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DATASETS, DefaultScope
+from torch import Tensor
+
+from mmkd_ext.build import build_model, model_config
+from mmkd_ext.compat import load_checkpoint_file, plain
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.config import names_ours, student_config
+from mmkd_ext.export.fold import fold_student
+from mmkd_ext.recorders.base import tensors_in
+
+BATCHES = 2
+TOLERANCE = 1e-4  # of the largest output, where something was folded; else outputs are the same bits
+_FRAGMENT = {'student_recorders', 'teacher_recorders', 'distill_losses', 'loss_forward_mappings'}
+
+
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        checkpoint: The weights.
+        config: The config.
+        notes: Half sentences to tell the user.
+    """
+
+    checkpoint: Path
+    config: Path
+    notes: list[str]
+
+
+def export_student(cfg: Config, checkpoint: str, out_dir: str | Path, name: str, check: bool = True) -> Exported:
+    """Write `OUT_DIR/NAME.pth` and `OUT_DIR/NAME.py`, which need nothing of this package.
+
+    Args:
+        cfg: The config that the checkpoint was trained with; it is not changed.
+        checkpoint: Path or URL.
+        out_dir: The folder, made where it is not there.
+        name: Of the two files.
+        check: Compare the outputs of the trained and the exported student on batches of the config's data.
+
+    Returns:
+        The two files, and what was done.
+
+    Raises:
+        ConfigError: If the checkpoint is not of the config, a transform cannot be folded, or the outputs differ.
+    """
+    stock_cfg = stock_config(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        trained, stock = _build(student_config(cfg)), _build(stock_cfg)
+        content = load_checkpoint_file(checkpoint, map_location='cpu')
+        _load(trained, _student_weights(content), f'{checkpoint} is not of this config')
+        folded = fold_student(trained)
+        _load(stock, folded.weights, f'the student of {name} is none of its toolbox')
+        notes = list(folded.notes)
+        if 'ema_state_dict' in content:
+            # mmengine's EMAHook swaps the two as it saves.
+            notes.append('averaged (EMA) weights, which the checkpoint has in place of the last ones')
+        notes.append(_compare(trained, stock, cfg, bool(folded.notes)) if check else 'outputs not compared')
+    if 'custom_imports' in stock_cfg and 'mmkd_ext' in stock_cfg.custom_imports.get('imports', []):
+        notes.append(f'{stock_cfg.model.backbone.type} is in no toolbox: the config imports mmkd_ext for it')
+    out_dir = Path(out_dir).expanduser()
+    out_dir.mkdir(parents=True, exist_ok=True)
+    meta = content.get('meta') or {}
+    meta = plain({key: meta[key] for key in ('dataset_meta', 'epoch', 'iter') if key in meta})
+    exported = Exported(out_dir / f'{name}.pth', out_dir / f'{name}.py', notes)
+    torch.save(dict(meta=meta, state_dict=folded.weights), exported.checkpoint)
+    stock_cfg.dump(exported.config)
+    return exported
+
+
+def stock_config(cfg: Config) -> Config:
+    """The plain config of the student, with what its toolbox has in place of the parts that fold away."""
+    found = student_config(cfg)
+    found.model = _stock(found.model)
+    for key, value in list(found.items()):
+        if key != 'model' and isinstance(value, dict) and (_FRAGMENT & set(value) or names_ours(value)):
+            found.pop(key)  # of which `model` was made
+    return student_config(found)  # without the import, if nothing needs it any more
+
+
+def _stock(entry: Any) -> Any:
+    """A part's config, with stock parts; None where there is none."""
+    if isinstance(entry, (list, tuple)):
+        return type(entry)(_stock(part) for part in entry)
+    if not isinstance(entry, dict):
+        return entry
+    kind = entry.get('type')
+    if kind == 'mmkd_ext.NORMNeck':
+        return ConfigDict(type='GlobalAveragePooling') if entry.get('pool', True) else None
+    if kind == 'mmkd_ext.NORMFeatures':
+        return _stock(entry['neck'])
+    if kind == 'mmkd_ext.LogitNormLoss':
+        return _stock(entry['loss'])
+    made = ConfigDict({key: _stock(value) for key, value in entry.items()})
+    if 'neck' in made:
+        necks = made.pop('neck')
+        parts = [part for part in (necks if isinstance(necks, list) else [necks]) if part is not None]
+        if parts:
+            made.neck = parts if len(parts) > 1 else parts[0]
+    return made
+
+
+def _build(cfg: Config) -> Any:
+    model = model_config(cfg.model, 'model')
+    if cfg.get('data_preprocessor'):
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    return build_model(ConfigDict({'_scope_': cfg.get('default_scope'), **model}), 'model').eval()
+
+
+def _student_weights(content: Any) -> dict[str, Tensor]:
+    weights = content.get('state_dict', content) if isinstance(content, dict) else {}
+    weights = {key.removeprefix('module.').removeprefix('architecture.'): value for key, value in weights.items()}
+    return {key: value for key, value in weights.items() if not key.startswith(('distiller.', 'teacher.'))}
+
+
+def _load(model: Any, weights: dict[str, Tensor], complaint: str) -> None:
+    """Load all weights and nothing else.
+
+    Raises:
+        ConfigError: If they are not the model's; `complaint` begins the message.
+    """
+    own = model.state_dict()
+    wrong = {
+        'are missing': own.keys() - weights.keys(),
+        'do not belong to it': weights.keys() - own.keys(),
+        'have another shape': {k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape},
+    }
+    found = [f'{len(keys)} weights {what} ({", ".join(sorted(keys)[:3])})' for what, keys in wrong.items() if keys]
+    if found:
+        raise ConfigError(f'{complaint}: {"; ".join(found)}.')
+    model.load_state_dict(weights)
+
+
+@torch.no_grad()
+def _compare(trained: Any, stock: Any, cfg: Config, folded: bool) -> str:
+    """Compare two students on batches of the config's data; half a sentence that says how it came out.
+
+    Raises:
+        ConfigError: If there is no data, or the outputs differ.
+    """
+    field = data_field(cfg)
+    if field is None:
+        raise ConfigError('the config has no data loader to compare outputs on (--no-check exports without).')
+    loader = copy.deepcopy(cfg[field])
+    dataset = DATASETS.build(loader.dataset)
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    size = min(loader.get('batch_size', 1), 16)
+    batches = [range(i * size, min((i + 1) * size, len(dataset))) for i in range(BATCHES)]
+    differences, images = [], 0
+    for batch in filter(len, batches):
+        data = pseudo_collate([dataset[i] for i in batch])
+        ours, theirs = (_outputs(model, data, folded and cfg.default_scope == 'mmdet') for model in (trained, stock))
+        differences += [_difference(a, b) for a, b in zip(ours, theirs, strict=True)]
+        images += len(batch)
+    if not differences or not all(value <= (TOLERANCE if folded else 0) for value in differences):
+        raise ConfigError(
+            f'the exported student gives other outputs, off by {max(differences, default=0):.1e} of the largest: '
+            'nothing is written.'
+        )
+    return f'equal outputs on {images} images of {field}' + (f' (to {max(differences):.0e})' if folded else '')
+
+
+def _outputs(model: Any, data: dict, dense: bool) -> list[Tensor]:
+    """What a model makes of a batch; `dense` stops a detector before it picks boxes: rounding may change the pick."""
+    data = model.data_preprocessor(copy.deepcopy(data), False)
+    return list(tensors_in(model.extract_feat(data['inputs']) if dense else model(**data, mode='tensor')))
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    if a.shape != b.shape:
+        return float('inf')
+    return ((a - b).abs().max() / a.abs().max().clamp(min=1e-12)).item() if a.numel() else 0.0
+
+
+def data_field(cfg: Config) -> str | None:
+    """Name of the data loader whose images are looked at."""
+    fields = ('val_dataloader', 'test_dataloader', 'train_dataloader')
+    return next((field for field in fields if (cfg.get(field) or {}).get('dataset')), None)

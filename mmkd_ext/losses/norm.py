@@ -1,0 +1,74 @@
+"""N-to-one representation matching (NORM): each segment of the student's wide map follows the teacher's whole map.
+
+Source: Liu et al., "NORM: Knowledge Distillation via N-to-One Representation Matching", arXiv:2305.13803 (ICLR 2023),
+section 3. The wide map is what `NORMNeck` makes in `expand`; its channels are N segments of C, in order.
+
+    L = sum over k = 1..N of mean over b, c, h, w of ( E_k - F )^2
+
+Where one map is larger than the other, the released code max-pools it to the size of the smaller: the teacher's on
+CIFAR, the student's on ImageNet. It also scales the loss by epoch (`LossWeightHook`, schedule `table`).
+
+Shapes: B images, N segments, C channels of the teacher, H x W positions of the student's map, h x w of the teacher's.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, mse_loss
+
+from mmkd_ext.registry import MODELS
+
+_POOLS: dict[str | None, Any] = {'max': adaptive_max_pool2d, 'avg': adaptive_avg_pool2d, None: None}
+
+
+@MODELS.register_module()
+class NORMLoss(nn.Module):
+    """Mean squared difference, summed over segments; the teacher's map is compared N times without being copied.
+
+    Args:
+        num_segments: N.
+        pool: How the larger map is brought to the size of the smaller: `max` as released, `avg`, or None, which refuses
+            maps of different sizes.
+        loss_weight: Factor on the result.
+
+    Raises:
+        ValueError: If there is no segment or no such pooling.
+    """
+
+    def __init__(self, num_segments: int, pool: str | None = 'max', loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if num_segments < 1:
+            raise ValueError(f'num_segments must be at least 1, got {num_segments}')
+        if pool not in _POOLS:
+            raise ValueError(f"pool must be 'max', 'avg' or None, got {pool!r}")
+        self.num_segments = num_segments
+        self.pool = _POOLS[pool]
+        self.loss_weight = loss_weight
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The loss of maps (B, N * C, H, W) and (B, C, h, w).
+
+        Raises:
+            ValueError: If the shapes are not these, or neither size is within the other.
+        """
+        n, teacher = self.num_segments, teacher.detach()
+        expected = (len(student), n * teacher.shape[1]) if teacher.ndim == 4 else None
+        if student.ndim != 4 or student.shape[:2] != expected or len(student) != len(teacher):
+            raise ValueError(
+                f'expected shapes (B, {n} * C, H, W) and (B, C, h, w), got {tuple(student.shape)} and '
+                f'{tuple(teacher.shape)}'
+            )
+        student, teacher = self._same_size(student, teacher)
+        segments = student.unflatten(1, (n, -1))
+        # The mean over all segments, N times. The teacher is a view, and `mse_loss` keeps nothing else for backward.
+        return self.loss_weight * n * mse_loss(segments, teacher.unsqueeze(1).expand_as(segments))
+
+    def _same_size(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        ours, theirs = student.shape[2:], teacher.shape[2:]
+        if ours == theirs:
+            return student, teacher
+        if self.pool is not None and all(s <= t for s, t in zip(ours, theirs, strict=True)):
+            return student, self.pool(teacher, ours)
+        if self.pool is not None and all(s >= t for s, t in zip(ours, theirs, strict=True)):
+            return self.pool(student, theirs), teacher
+        raise ValueError(f'the maps differ in shape: student {tuple(ours)}, teacher {tuple(theirs)}')
