@@ -23,3 +23,5 @@ model = dict(
         ),
     )
 )
+# In a run this short ND waits until the network tells classes apart; from the first epoch on it holds that up.
+custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_nd', schedule='linear', begin=3, end=6)]
