@@ -177,7 +177,7 @@ def draw(results: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
             if key not in values:
                 continue
             kept = values[key].clamp(low, high)
-            axis.hist(kept.numpy(), 60, (low, high), density=True, histtype='step', color=f'C{i}', label=name)
+            axis.hist(kept.numpy(), 60, range=(low, high), density=True, histtype='step', color=f'C{i}', label=name)
             axis.axvline(float(values[key].mean()), color=f'C{i}', ls=':', lw=1)
         axis.set_title(title)
         axis.set_yticks([])
