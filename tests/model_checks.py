@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from mmkd_ext.recorders.manager import RecorderManager
@@ -29,7 +29,9 @@ def classifier(backbone: dict, channels: int) -> nn.Module:
 
     neck, head = (f'mmpretrain.{name}' for name in ('GlobalAveragePooling', 'LinearClsHead'))
     head = dict(type=head, num_classes=CLASSES, in_channels=channels)
-    return MODELS.build(dict(type='mmpretrain.ImageClassifier', backbone=backbone, neck=dict(type=neck), head=head))
+    model = dict(type='mmpretrain.ImageClassifier', backbone=backbone, neck=dict(type=neck), head=head)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):  # of its data preprocessor
+        return MODELS.build(model)
 
 
 def count(backbone: dict, channels: int) -> int:

@@ -16,7 +16,17 @@ def test_it_is_short() -> None:
     assert len(TEXT.splitlines()) < 150
 
 
-@pytest.mark.parametrize('name', sorted(set(re.findall(r'(?:tools|docs|configs)/[\w/.]+\w', TEXT))))
+def names() -> list[str]:
+    """The files that it names; a{b,c} is two."""
+    found = set()
+    for name in re.findall(r'(?:tools|docs|configs)/(?:[\w/.]|\{[\w,]+\})+', TEXT):
+        head, _, rest = name.partition('{')
+        choices, _, tail = rest.partition('}')
+        found |= {(head + choice + tail).rstrip('.') for choice in choices.split(',')}
+    return sorted(found)
+
+
+@pytest.mark.parametrize('name', names())
 def test_every_file_that_it_names_exists(name: str) -> None:
     assert (ROOT / name).exists()
 
