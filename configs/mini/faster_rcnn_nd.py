@@ -11,9 +11,7 @@ model = dict(
         ),
         teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='roi_head.bbox_head.fc_cls')),
         distill_losses=dict(
-            loss_nd=dict(
-                type='NDLoss', class_means='{{fileDirname}}/checkpoints/faster_rcnn_teacher_means.safetensors'
-            )
+            loss_nd=dict(type='NDLoss', class_means='{{fileDirname}}/checkpoints/faster_rcnn_teacher_means.safetensors')
         ),
         loss_forward_mappings=dict(
             loss_nd=dict(

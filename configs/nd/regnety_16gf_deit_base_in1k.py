@@ -20,7 +20,7 @@ model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
-    teacher='{{fileDirname}}/_base_/teachers/regnety_16gf_in1k.py',
+    teacher='{{fileDirname}}/../_base_/teachers/regnety_16gf_in1k.py',
     teacher_ckpt='checkpoints/regnety_16gf_in1k.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it

@@ -14,7 +14,7 @@ model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
-    teacher='{{fileDirname}}/_base_/teachers/resnet50_cifar100.py',
+    teacher='{{fileDirname}}/../_base_/teachers/resnet50_cifar100.py',
     teacher_ckpt='checkpoints/cifar100/resnet50.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it

@@ -13,7 +13,7 @@ model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
-    teacher='{{fileDirname}}/_base_/teachers/wrn40_2_cifar100.py',
+    teacher='{{fileDirname}}/../_base_/teachers/wrn40_2_cifar100.py',
     teacher_ckpt='checkpoints/cifar100/wrn40_2.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it

@@ -21,7 +21,7 @@ model = dict(
             loss=dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=dict(type='CrossEntropyLoss', loss_weight=0.125)),
         ),
     ),
-    teacher='{{fileDirname}}/_base_/teachers/resnet110_cifar100.py',
+    teacher='{{fileDirname}}/../_base_/teachers/resnet110_cifar100.py',
     teacher_ckpt='checkpoints/cifar100/resnet110.pth',
     distiller=_base_.distiller,
 )

@@ -22,7 +22,7 @@ model = dict(
             loss=dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=dict(type='CrossEntropyLoss', loss_weight=0.125)),
         ),
     ),
-    teacher='{{fileDirname}}/../nd/_base_/teachers/resnet32x4_cifar100.py',
+    teacher='{{fileDirname}}/../_base_/teachers/resnet32x4_cifar100.py',
     teacher_ckpt='checkpoints/cifar100/resnet32x4.pth',
     distiller=_base_.distiller,
 )

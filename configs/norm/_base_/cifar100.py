@@ -1,5 +1,5 @@
 # CIFAR-100 with the schedule of the NORM code, on one GPU.
-_base_ = '../../nd/_base_/cifar100.py'
+_base_ = '../../_base_/cifar100.py'
 
 train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(optimizer=dict(lr=0.05, nesterov=False))

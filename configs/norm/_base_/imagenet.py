@@ -1,5 +1,5 @@
 # ImageNet with the schedule of the NORM code: 8 GPUs x 32 images.
-_base_ = '../../nd/_base_/imagenet.py'
+_base_ = '../../_base_/imagenet.py'
 
 train_dataloader = dict(batch_size=32)
 optim_wrapper = dict(optimizer=dict(lr=0.1, nesterov=False))

@@ -1,9 +1,2 @@
 # MobileNetV1 for ImageNet alone.
-_base_ = '../imagenet.py'
-
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='mmkd_ext.MobileNetV1'),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=1000, in_channels=1024, topk=(1, 5)),
-)
+_base_ = ['../../../_base_/models/mobilenetv1_in1k.py', '../../../_base_/imagenet.py']

@@ -1,5 +1,4 @@
 # MobileNetV2 of half width for CIFAR-100 alone.
-_base_ = '../cifar100.py'
+_base_ = ['../../../_base_/models/mobilenetv2_cifar100.py', '../../../_base_/cifar100.py']
 
-model = dict(backbone=dict(type='mmkd_ext.CIFARMobileNetV2'), head=dict(in_channels=1280))
 optim_wrapper = dict(optimizer=dict(lr=0.02))  # the authors name it for ShuffleNet only

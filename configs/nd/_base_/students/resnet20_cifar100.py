@@ -1,4 +1,2 @@
 # ResNet-20 for CIFAR-100 alone.
-_base_ = '../cifar100.py'
-
-model = dict(backbone=dict(type='mmkd_ext.CIFARResNet', depth=20), head=dict(in_channels=64))
+_base_ = ['../../../_base_/models/resnet20_cifar100.py', '../../../_base_/cifar100.py']

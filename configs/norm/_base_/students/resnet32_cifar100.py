@@ -1,4 +1,2 @@
 # ResNet-32 for CIFAR-100 alone.
-_base_ = '../cifar100.py'
-
-model = dict(backbone=dict(type='mmkd_ext.CIFARResNet', depth=32), head=dict(in_channels=64))
+_base_ = ['../../../_base_/models/resnet32_cifar100.py', '../cifar100.py']

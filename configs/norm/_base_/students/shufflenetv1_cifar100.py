@@ -1,5 +1,4 @@
 # ShuffleNetV1 for CIFAR-100 alone.
-_base_ = '../cifar100.py'
+_base_ = ['../../../_base_/models/shufflenetv1_cifar100.py', '../cifar100.py']
 
-model = dict(backbone=dict(type='mmkd_ext.CIFARShuffleNetV1'), head=dict(in_channels=960))
 optim_wrapper = dict(optimizer=dict(lr=0.01))

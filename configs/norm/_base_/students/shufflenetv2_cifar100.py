@@ -1,5 +1,4 @@
 # ShuffleNetV2 for CIFAR-100 alone.
-_base_ = '../cifar100.py'
+_base_ = ['../../../_base_/models/shufflenetv2_cifar100.py', '../cifar100.py']
 
-model = dict(backbone=dict(type='mmkd_ext.CIFARShuffleNetV2'), head=dict(in_channels=1024))
 optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -7,11 +7,6 @@ data_preprocessor = dict(
     std=[255 * 0.2675, 255 * 0.2565, 255 * 0.2761],
     to_rgb=False,  # the files are RGB
 )
-model = dict(
-    type='ImageClassifier',
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=100),
-)
 
 train_dataloader = dict(
     batch_size=128,  # in all: with 2 GPUs set 64, as the authors had

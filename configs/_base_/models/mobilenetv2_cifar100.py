@@ -1,0 +1,7 @@
+# MobileNetV2 of half width for CIFAR-100.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='mmkd_ext.CIFARMobileNetV2'),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=100, in_channels=1280),
+)

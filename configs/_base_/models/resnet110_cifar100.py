@@ -1,0 +1,7 @@
+# ResNet-110 for CIFAR-100.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='mmkd_ext.CIFARResNet', depth=110),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=100, in_channels=64),
+)

@@ -1,6 +1,0 @@
-# mdistiller's ResNet-32x4 for CIFAR-100; a weights file of mdistiller goes through tools/convert_mdistiller.py.
-_base_ = '../cifar100.py'
-
-model = dict(
-    backbone=dict(type='mmkd_ext.CIFARResNet', depth=32, channels=(32, 64, 128, 256)), head=dict(in_channels=256)
-)
