@@ -3,8 +3,9 @@
 
 CONFIG is the config that CHECKPOINT was trained with: distillation with a teacher, without one, NORM, or plain. OUT_DIR
 gets CONFIG_NAME.pth (weights only) and CONFIG_NAME.py (self-contained), with which the student's own toolbox works
-alone. Teacher and distillation parts are left out, NORM's transforms folded into the layers beside them. Before it
-writes, both models see real images and must give equal outputs.
+alone; a backbone that no toolbox has comes as CONFIG_NAME_backbone.py. Teacher and distillation parts are left out,
+NORM's transforms folded into the layers beside them. Before it writes, both models see real images and must give equal
+outputs.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Export: a plain checkpoint and a plain config of the host toolbox, compared with what was trained before written."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from mmkd_ext.compat import load_checkpoint_file, plain
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import names_ours, student_config
 from mmkd_ext.export.fold import fold_student
+from mmkd_ext.export.source import write_out_backbones
 from mmkd_ext.recorders.base import tensors_in
 
 BATCHES = 2
@@ -38,6 +40,8 @@ class Exported(NamedTuple):
 
 def export_student(cfg: Config, checkpoint: str, out_dir: str | Path, name: str, check: bool = True) -> Exported:
     """Write `OUT_DIR/NAME.pth` and `OUT_DIR/NAME.py`, which need nothing of this package.
+
+    A backbone of this package that no toolbox has is written beside them, as `OUT_DIR/NAME_backbone.py`.
 
     Args:
         cfg: The config that the checkpoint was trained with; it is not changed.
@@ -64,10 +68,15 @@ def export_student(cfg: Config, checkpoint: str, out_dir: str | Path, name: str,
             # mmengine's EMAHook swaps the two as it saves.
             notes.append('averaged (EMA) weights, which the checkpoint has in place of the last ones')
         notes.append(_compare(trained, stock, cfg, bool(folded.notes)) if check else 'outputs not compared')
-    if 'custom_imports' in stock_cfg and 'mmkd_ext' in stock_cfg.custom_imports.get('imports', []):
-        notes.append(f'{stock_cfg.model.backbone.type} is in no toolbox: the config imports mmkd_ext for it')
     out_dir = Path(out_dir).expanduser()
+    source = write_out_backbones(stock_cfg.model)
     out_dir.mkdir(parents=True, exist_ok=True)
+    if source:
+        module = re.sub(r'\W', '_', name) + '_backbone'
+        (out_dir / f'{module}.py').write_text(source)
+        imports = [kept for kept in stock_cfg.custom_imports.imports if not kept.startswith('mmkd_ext')]
+        stock_cfg.custom_imports = dict(imports=[*imports, module])
+        notes.append(f'no toolbox has the backbone: the config imports {module}.py, so run with PYTHONPATH={out_dir}')
     meta = content.get('meta') or {}
     meta = plain({key: meta[key] for key in ('dataset_meta', 'epoch', 'iter') if key in meta})
     exported = Exported(out_dir / f'{name}.pth', out_dir / f'{name}.py', notes)
@@ -150,9 +159,12 @@ def _compare(trained: Any, stock: Any, cfg: Config, folded: bool) -> str:
     if field is None:
         raise ConfigError('the config has no data loader to compare outputs on (--no-check exports without).')
     loader = copy.deepcopy(cfg[field])
-    dataset = DATASETS.build(loader.dataset)
-    if hasattr(dataset, 'full_init'):
-        dataset.full_init()
+    try:
+        dataset = DATASETS.build(loader.dataset)
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+    except OSError as error:  # also of a data set that downloads itself
+        raise ConfigError(f'{field}: its data cannot be had ({error}); --no-check exports without.') from error
     size = min(loader.get('batch_size', 1), 16)
     batches = [range(i * size, min((i + 1) * size, len(dataset))) for i in range(BATCHES)]
     differences, images = [], 0

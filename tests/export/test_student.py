@@ -1,11 +1,13 @@
 """What is exported is the stock student: its keys, its outputs, and nothing of this package."""
 
 import copy
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import mmdet.models  # noqa: F401  # what their scopes hold
 import mmpretrain.models  # noqa: F401
@@ -196,16 +198,51 @@ def test_convolutions_with_batch_norms_after_it_in_both_heads_of_a_segmentor(ker
         torch.testing.assert_close(other(theirs), one(ours), rtol=1e-10, atol=1e-12)
 
 
-def test_a_backbone_of_this_package_is_said_to_need_it(tmp_path: Path) -> None:
+def test_backbones_of_this_package_come_along(tmp_path: Path) -> None:
+    names = [
+        'resnet56_resnet20_cifar100', 'wrn40_2_wrn16_2_cifar100', 'vgg13_vgg8_cifar100', 'vgg13_mobilenetv2_cifar100',
+        'resnet32x4_shufflenetv1_cifar100', 'resnet32x4_shufflenetv2_cifar100', 'resnet50_mobilenetv1_in1k',
+    ]  # fmt: skip
+    images, runs = torch.randn(2, 3, 64, 64), []
+    for i, name in enumerate(names):
+        cfg = Config.fromfile(ROOT / 'configs' / 'norm' / f'{name}.py')
+        model = trained(cfg)
+        weights = checkpoint(tmp_path / 'a.pth', model)
+        exported = export_student(cfg, weights, tmp_path / 'out', f'student.{i}', check=False)
+        assert exported.notes[-1].startswith(f'no toolbox has the backbone: the config imports student_{i}_backbone.py')
+        runs.append((str(exported.config), str(exported.checkpoint), model(images, mode='tensor').detach()))
+    torch.save((images, runs), tmp_path / 'expected.pt')
+    program = f"""
+import sys
+sys.modules['mmkd_ext'] = None
+import torch
+from mmengine.config import Config
+from mmpretrain.apis import get_model
+images, runs = torch.load({str(tmp_path / 'expected.pt')!r})
+for config, checkpoint, expected in runs:
+    cfg = Config.fromfile(config)
+    assert not any(name in cfg.pretty_text for name in ('mmkd_ext', 'NORM', 'LogitNorm'))
+    assert cfg.model.neck.type == 'GlobalAveragePooling'
+    found = get_model(cfg, pretrained=checkpoint).eval()(images, mode='tensor')
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+print('all', len(runs))
+"""
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path / 'out')}
+    done = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True, text=True)
+    assert 'all 7' in done.stdout, done.stderr
+
+
+def test_data_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cfg = Config.fromfile(ROOT / 'configs' / 'norm' / 'resnet56_resnet20_cifar100.py')
-    exported = export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path, 'a', check=False)
-    assert exported.notes[-1] == 'mmkd_ext.CIFARResNet is in no toolbox: the config imports mmkd_ext for it'
-    plain = Config.fromfile(exported.config)
-    assert plain.custom_imports.imports == ['mmkd_ext']
-    assert plain.model.neck.type == 'GlobalAveragePooling'
-    assert 'NORM' not in plain.pretty_text
-    assert 'LogitNorm' not in plain.pretty_text
-    assert build(plain).load_state_dict(torch.load(exported.checkpoint, weights_only=True)['state_dict'], strict=True)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise URLError('no network')
+
+    monkeypatch.setattr('mmpretrain.datasets.cifar.download_and_extract_archive', fail)
+    cfg.val_dataloader.dataset.data_root = str(tmp_path / 'nowhere')
+    with pytest.raises(ConfigError, match=r'^val_dataloader: its data cannot be had \(.*no network.*--no-check'):
+        export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path / 'out', 'a')
+    assert not (tmp_path / 'out').exists()
 
 
 class TestRefusals:
