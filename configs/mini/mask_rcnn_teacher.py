@@ -1,5 +1,5 @@
-# The wide Faster R-CNN with a mask branch, trained for longer.
-_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_instance.py', '_base_/schedule_long.py']
+# The wide Faster R-CNN with a mask branch; it starts from the shipped Faster R-CNN.
+_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_instance.py', '_base_/schedule_short.py']
 
 model = dict(
     type='MaskRCNN',
@@ -24,3 +24,4 @@ model = dict(
     train_cfg=dict(rcnn=dict(mask_size=28)),
     test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
 )
+load_from = '{{fileDirname}}/checkpoints/faster_rcnn_teacher.pth'

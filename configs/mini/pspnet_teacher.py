@@ -1,8 +1,8 @@
-# The student's teacher: wider, and trained for longer.
+# The student's teacher: wider.
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     '_base_/digit_scenes_segmentation.py',
-    '_base_/schedule_long.py',
+    '_base_/schedule_short.py',
 ]
 
 norm_cfg = dict(type='BN', requires_grad=True)
