@@ -1,0 +1,24 @@
+# The ResNet of resnet_student.py learns by CWT from the last stage of resnet_teacher.py's.
+_base_ = 'resnet_student.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    teacher='{{fileDirname}}/resnet_teacher.py',
+    teacher_ckpt='{{fileDirname}}/checkpoints/resnet_teacher.pth',
+    distiller=dict(
+        type='ConfigurableDistiller',
+        student_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
+        teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
+        connectors=dict(stage=dict(type='ChannelMLPConnector', in_channels=64, out_channels=128)),
+        distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=7e-5)),
+        loss_forward_mappings=dict(
+            loss_cwt=dict(
+                student=dict(from_student=True, recorder='stage', connector='stage'),
+                teacher=dict(from_student=False, recorder='stage'),
+            )
+        ),
+    ),
+)
+custom_imports = dict(imports=['mmkd_ext'])
