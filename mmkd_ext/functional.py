@@ -1,5 +1,7 @@
 """The mathematics that two losses or more share; torch only."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, log_softmax
@@ -68,3 +70,17 @@ def tempered_kl(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
 def normalise_logits(logits: Tensor, scale: float) -> Tensor:
     """Logits (..., K) of mean 0 and standard deviation `scale` over classes: a layer norm without weight and bias."""
     return scale * layer_norm(logits, logits.shape[-1:], eps=1e-7)
+
+
+def stage_maps(features: Sequence[Tensor]) -> list[Tensor]:
+    """The maps of a network's stages; those of half precision, whose squares overflow, as float32.
+
+    Raises:
+        ValueError: If these are not maps (B, C, H, W) of one batch, or one is empty.
+    """
+    if not isinstance(features, (list, tuple)) or not features:
+        raise ValueError('expected a list of maps, one a stage')
+    shapes = [tuple(x.shape) for x in features]
+    if any(len(shape) != 4 or 0 in shape or shape[0] != shapes[0][0] for shape in shapes):
+        raise ValueError(f'expected maps (B, C, H, W) of one batch, got shapes {shapes}')
+    return [x.float() if x.dtype.itemsize < 4 else x for x in features]

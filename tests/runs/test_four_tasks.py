@@ -18,6 +18,7 @@ TASKS = {
     'mask_rcnn_cwt': ('mmdet', 'mask_rcnn', 'coco/segm_mAP', {'distill.loss_cwt', 'student.loss_mask'}),
     'pspnet_cwt': ('mmseg', 'pspnet', 'mIoU', {'distill.loss_cwt', 'student.aux.loss_ce'}),
     'resnet_cwt_kd': ('mmpretrain', 'resnet', 'accuracy/top1', {'distill.loss_cwt', 'distill.loss_kd'}),
+    'resnet_tffd': ('mmpretrain', 'resnet', 'accuracy/top1', {'distill.loss_tfd', 'distill.loss_intra'}),
 }
 
 
@@ -36,7 +37,7 @@ def test_a_mini_pair_trains_resumes_and_is_evaluated_by_the_stock_tools(
 ) -> None:
     scope, family, metric, losses = TASKS[name]
     train = data_options(name, digits, ('train', 'val'))
-    if not name.endswith('_nd'):  # ND's class means are of the teacher that is shipped
+    if not name.endswith(('_nd', '_tffd')):  # ND's class means are of the teacher that is shipped, Tf-FD has none
         train.append(f'model.teacher_ckpt={teacher_ckpt(family + "_teacher")}')
     train += ['train_dataloader.batch_size=8', 'default_hooks.logger.interval=1', 'train_cfg.val_interval=1']
     config = MINI / f'{name}.py'

@@ -1,0 +1,64 @@
+"""The intra-layer term of Tf-FD: a stage's salient channels teach its redundant ones.
+
+Source: Li, "Self-Regulated Feature Learning via Teacher-free Feature Distillation" (Tf-FD), ECCV 2022.
+
+    s_c = mean over b, h, w of f_c / ||f_c||, the norm of each image's channel over its positions
+    L = mean over stages, images, positions and r = 1..C/2 of ( f_(r) - f_(C/2 + r) )^2
+
+f_(1), f_(2), ... are the channels in order of falling s_c, which is taken of the batch and has no gradient. After ReLU
+a channel that is active everywhere is salient, one that is active in a few places is not. Of an odd number of channels
+the middle one is left out. The released code first detached the salient half, later neither. The term stands beside
+`TFDLoss`, and is as small: the released weight is 1e-4 to 1e-3.
+
+Shapes: a stage has B images, C channels, H x W positions.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from mmkd_ext.functional import stage_maps
+from mmkd_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class IntraTFDLoss(nn.Module):
+    """Mean squared difference of each stage's redundant channels and its salient ones, averaged over stages.
+
+    Args:
+        detach_salient: False lets the salient half learn from the redundant one, too.
+        loss_weight: Factor on the result.
+    """
+
+    takes_levels = True
+
+    def __init__(self, detach_salient: bool = True, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.detach_salient = detach_salient
+        self.loss_weight = loss_weight
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The loss of a network's maps (B, C_i, H_i, W_i), in any order.
+
+        Raises:
+            ValueError: If these are no such maps, or one has a single channel.
+        """
+        terms = [self._stage(x, i) for i, x in enumerate(stage_maps(features))]
+        return self.loss_weight * sum(terms[1:], terms[0]) / len(terms)
+
+    def _stage(self, x: Tensor, i: int) -> Tensor:
+        half = x.shape[1] // 2
+        if not half:
+            raise ValueError(f'stage {i} has 1 channel, of which there is no half')
+        order = _by_saliency(x.detach())
+        salient = (x.detach() if self.detach_salient else x).index_select(1, order[:half])
+        return mse_loss(x.index_select(1, order[-half:]), salient)
+
+
+def _by_saliency(x: Tensor) -> Tensor:
+    """The channels' indices, the most salient first; of equals the first."""
+    maps = x.flatten(2)
+    directions = maps.sum(dim=2) / torch.linalg.vector_norm(maps, dim=2).clamp(min=1e-12)
+    return directions.mean(dim=0).argsort(descending=True, stable=True)

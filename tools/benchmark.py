@@ -1,0 +1,91 @@
+#!/usr/bin/env python
+"""What a training step of each config costs, in milliseconds and against the first: tools/benchmark.py CONFIG...
+
+Whole steps (preprocessing, forward, backward, optimiser) on random data, one of each config in turn, so that a machine
+that other jobs slow down slows all alike. Teachers get random weights. Times are wall-clock time on a GPU and CPU time
+of this process on a CPU. Prints medians, in milliseconds, and their ratio to the first config's.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel, revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
+
+from mmkd_ext import cli
+
+
+def random_batch(cfg: Config, count: int, size: int) -> dict:
+    """Images and annotations as a data loader of the config's toolbox gives them."""
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8, generator=generator) for _ in range(count)]
+    if cfg.default_scope == 'mmdet':
+        return import_module('mmdet.testing').demo_mm_inputs(count, [[3, size, size]] * count, num_classes=80)
+    if cfg.default_scope == 'mmseg':
+        pixels = import_module('mmengine.structures').PixelData
+        samples = [import_module('mmseg.structures').SegDataSample() for _ in images]
+        for sample in samples:
+            sample.gt_sem_seg = pixels(data=torch.randint(0, 2, (1, size, size), generator=generator))
+            sample.set_metainfo(dict(img_shape=(size, size), ori_shape=(size, size), pad_shape=(size, size)))
+    else:
+        samples = [import_module('mmpretrain.structures').DataSample().set_gt_label(i % 2) for i in range(count)]
+    return dict(inputs=images, data_samples=samples)
+
+
+def step_of(cfg: Config, count: int, size: int, device: str) -> Callable[[], object]:
+    """A function that takes one training step."""
+    torch.manual_seed(0)
+    data = random_batch(cfg, count, size)
+    cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    cfg.model.pop('teacher_ckpt', None)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model: BaseModel = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device).train()
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    return lambda: model.train_step(data, optimizer)
+
+
+def timed(step: Callable[[], object], device: str) -> float:
+    """Milliseconds of one step."""
+    clock = time.process_time if device == 'cpu' else time.perf_counter
+    if device != 'cpu':
+        torch.cuda.synchronize()
+    start = clock()
+    step()
+    if device != 'cpu':
+        torch.cuda.synchronize()
+    return 1000 * (clock() - start)
+
+
+def main() -> None:
+    """Time and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='+', metavar='CONFIG')
+    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--size', type=int, default=224, help='height and width of the images (default: 224)')
+    parser.add_argument('--rounds', type=int, default=20)
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    args = parser.parse_args()
+    steps = [step_of(cli.read_config(path), args.batch_size, args.size, args.device) for path in args.configs]
+    times: list[list[float]] = [[] for _ in steps]
+    for i in range(args.rounds + 2):
+        for step, spent in zip(steps, times, strict=True):
+            one = timed(step, args.device)
+            if i > 1:  # the first rounds warm up
+                spent.append(one)
+    threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
+    print(f'{args.batch_size} images of {args.size}x{args.size}, {args.device}{threads}, {args.rounds} rounds')
+    medians = [statistics.median(spent) for spent in times]
+    width = max(len(Path(path).stem) for path in args.configs)
+    for path, median in zip(args.configs, medians, strict=True):
+        print(f'{Path(path).stem:{width}} {median:9.1f} ms  {median / medians[0]:.3f}')
+
+
+if __name__ == '__main__':
+    cli.run(main)
