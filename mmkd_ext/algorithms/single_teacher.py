@@ -1,10 +1,11 @@
 """Distillation from one frozen teacher."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.teacher import Teacher
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import MODELS
 
 
@@ -21,6 +22,9 @@ class SingleTeacherDistill(DistillAlgorithm):
         distiller: Config of the distiller.
         teacher_ckpt: Path or URL of the teacher's weights.
         teacher_strict: False accepts a teacher whose weights are missing or do not all fit.
+        inherit: Parts of the student that start with the teacher's weights, such as `['neck', 'bbox_head']`. They are
+            copied when the student is initialised, so that what is loaded later (`load_from`, `--resume`) stands, and
+            then train like all others.
         teacher_trainable: MMRazor's switch; only False is possible.
         teacher_norm_eval: MMRazor's switch; only True is possible.
         teacher_module_inplace: MMRazor's switch; records are safe here either way.
@@ -40,6 +44,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         distiller: dict,
         teacher_ckpt: str | None = None,
         teacher_strict: bool = True,
+        inherit: str | Sequence[str] = (),
         teacher_trainable: bool = False,
         teacher_norm_eval: bool = True,
         teacher_module_inplace: bool = True,
@@ -52,15 +57,37 @@ class SingleTeacherDistill(DistillAlgorithm):
         super().__init__(architecture, distiller, **kwargs)
         self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict)
         self.distiller.teacher_recorders.check(self.teacher.model)
+        self.inherit = [inherit] if isinstance(inherit, str) else list(inherit)
+        for name in self.inherit:
+            self._check_heir(name)
         if self.teacher.loaded:
             self.distiller.check_teacher(self.teacher.model)
 
+    def _check_heir(self, name: str) -> None:
+        """Refuse a part that student and teacher do not both have, with the same weights in the same shapes."""
+        key, shapes = f'model.inherit={name!r}', []
+        for who, model in (('student', self.student), ('teacher', self.teacher.model)):
+            parts = dict(model.named_modules())
+            parts.pop('')
+            if name not in parts:
+                raise ConfigError(f'{key} is no part of the {who}; {nearest(str(name), parts)}.')
+            shapes.append({weight: tuple(value.shape) for weight, value in parts[name].state_dict().items()})
+        ours, theirs = shapes
+        for weight in (*ours, *theirs):
+            if ours.get(weight) != theirs.get(weight):
+                raise ConfigError(
+                    f'{key} does not fit: {name}.{weight} is {ours.get(weight, "absent")} in the student and '
+                    f'{theirs.get(weight, "absent")} in the teacher.'
+                )
+
     def init_weights(self) -> None:
-        """Initialise the student, and the teacher where it has no checkpoint."""
+        """Initialise the student, and the teacher where it has no checkpoint; then hand down what is inherited."""
         super().init_weights()
         if not self.teacher.loaded:
             self.teacher.init_weights()
             self.distiller.check_teacher(self.teacher.model)
+        for name in self.inherit:
+            self.student.get_submodule(name).load_state_dict(self.teacher.model.get_submodule(name).state_dict())
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'SingleTeacherDistill':
         """The teacher goes to the same device."""

@@ -1,7 +1,8 @@
 """The non-linear channel-wise transformation of CWT: each position's channels go through a small perceptron.
 
-Source: arXiv:2303.13212 (see `losses/cwt.py`): MLP(x) = W2 ReLU(W1 x), made of 1x1 convolutions with bias. The hidden
-width is not stated there; the teacher's width is the default.
+Source: arXiv:2303.13212 (see `losses/cwt.py`): MLP(x) = W2 ReLU(W1 x), made of 1x1 convolutions with bias. Whether
+another convolution first brings the student to the teacher's width, and how wide the hidden layer is, is not stated
+there; none and the teacher's width are the defaults.
 """
 
 from torch import Tensor, nn
@@ -17,14 +18,20 @@ class ChannelMLPConnector(nn.Module):
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
         hidden_channels: Width between the two; `out_channels` where it is None.
+        align: Another 1x1 convolution in front, from `in_channels` to `out_channels`, as MGD's code has where the two
+            differ. It adds no function that the first of the two could not learn, only weights.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, hidden_channels: int | None = None) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, hidden_channels: int | None = None, align: bool = False
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
+        self.align = nn.Conv2d(in_channels, out_channels, 1) if align else nn.Identity()
+        width = out_channels if align else in_channels
         hidden_channels = hidden_channels or out_channels
         self.mlp = nn.Sequential(
-            nn.Conv2d(in_channels, hidden_channels, 1), nn.ReLU(), nn.Conv2d(hidden_channels, out_channels, 1)
+            nn.Conv2d(width, hidden_channels, 1), nn.ReLU(), nn.Conv2d(hidden_channels, out_channels, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,4 +44,4 @@ class ChannelMLPConnector(nn.Module):
             raise ValueError(
                 f'in_channels={self.in_channels} expects (B, {self.in_channels}, H, W), got {tuple(x.shape)}'
             )
-        return self.mlp(x)
+        return self.mlp(self.align(x))

@@ -9,13 +9,20 @@ The MLP is the connector `ChannelMLPConnector` (1x1 conv, ReLU, 1x1 conv); the t
 division by the batch size alone follows the code base whose settings the paper's numbers line up with (MGD).
 
 Shapes: B images, C channels, H x W positions. The sum makes `alpha` small: 7e-5 for classification, 5e-7 for two-stage
-detectors, 2e-5 for segmentation.
+detectors, 2e-5 for one-stage detectors and for segmentation.
 """
 
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from mmkd_ext.functional import check_same_shape
 from mmkd_ext.registry import MODELS
+
+_RESIZE: dict[str | None, dict] = {
+    None: {},
+    'nearest': dict(mode='nearest'),
+    'bilinear': dict(mode='bilinear', align_corners=False),
+}
 
 
 @MODELS.register_module()
@@ -24,20 +31,36 @@ class CWTLoss(nn.Module):
 
     Args:
         alpha: The method's only hyper-parameter, the weight of the summed squares.
+        resize: How a student's map of another height or width is brought to the teacher's, `nearest` or `bilinear`;
+            None refuses it. This is the loss's business because only the loss sees both maps, and the student's map is
+            the one that changes, so that the sum, and `alpha` with it, counts the teacher's positions.
         loss_weight: Factor on the result, for schedules.
+
+    Raises:
+        ValueError: If there is no such resizing.
     """
 
-    def __init__(self, alpha: float, loss_weight: float = 1.0) -> None:
+    def __init__(self, alpha: float, resize: str | None = None, loss_weight: float = 1.0) -> None:
         super().__init__()
+        if resize not in _RESIZE:
+            raise ValueError(f"resize must be 'nearest', 'bilinear' or None, got {resize!r}")
         self.alpha = alpha
+        self.resize = resize
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The loss of maps (B, C, H, W), the student's already transformed.
 
         Raises:
-            ValueError: If the shapes differ or are not (B, C, H, W).
+            ValueError: If the shapes differ (with `resize`: in more than height and width) or are not (B, C, H, W).
         """
+        if student.ndim == teacher.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
+            if self.resize is None:
+                raise ValueError(
+                    f'the maps differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}; '
+                    "resize='bilinear' brings the student's to the teacher's height and width"
+                )
+            student = interpolate(student, teacher.shape[2:], **_RESIZE[self.resize])
         check_same_shape(student, teacher, 4, '(B, C, H, W)')
         squares = (student - teacher.detach()).square().sum()
         return self.loss_weight * self.alpha * squares / len(student)

@@ -39,3 +39,32 @@ class TestChannelMLPConnector(ConnectorTester):
         changed[0, :, 1, 2] += 1
         differs = (connector(x) != connector(changed)).any(dim=1)
         assert differs.nonzero().tolist() == [[0, 1, 2]]
+
+
+class TestAligned(ConnectorTester):
+    """With a convolution of its own from the student's channels to the teacher's."""
+
+    cfg = dict(type='mmkd_ext.ChannelMLPConnector', in_channels=3, out_channels=5, hidden_channels=7, align=True)
+    shape = (2, 3, 4, 6)
+    out_shape = (2, 5, 4, 6)
+
+    def test_equals_three_matrices_applied_to_each_pixel(self) -> None:
+        """W2 ReLU(W1 (A x + a) + b1) + b2."""
+        connector, x = self.build().double(), self.input().double()
+        a, a0, w1, b1, w2, b2 = (p.squeeze() for p in connector.parameters())
+        assert [tuple(w.shape) for w in (a, w1, w2)] == [(5, 3), (7, 5), (5, 7)]
+        y = connector(x)
+        for b in range(2):
+            for i in range(4):
+                for j in range(6):
+                    expected = w2 @ (w1 @ (a @ x[b, :, i, j] + a0) + b1).clamp(min=0) + b2
+                    torch.testing.assert_close(y[b, :, i, j], expected)
+
+    def test_without_it_the_weights_have_the_same_names_as_ever(self) -> None:
+        plain = self.build(align=False).state_dict()
+        assert list(plain) == [f'mlp.{i}.{kind}' for i in (0, 2) for kind in ('weight', 'bias')]
+        assert set(self.build().state_dict()) - set(plain) == {'align.weight', 'align.bias'}
+
+    def test_it_stands_in_front_where_the_channels_are_equal_too(self) -> None:
+        connector = self.build(out_channels=3, hidden_channels=None)
+        assert [tuple(p.shape) for p in connector.parameters() if p.ndim == 4] == [(3, 3, 1, 1)] * 3

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from testers import WEIGHT, LossTester
@@ -40,3 +42,73 @@ class TestCWTLoss(LossTester):
         once = self.build()(student, teacher).item()
         assert self.build()(student.repeat(2, 1, 1, 1), teacher.repeat(2, 1, 1, 1)).item() == pytest.approx(once)
         assert self.build()(student.repeat(1, 1, 2, 1), teacher.repeat(1, 1, 2, 1)).item() == pytest.approx(2 * once)
+
+    def test_another_size_is_refused_with_the_option_that_resizes(self) -> None:
+        student, teacher = self.inputs()
+        with pytest.raises(ValueError, match=r'shape: student \(2, 3, 4, 5\), teacher \(2, 3, 2, 5\); resize='):
+            self.build()(student, teacher[:, :, :2])
+
+    @pytest.mark.parametrize('resize', ['bicubic', '', True])
+    def test_an_unknown_resizing_is_refused(self, resize: object) -> None:
+        with pytest.raises(ValueError, match=f"resize must be 'nearest', 'bilinear' or None, got {resize!r}"):
+            self.build(resize=resize)
+
+
+def at(line: list[float], position: float) -> float:
+    """A value between the middles of a line's pixels, by straight lines; the border's beyond the first and last."""
+    position = min(max(position, 0.0), len(line) - 1.0)
+    low = min(math.floor(position), len(line) - 2)
+    rest = position - low
+    return (1 - rest) * line[low] + rest * line[low + 1]
+
+
+def resized(image: list[list[float]], height: int, width: int, mode: str) -> list[list[float]]:
+    """One channel by hand: where a new pixel's middle falls in the old image, or the old pixel that covers it."""
+    h, w = len(image), len(image[0])
+    if mode == 'nearest':
+        return [[image[i * h // height][j * w // width] for j in range(width)] for i in range(height)]
+    rows = [[at(row, (j + 0.5) * w / width - 0.5) for j in range(width)] for row in image]
+    columns = [
+        [at(list(column), (i + 0.5) * h / height - 0.5) for i in range(height)] for column in zip(*rows, strict=True)
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+class TestResized(LossTester):
+    """A student's map of 3 x 7 and a teacher's of 6 x 4: one side grows and the other shrinks."""
+
+    cfg = dict(type='mmkd_ext.CWTLoss', alpha=0.02, resize='bilinear')
+    mode = 'bilinear'
+
+    def inputs(self, dtype: torch.dtype = torch.float64, **kwargs: object) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(7)
+        maps = (torch.randn(2, 5, *size, generator=generator, dtype=torch.float64) for size in ((3, 7), (6, 4)))
+        student, teacher = (x.to(dtype).requires_grad_() for x in maps)
+        return student, teacher
+
+    def reference(self, student: Tensor, teacher: Tensor) -> float:
+        total = 0.0
+        for s_image, t_image in zip(student.tolist(), teacher.tolist(), strict=True):
+            for s_map, t_map in zip(s_image, t_image, strict=True):
+                for s_row, t_row in zip(resized(s_map, 6, 4, self.mode), t_map, strict=True):
+                    total += sum((s - t) ** 2 for s, t in zip(s_row, t_row, strict=True))
+        return 0.02 * total / len(student)
+
+    def test_unequal_shapes_are_refused(self) -> None:
+        """Batch, channels and the number of dimensions still have to agree."""
+        student, teacher = self.inputs()
+        for dim in range(2):
+            with pytest.raises(ValueError, match='shape'):
+                self.build()(student, teacher.narrow(dim, 0, 1))
+        with pytest.raises(ValueError, match='shape'):
+            self.build()(student[0], teacher[0])
+
+    def test_maps_of_one_size_are_left_as_they_are(self) -> None:
+        student, _ = self.inputs()
+        teacher = torch.zeros_like(student)
+        assert torch.equal(self.build()(student, teacher), self.build(resize=None)(student, teacher))
+
+
+class TestResizedNearest(TestResized):
+    cfg = dict(type='mmkd_ext.CWTLoss', alpha=0.02, resize='nearest')
+    mode = 'nearest'

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from config_checks import calibrate
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import set_random_seed
@@ -34,18 +35,6 @@ def build(cfg: dict, scope: str) -> torch.nn.Module:
         cfg['teacher_strict'] = False  # no weights are at hand: both engines get the same random ones
     with DefaultScope.overwrite_default_scope('mmdet'):
         return MODELS.build(cfg)
-
-
-def calibrate(model: torch.nn.Module, images: torch.Tensor) -> None:
-    """Give random networks the batch statistics of real activations, or their features vanish in eval mode."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.momentum = None
-            module.reset_running_stats()
-            module.train()
-    with torch.no_grad():
-        model.extract_feat(images)
-    model.eval()
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,106 @@
+"""What tests of shipped configs share: a model as the runner builds it, random batches, a step, the zoos' own lists."""
+
+import copy
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor, nn
+
+from mmkd_ext.build import build_model, model_config
+
+
+def header(path: Path) -> str:
+    """The comment at the top of a config, in one line."""
+    lines = path.read_text().split('_base_ = ')[0].splitlines()
+    assert all(line.startswith('# ') for line in lines)
+    return ' '.join(line[1:].strip() for line in lines)
+
+
+def listed(config: str, checkpoint: str) -> dict[str, float]:
+    """The metrics of a checkpoint in the metafile of the toolbox, which must list it for this config."""
+    package, name = config.split('::')
+    path = Path(find_spec(package).origin).parent / '.mim' / 'configs' / name
+    (metafile,) = path.parent.glob('metafile.y*ml')
+    models = yaml.safe_load(metafile.read_text())['Models']
+    (found,) = [m for m in models if m['Config'] == f'configs/{name}' and m['Weights'] == checkpoint]
+    results = found['Results'] if isinstance(found['Results'], list) else [found['Results']]
+    return {metric: value for result in results for metric, value in result['Metrics'].items()}
+
+
+def build(cfg: Config, model: Any) -> Any:
+    """As the runner does, but for initial weights."""
+    model = dict(model, data_preprocessor=model.get('data_preprocessor', cfg.get('data_preprocessor')))
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(model)
+
+
+@lru_cache(maxsize=1)
+def random_teacher(source: str) -> Any:
+    """A teacher without its checkpoint; tests that share one stand together."""
+    return build_model(model_config(source, 'model.teacher'), 'model.teacher')
+
+
+def with_random_teacher(cfg: Config) -> Any:
+    """The algorithm of a config, its teacher's weights random and its regions few."""
+    cfg = copy.deepcopy(cfg)
+    cfg.model.pop('teacher_ckpt')
+    teacher = random_teacher(cfg.model.pop('teacher'))
+    train = cfg.model.architecture.get('train_cfg') or {}
+    if 'rpn_proposal' in train:
+        train.rpn_proposal.update(nms_pre=50, max_per_img=20)
+        train.rcnn.sampler.num = 16
+    if cfg.default_scope == 'mmseg':
+        cfg.model.architecture.data_preprocessor.size = (64, 64)
+    return build(cfg, dict(cfg.model, teacher=teacher)).train()
+
+
+def random_batch(cfg: Config, model: Any) -> dict:
+    """Two images of noise with annotations, preprocessed for the student."""
+    torch.manual_seed(0)
+    if cfg.default_scope == 'mmdet':
+        from mmdet.testing import demo_mm_inputs
+
+        data = demo_mm_inputs(2, [[3, 96, 96]] * 2, num_classes=80, with_mask='mask' in str(cfg.train_dataloader))
+        return model.data_preprocessor(data, True)
+    inputs = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
+    if cfg.default_scope == 'mmpretrain':
+        from mmpretrain.structures import DataSample
+
+        samples = [DataSample().set_gt_label(i) for i in range(2)]
+    else:
+        from mmengine.structures import PixelData
+        from mmseg.structures import SegDataSample
+
+        labels = [PixelData(data=torch.randint(0, 19, (1, 64, 64))) for _ in range(2)]
+        samples = [SegDataSample(gt_sem_seg=label, metainfo=dict(img_shape=(64, 64))) for label in labels]
+    return model.data_preprocessor(dict(inputs=inputs, data_samples=samples), True)
+
+
+def step(cfg: Config, model: Any) -> dict[str, Tensor]:
+    """One forward and backward on random data: all finite, and no parameter that trains is without a gradient."""
+    losses = model(**random_batch(cfg, model), mode='loss')
+    total, values = model.parse_losses(losses)
+    assert all(value.isfinite() for value in values.values())
+    total.backward()
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert not [name for name, p in trained.items() if p.grad is None or not p.grad.isfinite().all()]
+    assert all(p.grad.abs().sum() > 0 for p in model.distiller.parameters())
+    return losses
+
+
+def calibrate(model: Any, images: Tensor) -> None:
+    """Give a random network the batch statistics of real activations, or its features vanish in eval mode."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = None
+            module.reset_running_stats()
+            module.train()
+    with torch.no_grad():
+        model.extract_feat(images)
+    model.eval()

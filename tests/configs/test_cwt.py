@@ -1,0 +1,145 @@
+"""The CWT configs: each parses, has the settings and says where they come from, builds, and takes a step."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from config_checks import build, header, listed, step, with_random_teacher
+from mmengine.config import Config
+from support import ROOT
+
+CWT = ROOT / 'configs' / 'cwt'
+SHARED = ROOT / 'configs' / '_base_' / 'students'
+# By alpha, channels of the student's and the teacher's maps, levels; the teacher's numbers in its zoo; what is
+# published; in the order of teachers, so that one is built once.
+LEAVES: dict[str, tuple] = {
+    'resnet34_resnet18_in1k': (7e-5, 512, 512, 1, '73.62', 'no number'),
+    'resnet50_mobilenetv1_in1k': (7e-5, 1024, 2048, 1, '76.55', '3.28 above'),
+    'cascade_mask_rcnn_x101_dcn_faster_rcnn_r50_coco': (
+        5e-7, 256, 256, 4, '47.3 box AP, 41.1 mask AP', '3.9 box AP above'
+    ),
+    'cascade_mask_rcnn_x101_dcn_mask_rcnn_r50_coco': (
+        5e-7, 256, 256, 4, '47.3 box AP, 41.1 mask AP', '2.8 mask AP above'
+    ),
+    'faster_rcnn_r101_r50_coco': (5e-7, 256, 256, 4, '39.8 box AP', 'no number'),
+    'mask_rcnn_r101_r50_coco': (5e-7, 256, 256, 4, '40.8 box AP, 36.6 mask AP', 'no number'),
+    'retinanet_x101_r50_coco': (2e-5, 256, 256, 5, '41.6 box AP', 'no number'),
+    'pspnet_r101_r18_cityscapes_512x512': (2e-5, 512, 2048, 1, '78.34 mIoU', '4.66 mIoU above'),
+    'pspnet_r101_r18_cityscapes': (2e-5, 512, 2048, 1, '79.76 mIoU', 'no number'),
+    'deeplabv3_r101_r18_cityscapes_512x512': (2e-5, 512, 2048, 1, '80.20 mIoU', 'no number'),
+}  # fmt: skip
+LARGE = [name for name in LEAVES if 'x101' in name or 'mask_rcnn' in name]
+
+
+@cache
+def read(name: str) -> Config:
+    return Config.fromfile(CWT / f'{name}.py')
+
+
+def test_every_pair_has_its_config() -> None:
+    assert {path.stem for path in CWT.glob('*.py')} == set(LEAVES)
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_it_dumps_and_reloads_to_the_same(name: str, tmp_path: Path) -> None:
+    read(name).dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == read(name).to_dict()
+    assert 'mmkd_ext' in read(name).custom_imports.imports
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_the_loss_and_the_connectors(name: str) -> None:
+    alpha, student, teacher, levels, _, _ = LEAVES[name]
+    model = read(name).model
+    assert model.distiller.distill_losses == dict(loss_cwt=dict(type='CWTLoss', alpha=alpha))
+    (connector,) = model.distiller.connectors.values()
+    expected = dict(type='ChannelMLPConnector', in_channels=student, out_channels=teacher)
+    assert connector == (expected if levels == 1 else dict(expected, levels=levels))
+    assert model.get('inherit') == (['neck', 'bbox_head'] if name.startswith('retinanet') else None)
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_schedules(name: str) -> None:
+    cfg = read(name)
+    optimizer, clip = cfg.optim_wrapper.optimizer, cfg.optim_wrapper.get('clip_grad')
+    images, total = cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size
+    assert (optimizer.type, optimizer.momentum) == ('SGD', 0.9)
+    if name.endswith('in1k'):
+        assert (optimizer.lr, optimizer.weight_decay, optimizer.nesterov) == (0.1, 1e-4, False)
+        assert (images, total, cfg.train_cfg.max_epochs) == (32, 256, 100)
+        assert cfg.param_scheduler.milestones == [30, 60, 90]
+        assert clip == (dict(max_norm=5.0) if 'mobilenet' in name else None)
+    elif name.endswith('coco'):
+        assert (optimizer.lr, optimizer.weight_decay) == (0.01 if 'retinanet' in name else 0.02, 1e-4)
+        assert (images, total, cfg.train_cfg.max_epochs) == (2, 16, 24)
+        assert cfg.param_scheduler[1].milestones == [16, 22]
+        assert clip == dict(max_norm=35, norm_type=2)
+    else:
+        square = name.endswith('512x512')
+        assert (optimizer.lr, optimizer.weight_decay, clip) == (0.01, 5e-4, None)
+        assert (images, total, cfg.train_cfg.max_iters) == (2, 16 if square else 8, 40000 if square else 80000)
+        crop = (512, 512) if square else (512, 1024)
+        assert cfg.model.architecture.data_preprocessor.size == crop
+        (cropping,) = [part for part in cfg.train_dataloader.dataset.pipeline if part.type == 'RandomCrop']
+        assert tuple(cropping.crop_size) == crop
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_the_header_says_what_is_published_inferred_and_checked(name: str) -> None:
+    *_, zoo, published = LEAVES[name]
+    text = header(CWT / f'{name}.py')
+    for words in ('Schedule: ', 'Inferred: ', 'one training step on random data; not trained to the end.'):
+        assert words in text
+    assert f'({zoo})' in re.search(r'Teacher: (.*?) Student: ', text)[1]
+    assert published in re.search(r'Published(.*?) Inferred: ', text)[1]
+    file = re.search(r'Student: (\S+), which trains it alone\.', text)[1]
+    alone, cfg = Config.fromfile(CWT / file), read(name)
+    assert cfg.model.architecture == alone.model
+    for key in ('train_dataloader', 'val_dataloader', 'val_evaluator', 'param_scheduler', 'train_cfg', 'default_hooks'):
+        assert cfg[key] == alone[key]
+    assert cfg.optim_wrapper.optimizer == alone.optim_wrapper.optimizer
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_the_teacher_is_listed_in_its_zoo_with_these_weights(name: str) -> None:
+    model = read(name).model
+    found = listed(model.teacher, model.teacher_ckpt)
+    for number, metric in re.findall(r'([\d.]+) ?(box AP|mask AP|mIoU|)', LEAVES[name][4]):
+        assert found[metric or 'Top 1 Accuracy'] == float(number)
+
+
+@pytest.mark.parametrize('path', [*CWT.glob('_base_/students/*.py'), *SHARED.glob('*.py')], ids=lambda path: path.stem)
+def test_a_student_builds_alone(path: Path) -> None:
+    cfg = Config.fromfile(path)
+    assert sum(p.numel() for p in build(cfg, cfg.model).parameters()) > 1e6
+
+
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in LEAVES])
+def test_a_step_reaches_all_that_trains(name: str) -> None:
+    _, _, channels, levels, _, _ = LEAVES[name]
+    model = with_random_teacher(read(name))
+    teacher = model.teacher.model
+    given, maps = [], []  # to the loss, by the teacher
+    taps = [teacher.neck.fpn_convs[i].conv for i in range(levels)] if levels > 1 else [teacher.backbone.layer4]
+    hooks = [tap.register_forward_hook(lambda *args: maps.append(args[2].clone())) for tap in taps]
+    loss = model.distiller.distill_losses['loss_cwt']
+    loss.register_forward_pre_hook(lambda _, args, kwargs: given.append(kwargs['teacher']), with_kwargs=True)
+    losses = step(read(name), model)
+    for hook in hooks:
+        hook.remove()
+    assert losses['distill.loss_cwt'] > 0
+    assert [key for key in losses if key.startswith('distill.')] == ['distill.loss_cwt']
+    assert len(given) == len(maps) == levels
+    assert all(torch.equal(a, b) for a, b in zip(given, maps, strict=True))
+    assert {x.shape[1] for x in maps} == {channels}
+
+
+def test_the_retinanet_starts_with_its_teachers_neck_and_head() -> None:
+    model = with_random_teacher(read('retinanet_x101_r50_coco'))
+    model.backbone.init_cfg = None  # would be fetched
+    model.init_weights()
+    for part in ('neck', 'bbox_head'):
+        ours, theirs = (getattr(m, part).state_dict() for m in (model, model.teacher.model))
+        assert all(torch.equal(ours[key], value) for key, value in theirs.items())
