@@ -44,7 +44,9 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
         with DefaultScope.overwrite_default_scope(scope):
             return registry.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError, AttributeError, ImportError) as error:
-        raise ConfigError(f'{key}: {sentence(error).rstrip(".")}.') from error
+        text = sentence(error).rstrip('.')
+        named = isinstance(error, ConfigError) and text.startswith(key)  # the part names a key of its own
+        raise ConfigError(f'{text}.' if named else f'{key}: {text}.') from error
 
 
 def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
@@ -70,8 +72,7 @@ def model_config(source: Any, key: str) -> ConfigDict:
 
     Args:
         source: A package path (`mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py`), a config file, a dict with
-        `type`, or
-            MMRazor's `dict(cfg_path=..., pretrained=...)`.
+            `type`, or MMRazor's `dict(cfg_path=..., pretrained=...)`.
         key: The config key that holds it, for messages.
 
     Returns:
