@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from mmengine import dist
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from mmkd_ext.class_means import ClassMeans
 from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows
@@ -113,9 +114,7 @@ class NDLoss(nn.Module):
             student, teacher = student.float(), teacher.float()
         teacher = teacher.detach()
         directions = self._directions(teacher, labels).to(student.dtype)
-        ours, theirs = _norm(student), _norm(teacher)
-        longer = torch.where(theirs > ours, theirs, ours)
-        rows = 1 - (student * directions).sum(dim=1) / longer
+        rows = 1 - _Projection.apply(student, directions, torch.linalg.vector_norm(teacher, dim=1))
         return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
 
     def _check_labels(self, labels: Tensor, samples: int) -> None:
@@ -158,9 +157,26 @@ class NDLoss(nn.Module):
         return _unit(self.sums[labels])  # a sum has its mean's direction
 
 
-def _norm(rows: Tensor) -> Tensor:
-    """The norm of each row; the backward pass of torch's own takes seven times as long."""
-    return (rows * rows).sum(dim=1).clamp(min=_FLOOR**2).sqrt()
+class _Projection(torch.autograd.Function):
+    """<s, e> / max(|s|, |t|) of each row; written out since autograd's own backward pass takes three times as long."""
+
+    @staticmethod
+    def forward(ctx: Any, student: Tensor, directions: Tensor, theirs: Tensor) -> Tensor:
+        """Of (N, C), unit vectors (N, C) and norms (N,)."""
+        ours = torch.linalg.vector_norm(student, dim=1)
+        longer = torch.maximum(ours, theirs).clamp(min=_FLOOR)
+        projections = (student * directions).sum(dim=1) / longer
+        ctx.save_for_backward(student, directions, projections, longer, ours == longer)
+        return projections
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """The direction / longer; without its radial part where the student is the longer."""
+        student, directions, projections, longer, is_ours = ctx.saved_tensors
+        grad = grad / longer
+        radial = is_ours * grad * projections / longer
+        return (directions * grad[:, None]).addcmul_(student, radial[:, None], value=-1), None, None
 
 
 def _unit(rows: Tensor) -> Tensor:
