@@ -15,6 +15,7 @@ Shapes: stage i has B images, C_i channels, H_i x W_i positions; a deeper stage 
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, mse_loss
@@ -64,9 +65,9 @@ class TFDLoss(nn.Module):
         return self.loss_weight * sum(terms[1:], terms[0]) / len(terms)
 
 
-def _is_pair(pair: object) -> bool:
+def _is_pair(pair: Any) -> bool:
     two = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(i, int) for i in pair)
-    return two and 0 <= pair[0] < pair[1]  # type: ignore[index]
+    return two and 0 <= pair[0] < pair[1]
 
 
 def _check(shallow: Tensor, deep: Tensor, i: int, j: int) -> None:
