@@ -1,6 +1,7 @@
 """What the commands in tools/ share: options, checks before anything is written, errors as one sentence."""
 
 import argparse
+import gc
 import inspect
 import os
 import sys
@@ -277,6 +278,13 @@ def start_distributed(cfg: Config) -> None:
         )
 
 
+def leave_process_group() -> None:
+    """End the threads of the process group; Gloo's may else abort the process while the interpreter ends."""
+    if dist.is_distributed():
+        gc.collect()  # a model in a cycle of references holds the group, too
+        torch.distributed.destroy_process_group()
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a command; a user's mistake ends it with one sentence and exit status 2.
 
@@ -284,6 +292,7 @@ def run(main: Callable[[], None]) -> None:
     """
     try:
         main()
+        leave_process_group()
     except ConfigError as error:
         if os.environ.get('MMKD_EXT_TRACEBACK'):
             raise
