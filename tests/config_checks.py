@@ -60,19 +60,25 @@ def with_random_teacher(cfg: Config) -> Any:
     return build(cfg, dict(cfg.model, teacher=teacher)).train()
 
 
+def image_side(cfg: Config) -> int:
+    """CIFAR's own, or one that an ImageNet network can be run at."""
+    return 32 if cfg.train_dataloader.dataset.type == 'CIFAR100' else 64
+
+
 def random_batch(cfg: Config, model: Any) -> dict:
-    """Two images of noise with annotations, preprocessed for the student."""
+    """Two images of noise with annotations (four to classify), preprocessed for the student."""
     torch.manual_seed(0)
     if cfg.default_scope == 'mmdet':
         from mmdet.testing import demo_mm_inputs
 
         data = demo_mm_inputs(2, [[3, 96, 96]] * 2, num_classes=80, with_mask='mask' in str(cfg.train_dataloader))
         return model.data_preprocessor(data, True)
-    inputs = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
+    images, side = (4, image_side(cfg)) if cfg.default_scope == 'mmpretrain' else (2, 64)
+    inputs = [torch.randint(0, 256, (3, side, side), dtype=torch.uint8) for _ in range(images)]
     if cfg.default_scope == 'mmpretrain':
         from mmpretrain.structures import DataSample
 
-        samples = [DataSample().set_gt_label(i) for i in range(2)]
+        samples = [DataSample().set_gt_label(i) for i in range(images)]
     else:
         from mmengine.structures import PixelData
         from mmseg.structures import SegDataSample

@@ -2,16 +2,13 @@
 
 import copy
 import re
-from functools import cache, lru_cache
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import yaml
+from config_checks import build, header, listed, random_teacher, step, with_random_teacher
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from support import ROOT
 
 from mmkd_ext.build import build_model, model_config
@@ -148,10 +145,7 @@ class TestSchedules:
 @pytest.mark.parametrize('name', LEAVES)
 def test_the_header_says_what_is_needed(name: str) -> None:
     (teacher, student, data), _, _ = LEAVES[name]
-    source = (ND / f'{name}.py').read_text()
-    header = source.split('_base_ = ')[0].splitlines()
-    assert all(line.startswith('# ') for line in header)
-    text = ' '.join(line[1:].strip() for line in header).replace('\\ ', '')
+    text = header(ND / f'{name}.py').replace('\\ ', '')
     for word in ('Teacher: ', 'Schedule: ', 'Published', 'one training step on random data; not trained to the end.'):
         assert word in text
     means = f'work_dirs/class_means/{teacher}_{data}.safetensors'
@@ -185,47 +179,15 @@ def shapes(source: str) -> dict[str, tuple]:
 @pytest.mark.parametrize('name', [name for name in LEAVES if '::' in read(name).model.teacher])
 def test_a_teacher_of_a_zoo_is_listed_there_with_these_weights(name: str) -> None:
     model = read(name).model
-    package, config = model.teacher.split('::')
-    folder = Path(find_spec(package).origin).parent / '.mim' / 'configs'
-    models = yaml.safe_load((folder / config).with_name('metafile.yml').read_text())['Models']
-    (found,) = [m for m in models if m['Config'] == f'configs/{config}' and m['Weights'] == model.teacher_ckpt]
-    metrics = found['Results'][0]['Metrics']
+    metrics = listed(model.teacher, model.teacher_ckpt)
     number = f'{metrics["box AP"]} AP' if 'box AP' in metrics else f'{metrics["Top 1 Accuracy"]:.2f}'
     assert f'({number})' in (ND / f'{name}.py').read_text()
-
-
-def build(cfg: Config, model: Any) -> Any:
-    """As the runner does, but for initial weights."""
-    model = dict(model, data_preprocessor=model.get('data_preprocessor', cfg.get('data_preprocessor')))
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return MODELS.build(model)
 
 
 @pytest.mark.parametrize('name', [path.stem for path in sorted(ND.glob('_base_/students/*.py'))])
 def test_a_student_builds_alone(name: str) -> None:
     cfg = read(f'_base_/students/{name}')
     assert sum(p.numel() for p in build(cfg, cfg.model).parameters()) > 1e5
-
-
-@lru_cache(maxsize=1)
-def random_teacher(source: str) -> Any:
-    return build_model(model_config(source, 'model.teacher'), 'model.teacher')
-
-
-def images(name: str, model: Any) -> dict:
-    """A batch of random images, preprocessed."""
-    torch.manual_seed(0)
-    if 'coco' in name:
-        from mmdet.testing import demo_mm_inputs
-
-        return model.data_preprocessor(demo_mm_inputs(2, [[3, 96, 96]] * 2, num_classes=80), True)
-    from mmpretrain.structures import DataSample
-
-    size = 32 if 'cifar' in name else 64
-    inputs = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(4)]
-    return model.data_preprocessor(
-        dict(inputs=inputs, data_samples=[DataSample().set_gt_label(i) for i in range(4)]), True
-    )
 
 
 @pytest.mark.parametrize(
@@ -236,30 +198,19 @@ def test_a_step_reaches_all_that_trains(name: str) -> None:
     if 'regnety' in name:
         pytest.importorskip('timm')
     cfg = copy.deepcopy(read(name))
-    cfg.model.pop('teacher_ckpt')
-    teacher = random_teacher(cfg.model.pop('teacher'))
+    teacher = random_teacher(cfg.model.teacher)
     taps = find_taps(cfg.model, teacher)  # of tools/class_means.py
     assert {tap.recorder['source'] for tap in taps.values()} <= set(dict(teacher.named_modules()))
     classes, channels = teacher.get_submodule(taps['embedding'].recorder['source']).weight.shape
     assert classes == dict(cifar100=100, in1k=1000, coco=81)[LEAVES[name][0][2]]
     cfg.model.distiller.distill_losses.loss_nd.class_means = torch.rand(classes, channels)
-    if 'coco' in name:
-        train = cfg.model.architecture.train_cfg
-        train.rpn_proposal.update(nms_pre=50, max_per_img=20)
-        train.rcnn.sampler.num = 16
-    model = build(cfg, dict(cfg.model, teacher=teacher)).train()
+    model = with_random_teacher(cfg)
     given: list[dict] = []  # to the loss
     kd = model.distiller.distill_losses.loss_kd
     kd.register_forward_pre_hook(lambda _, args, kwargs: given.append(kwargs), with_kwargs=True)
-    losses = model(**images(name, model), mode='loss')
+    losses = step(cfg, model)
     assert {key for key in losses if key.startswith('distill.')} == {'distill.loss_kd', 'distill.loss_nd'}
-    total, values = model.parse_losses(losses)
-    assert all(value.isfinite() for value in values.values())
     assert min(losses['distill.loss_kd'], losses['distill.loss_nd']) > 0
-    total.backward()
-    assert not [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None]
-    assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
-    assert all(p.grad.abs().sum() > 0 for p in model.distiller.parameters())
     if name.endswith('_reviewkd') and 'coco' not in name:
         *stages, embedding = given[0]['teacher']
         assert all(stage.min() < 0 for stage in stages)  # not after ReLU

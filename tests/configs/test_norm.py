@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from config_checks import build, header, image_side, step, with_random_teacher
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from support import ROOT
 from torch import Tensor, nn
 
-from mmkd_ext.build import build_model, model_config
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.student import stock_config
@@ -103,10 +103,7 @@ def test_schedules(name: str) -> None:
 def test_the_header_says_what_is_needed(name: str) -> None:
     teacher, student, data = LEAVES[name]
     alone, kd, norm, norm_kd, top = PAIRS[LEAVES[name]]
-    source = (NORM / f'{name}.py').read_text()
-    header = source.split('_base_ = ')[0].splitlines()
-    assert all(line.startswith('# ') for line in header)
-    text = ' '.join(line[1:].strip() for line in header)
+    text = header(NORM / f'{name}.py')
     for word in ('Schedule: ', 'Settings: ', 'one training step on random data; not trained to the end.'):
         assert word in text
     with_kd = name.endswith('_kd')
@@ -142,24 +139,6 @@ def test_a_teacher_of_mdistiller_is_the_one_that_is_converted(name: str) -> None
     assert shapes(Config.fromfile(model.teacher).model) == shapes(classifier_config(arch))
 
 
-def build(cfg: Config, model: Any) -> Any:
-    """As the runner does, but for initial weights."""
-    model = dict(model, data_preprocessor=model.get('data_preprocessor', cfg.get('data_preprocessor')))
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return MODELS.build(model)
-
-
-def batch(name: str, model: Any) -> dict:
-    """Random images, preprocessed."""
-    from mmpretrain.structures import DataSample
-
-    torch.manual_seed(0)
-    size = 32 if 'cifar' in name else 64
-    inputs = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(4)]
-    samples = [DataSample().set_gt_label(i) for i in range(4)]
-    return model.data_preprocessor(dict(inputs=inputs, data_samples=samples), True)
-
-
 @pytest.mark.parametrize('path', sorted(NORM.glob('_base_/students/*.py')), ids=lambda path: path.stem)
 def test_a_student_builds_alone(path: Any) -> None:
     cfg = Config.fromfile(path)
@@ -177,18 +156,11 @@ def steps() -> list:
 def test_a_step_reaches_all_that_trains(name: str) -> None:
     """Losses are there and finite, and no parameter is without a gradient; with two segments, for speed."""
     cfg = copy.deepcopy(read(name))
-    cfg.model.pop('teacher_ckpt')
     cfg.model.architecture.neck.num_segments = cfg.model.distiller.distill_losses.loss_norm.num_segments = 2
-    teacher = build_model(model_config(cfg.model.pop('teacher'), 'model.teacher'), 'model.teacher')
-    model = build(cfg, dict(cfg.model, teacher=teacher)).train()
-    losses = model(**batch(name, model), mode='loss')
+    losses = step(cfg, with_random_teacher(cfg))
     expected = {'distill.loss_norm', *(['distill.loss_kd'] if name.endswith('_kd') else [])}
     assert {key for key in losses if key.startswith('distill.')} == expected
-    total, values = model.parse_losses(losses)
-    assert all(value.isfinite() for value in values.values())
     assert min(losses[key] for key in expected) > 0
-    total.backward()
-    assert not [key for key, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
 
 
 def randomise(model: nn.Module) -> None:
@@ -213,8 +185,8 @@ def test_every_student_folds_to_the_stock_one(name: str) -> None:
     assert count(stock) == count(build(alone, alone.model))
     assert 'NORM' not in str(stock_config(cfg).model)
     randomise(trained)
-    size = 32 if 'cifar' in name else 64
-    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(5))
+    side = image_side(cfg)
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(5))
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
         trained, stock, images = trained.to(dtype), stock.to(dtype), images.to(dtype)
         folded = fold_student(trained)
