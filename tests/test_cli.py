@@ -47,6 +47,10 @@ MISTAKES = [
     ({'teacher': 'nowhere.py'}, r'model\.teacher: there is no config file nowhere\.py'),
     ({'teacher': 'mmdet::faster_rcnn/no-such.py'}, r'model\.teacher: mmdet::faster_rcnn/no-such\.py cannot be read'),
     ({'teacher_ckpt': 'nowhere.pth'}, r'model\.teacher_ckpt: the checkpoint nowhere\.pth does not exist'),
+    (
+        {'teacher': str(MINI / 'mask_rcnn_teacher.py'), 'teacher_ckpt': 'nowhere/mask_rcnn_teacher/epoch_1.pth'},
+        r'model\.teacher_ckpt: .*epoch_1\.pth does not exist; tools/train\.py .*mask_rcnn_teacher\.py makes it\.$',
+    ),
     ({'teacher_ckpt': None}, r'model\.teacher_ckpt is missing'),
     ({'teacher': str(MINI / 'faster_rcnn_student.py')}, r'model\.teacher_ckpt: .* is not of this teacher'),
     ({'architecture': dict(type='ResNet', depth=18)}, r'model\.architecture must be a whole model.*ResNet'),

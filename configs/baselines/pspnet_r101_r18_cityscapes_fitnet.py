@@ -5,6 +5,7 @@
 # Schedule: mmseg's 80k iterations, lr 0.01, of 4 x 2 images; crops of 512 x 1024. Another batch size: --auto-scale-lr.
 # Published: nothing on Cityscapes; the paper distils classifiers.
 # Inferred: the map, a mean over elements, weight 1.
+# For another pair: MMRazor's loss does not compare sizes, and repeats a map of 1 x 1; both must have the same.
 # Checked here: the losses against MMRazor's engine, and one training step on random data; not trained to the end.
 _base_ = '_base_/pspnet_r101_r18_cityscapes.py'
 

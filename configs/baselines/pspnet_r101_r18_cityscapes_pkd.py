@@ -7,6 +7,7 @@
 # Published: nothing on Cityscapes; the paper distils detectors.
 # Inferred: the logits, as PKD has no connector and these alone have as many channels in both; the weight is that of
 #     two-stage detectors.
+# For another pair: MMRazor's loss resizes a map of another size to the other's, without a word.
 # Checked here: the losses against MMRazor's engine, and one training step on random data; not trained to the end.
 _base_ = '_base_/pspnet_r101_r18_cityscapes.py'
 

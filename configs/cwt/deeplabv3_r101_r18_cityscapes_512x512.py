@@ -4,8 +4,8 @@
 # Schedule: mmseg's 40k iterations, lr 0.01, of 8 x 2 images; crops of 512 x 512. Another batch size: --auto-scale-lr.
 # Published: the abstract has no number for this pair.
 # Inferred: crops, schedule and alpha are those of MGD's code, whose student alone has 73.20 and with PSPNet R101 as its
-#     teacher 76.31. mmseg's own student of 80k iterations at 512 x 1024 has 76.70 without a teacher. The connector has
-#     no alignment layer and the teacher's width.
+#     teacher 76.31. mmseg's own student of 80k iterations at 512 x 1024 has 76.70 without a teacher. MGD also distils
+#     the logits, which is left out. The connector has no alignment layer and the teacher's width.
 #     Sweep alpha by x 0.5, 2 and 5: MGD masks its map, which CWT does not, and that changes the scale of the loss.
 # Checked here: built, and one training step on random data; not trained to the end.
 _base_ = ['../_base_/students/deeplabv3_r18_40k_cityscapes_512x512.py', '_base_/wiring/last_stage.py']

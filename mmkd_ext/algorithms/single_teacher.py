@@ -44,7 +44,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         distiller: dict,
         teacher_ckpt: str | None = None,
         teacher_strict: bool = True,
-        inherit: str | Sequence[str] = (),
+        inherit: str | Sequence[str] | None = (),
         teacher_trainable: bool = False,
         teacher_norm_eval: bool = True,
         teacher_module_inplace: bool = True,
@@ -57,7 +57,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         super().__init__(architecture, distiller, **kwargs)
         self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict)
         self.distiller.teacher_recorders.check(self.teacher.model)
-        self.inherit = [inherit] if isinstance(inherit, str) else list(inherit)
+        self.inherit = [inherit] if isinstance(inherit, str) else list(inherit or ())
         for name in self.inherit:
             self._check_heir(name)
         if self.teacher.loaded:

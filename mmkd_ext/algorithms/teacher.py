@@ -6,6 +6,7 @@ that holds it; only device and dtype changes are passed on.
 
 import copy
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -26,8 +27,7 @@ class Teacher:
     Args:
         source: Package path, config file, dict, or MMRazor's `dict(cfg_path=..., pretrained=...)`.
         checkpoint: Path or URL of its weights. None is accepted where `source` has them (`pretrained=True`, or an
-        `init_cfg`
-            of type `Pretrained` on the model) or `strict` is False.
+            `init_cfg` of type `Pretrained` on the model) or `strict` is False.
         student: The student, whose preprocessed images the teacher is given.
         strict: False accepts missing and unexpected weights.
 
@@ -53,6 +53,7 @@ class Teacher:
                 _check_pretrained(cfg)
         self.loaded = checkpoint is not None or isinstance(source, nn.Module)
         if checkpoint is not None:
+            _check_trained(source, checkpoint)
             load_teacher(self.model, checkpoint, strict)
         self.model.requires_grad_(False)
         self.model.eval()
@@ -107,6 +108,15 @@ def _check_pretrained(cfg: ConfigDict) -> None:
         )
 
 
+def _check_trained(source: Any, checkpoint: str) -> None:
+    """Where a missing checkpoint is one that training the config `source` writes, say so."""
+    folder = Path(checkpoint).parent.name
+    if isinstance(source, str) and Path(source).stem == folder and not Path(checkpoint).expanduser().exists():
+        raise ConfigError(
+            f'model.teacher_ckpt: the checkpoint {checkpoint} does not exist; tools/train.py {source} makes it.'
+        )
+
+
 def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True) -> None:
     """Load a teacher's weights, all of them and nothing else.
 
@@ -114,7 +124,7 @@ def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True) -> None
         model: The teacher.
         checkpoint: Path or URL. Weights may stand under `state_dict`, behind `module.` or, as MMRazor saves students,
             `architecture.`; what a distillation run keeps under `distiller.` and `teacher.` is left out.
-        strict: False only logs nothing and goes on where weights are missing or unexpected.
+        strict: False goes on where weights are missing or unexpected.
 
     Raises:
         ConfigError: If the file is unreadable or does not fit.

@@ -17,9 +17,12 @@ class ChannelMLPConnector(nn.Module):
     Args:
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
-        hidden_channels: Width between the two; `out_channels` where it is None.
+        hidden_channels: Width between the two, at least 1; `out_channels` where it is None.
         align: Another 1x1 convolution in front, from `in_channels` to `out_channels`, as MGD's code has where the two
             differ. It adds no function that the first of the two could not learn, only weights.
+
+    Raises:
+        ValueError: If there is no such width.
     """
 
     def __init__(
@@ -29,7 +32,10 @@ class ChannelMLPConnector(nn.Module):
         self.in_channels = in_channels
         self.align = nn.Conv2d(in_channels, out_channels, 1) if align else nn.Identity()
         width = out_channels if align else in_channels
-        hidden_channels = hidden_channels or out_channels
+        if hidden_channels is None:
+            hidden_channels = out_channels
+        elif not isinstance(hidden_channels, int) or hidden_channels < 1:
+            raise ValueError(f'hidden_channels must be a whole number of at least 1 or None, got {hidden_channels!r}')
         self.mlp = nn.Sequential(
             nn.Conv2d(width, hidden_channels, 1), nn.ReLU(), nn.Conv2d(hidden_channels, out_channels, 1)
         )

@@ -22,6 +22,7 @@ _RESIZE: dict[str | None, dict] = {
     None: {},
     'nearest': dict(mode='nearest'),
     'bilinear': dict(mode='bilinear', align_corners=False),
+    'area': dict(mode='area'),
 }
 
 
@@ -31,9 +32,11 @@ class CWTLoss(nn.Module):
 
     Args:
         alpha: The method's only hyper-parameter, the weight of the summed squares.
-        resize: How a student's map of another height or width is brought to the teacher's, `nearest` or `bilinear`;
-            None refuses it. This is the loss's business because only the loss sees both maps, and the student's map is
-            the one that changes, so that the sum, and `alpha` with it, counts the teacher's positions.
+        resize: How a student's map of another height or width is brought to the teacher's: `nearest`, `bilinear`, or
+            `area`, the mean of the positions that fall into one, which is for a larger student's map (the other two
+            leave positions out there); None refuses it. This is the loss's business because only the loss sees both
+            maps, and the student's map is the one that changes, so that the sum, and `alpha` with it, counts the
+            teacher's positions.
         loss_weight: Factor on the result, for schedules.
 
     Raises:
@@ -43,7 +46,7 @@ class CWTLoss(nn.Module):
     def __init__(self, alpha: float, resize: str | None = None, loss_weight: float = 1.0) -> None:
         super().__init__()
         if resize not in _RESIZE:
-            raise ValueError(f"resize must be 'nearest', 'bilinear' or None, got {resize!r}")
+            raise ValueError(f"resize must be 'nearest', 'bilinear', 'area' or None, got {resize!r}")
         self.alpha = alpha
         self.resize = resize
         self.loss_weight = loss_weight
@@ -56,9 +59,10 @@ class CWTLoss(nn.Module):
         """
         if student.ndim == teacher.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
             if self.resize is None:
+                way = 'area' if student[0, 0].numel() > teacher[0, 0].numel() else 'bilinear'
                 raise ValueError(
                     f'the maps differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}; '
-                    "resize='bilinear' brings the student's to the teacher's height and width"
+                    f"resize='{way}' brings the student's to the teacher's height and width"
                 )
             student = interpolate(student, teacher.shape[2:], **_RESIZE[self.resize])
         check_same_shape(student, teacher, 4, '(B, C, H, W)')

@@ -67,7 +67,7 @@ class TestToys:
         torch.testing.assert_close(algorithm.teacher.model.state_dict(), before)
 
     def test_nothing_is_inherited_unless_asked_for(self) -> None:
-        algorithm = make()
+        algorithm = make(inherit=None)  # as --cfg-options model.inherit=None
         algorithm.init_weights()
         theirs = algorithm.teacher.model
         assert not any(same(getattr(algorithm, name), getattr(theirs, name)) for name in ('backbone', 'neck', 'head'))

@@ -8,7 +8,9 @@ import pytest
 import torch
 from config_checks import build, header, listed, step, with_random_teacher
 from mmengine.config import Config
-from support import ROOT
+from support import MINI, ROOT
+
+from mmkd_ext.compat import load_checkpoint_file
 
 CWT = ROOT / 'configs' / 'cwt'
 SHARED = ROOT / 'configs' / '_base_' / 'students'
@@ -134,6 +136,14 @@ def test_a_step_reaches_all_that_trains(name: str) -> None:
     assert len(given) == len(maps) == levels
     assert all(torch.equal(a, b) for a, b in zip(given, maps, strict=True))
     assert {x.shape[1] for x in maps} == {channels}
+
+
+def test_the_mini_mask_rcnn_teacher_starts_from_the_shipped_detector() -> None:
+    cfg = Config.fromfile(MINI / 'mask_rcnn_teacher.py')
+    model, shipped = build(cfg, cfg.model), load_checkpoint_file(cfg.load_from)
+    missing, unexpected = model.load_state_dict(shipped.get('state_dict', shipped), strict=False)
+    assert not unexpected
+    assert {key.split('.')[1] for key in missing} == {'mask_head'}
 
 
 def test_the_retinanet_starts_with_its_teachers_neck_and_head() -> None:

@@ -33,6 +33,11 @@ class TestChannelMLPConnector(ConnectorTester):
         connector = MODELS.build({key: value for key, value in self.cfg.items() if key != 'hidden_channels'})
         assert next(connector.parameters()).shape == (5, 3, 1, 1)
 
+    @pytest.mark.parametrize('hidden', [0, -3, 2.5])
+    def test_no_hidden_width_is_refused(self, hidden: object) -> None:
+        with pytest.raises(ValueError, match=f'hidden_channels must be .*, got {hidden}'):
+            self.build(hidden_channels=hidden)
+
     def test_positions_do_not_mix(self) -> None:
         connector, x = self.build(), self.input().detach()
         changed = x.clone()

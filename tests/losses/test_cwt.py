@@ -1,4 +1,5 @@
 import math
+from statistics import mean
 
 import pytest
 import torch
@@ -45,12 +46,14 @@ class TestCWTLoss(LossTester):
 
     def test_another_size_is_refused_with_the_option_that_resizes(self) -> None:
         student, teacher = self.inputs()
-        with pytest.raises(ValueError, match=r'shape: student \(2, 3, 4, 5\), teacher \(2, 3, 2, 5\); resize='):
+        with pytest.raises(ValueError, match=r"shape: student \(2, 3, 4, 5\), teacher \(2, 3, 2, 5\); resize='area'"):
             self.build()(student, teacher[:, :, :2])
+        with pytest.raises(ValueError, match="resize='bilinear'"):
+            self.build()(student[:, :, :2], teacher)
 
     @pytest.mark.parametrize('resize', ['bicubic', '', True])
     def test_an_unknown_resizing_is_refused(self, resize: object) -> None:
-        with pytest.raises(ValueError, match=f"resize must be 'nearest', 'bilinear' or None, got {resize!r}"):
+        with pytest.raises(ValueError, match=f"resize must be 'nearest', 'bilinear', 'area' or None, got {resize!r}"):
             self.build(resize=resize)
 
 
@@ -63,8 +66,11 @@ def at(line: list[float], position: float) -> float:
 
 
 def resized(image: list[list[float]], height: int, width: int, mode: str) -> list[list[float]]:
-    """One channel by hand: where a new pixel's middle falls in the old image, or the old pixel that covers it."""
+    """One channel by hand: where a new pixel's middle falls in the old image, or the old pixels that cover it."""
     h, w = len(image), len(image[0])
+    if mode == 'area':
+        covered = [[range(i * n // m, -((i + 1) * n // -m)) for i in range(m)] for n, m in ((h, height), (w, width))]
+        return [[mean(image[i][j] for i in rows for j in columns) for columns in covered[1]] for rows in covered[0]]
     if mode == 'nearest':
         return [[image[i * h // height][j * w // width] for j in range(width)] for i in range(height)]
     rows = [[at(row, (j + 0.5) * w / width - 0.5) for j in range(width)] for row in image]
@@ -112,3 +118,13 @@ class TestResized(LossTester):
 class TestResizedNearest(TestResized):
     cfg = dict(type='mmkd_ext.CWTLoss', alpha=0.02, resize='nearest')
     mode = 'nearest'
+
+
+class TestResizedByArea(TestResized):
+    cfg = dict(type='mmkd_ext.CWTLoss', alpha=0.02, resize='area')
+    mode = 'area'
+
+    def test_every_position_of_a_larger_map_learns(self) -> None:
+        student = torch.zeros(1, 2, 12, 8, requires_grad=True)
+        self.build()(student, torch.ones(1, 2, 3, 2)).backward()
+        assert (student.grad < 0).all()

@@ -1,6 +1,7 @@
 """Each task's mini pair trains through the engine, and the stock test.py of its toolbox evaluates what was saved."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def test_a_mini_pair_trains_resumes_and_is_evaluated_by_the_stock_tools(
         assert done.returncode == 0, done.stderr
         for loss in losses:
             assert f'{loss}: ' in done.stdout + done.stderr
+        trained = {int(epoch) for epoch in re.findall(r'Epoch\(train\) +\[(\d+)\]', done.stdout + done.stderr)}
+        assert trained == {epochs}  # the second run goes on
     stock = Path(importlib.util.find_spec(scope).origin).parent / '.mim' / 'tools' / 'test.py'
     test = ['--work-dir', str(tmp_path / 'test'), '--cfg-options', *data_options(name, digits, ('test',))]
     student = MINI / f'{family}_student{"_256" if name.endswith("_nd") else ""}.py'
