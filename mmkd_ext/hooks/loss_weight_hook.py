@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import HOOKS
@@ -35,7 +35,7 @@ class LossWeightHook(Hook):
         milestones: Table: ascending epochs (or iterations) at which the next factor begins.
         factors: Table: one factor more than milestones.
         factor: Constant: the factor.
-        by_epoch: False counts iterations.
+        by_epoch: False counts iterations, which a run without epochs (`IterBasedTrainLoop`) needs.
 
     Raises:
         ConfigError: If an argument that the schedule needs is missing or does not fit, or the run has no such loss.
@@ -84,7 +84,12 @@ class LossWeightHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Raise ConfigError if the model has no such loss."""
+        """Raise ConfigError if the model has no such loss, or the run no epochs to count."""
+        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ConfigError(
+                f'custom_hooks: LossWeightHook of {", ".join(self.losses)} counts epochs, but train_cfg counts '
+                'iterations: give by_epoch=False, and the schedule in iterations.'
+            )
         distiller = getattr(_unwrapped(runner), 'distiller', None)
         known = getattr(distiller, 'distill_losses', {})
         for name in self.losses:

@@ -75,7 +75,7 @@ def test_a_schedule_that_lacks_something_is_refused(cfg: dict, words: str) -> No
         hook(**cfg)
 
 
-def runner(work_dir: Path, hooks: list[dict], epochs: int = 4, **kwargs: Any) -> Runner:
+def runner(work_dir: Path, hooks: list[dict], epochs: int = 4, train_cfg: dict | None = None, **kwargs: Any) -> Runner:
     """A run of two steps an epoch on a toy, with one distillation loss."""
     record = dict(logits=dict(type='ModuleOutputs', source='head'))
     mapping = {side: dict(from_student=side == 'student', recorder='logits') for side in ('student', 'teacher')}
@@ -98,7 +98,8 @@ def runner(work_dir: Path, hooks: list[dict], epochs: int = 4, **kwargs: Any) ->
         collate_fn=lambda images: dict(inputs=torch.stack(images)),
     )
     return Runner(
-        model, str(work_dir), train_dataloader=loader, train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        model, str(work_dir), train_dataloader=loader,
+        train_cfg=train_cfg or dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)), custom_hooks=hooks, default_scope='mmengine',
         experiment_name=f'{work_dir.name}_{next(NUMBERS)}', log_level='ERROR',
         randomness=dict(seed=0),
@@ -148,6 +149,14 @@ def test_a_loss_that_is_not_there_is_refused_before_the_first_step(tmp_path: Pat
     run = runner(tmp_path / 'b', [dict(WARM_UP, loss='loss_kb')])
     with pytest.raises(ConfigError, match=r"'loss_kb' is not in model.distiller.distill_losses; .*'loss_kd'"):
         run.train()
+
+
+def test_a_run_without_epochs_is_counted_in_iterations(tmp_path: Path) -> None:
+    iterations = dict(by_epoch=False, max_iters=5)
+    with pytest.raises(ConfigError, match=r'^custom_hooks: LossWeightHook of loss_kd counts epochs.*by_epoch=False'):
+        runner(tmp_path / 'a', [WARM_UP], train_cfg=iterations).train()
+    seen = record_losses(runner(tmp_path / 'b', [dict(WARM_UP, by_epoch=False)], train_cfg=iterations))
+    assert [factor for factor, _, _ in seen] == [0, 1 / 3, 2 / 3, 1, 1]
 
 
 def test_several_losses_share_a_schedule(tmp_path: Path) -> None:
