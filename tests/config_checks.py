@@ -10,6 +10,7 @@ import torch
 import yaml
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from support import load_tool
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
@@ -67,25 +68,9 @@ def image_side(cfg: Config) -> int:
 
 def random_batch(cfg: Config, model: Any) -> dict:
     """Two images of noise with annotations (four to classify), preprocessed for the student."""
-    torch.manual_seed(0)
-    if cfg.default_scope == 'mmdet':
-        from mmdet.testing import demo_mm_inputs
-
-        data = demo_mm_inputs(2, [[3, 96, 96]] * 2, num_classes=80, with_mask='mask' in str(cfg.train_dataloader))
-        return model.data_preprocessor(data, True)
-    images, side = (4, image_side(cfg)) if cfg.default_scope == 'mmpretrain' else (2, 64)
-    inputs = [torch.randint(0, 256, (3, side, side), dtype=torch.uint8) for _ in range(images)]
-    if cfg.default_scope == 'mmpretrain':
-        from mmpretrain.structures import DataSample
-
-        samples = [DataSample().set_gt_label(i) for i in range(images)]
-    else:
-        from mmengine.structures import PixelData
-        from mmseg.structures import SegDataSample
-
-        labels = [PixelData(data=torch.randint(0, 19, (1, 64, 64))) for _ in range(2)]
-        samples = [SegDataSample(gt_sem_seg=label, metainfo=dict(img_shape=(64, 64))) for label in labels]
-    return model.data_preprocessor(dict(inputs=inputs, data_samples=samples), True)
+    count, side = dict(mmdet=(2, 96), mmseg=(2, 64), mmpretrain=(4, image_side(cfg)))[cfg.default_scope]
+    torch.manual_seed(0)  # of mmdet's
+    return model.data_preprocessor(load_tool('benchmark').random_batch(cfg, count, side), True)
 
 
 def step(cfg: Config, model: Any) -> dict[str, Tensor]:

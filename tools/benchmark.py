@@ -2,8 +2,9 @@
 """What a training step of each config costs, in milliseconds and against the first: tools/benchmark.py CONFIG...
 
 Whole steps (preprocessing, forward, backward, optimiser) on random data, one of each config in turn, so that a machine
-that other jobs slow down slows all alike. Teachers get random weights. Times are wall-clock time on a GPU and CPU time
-of this process on a CPU. Prints medians, in milliseconds, and their ratio to the first config's.
+that other jobs slow down slows all alike. Teachers get random weights; class means are read from their file. Times are
+wall-clock time on a GPU and CPU time of this process on a CPU. Prints medians, in milliseconds, and their ratio to the
+first config's.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -20,23 +22,37 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 
 from mmkd_ext import cli
+from mmkd_ext.build import model_config
+from mmkd_ext.class_means import ClassMeans
 
 
 def random_batch(cfg: Config, count: int, size: int) -> dict:
     """Images and annotations as a data loader of the config's toolbox gives them."""
     generator = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8, generator=generator) for _ in range(count)]
+    student = model_config(cfg.model.get('architecture', cfg.model), 'model')
+    classes = _first(student, 'num_classes') or 2
     if cfg.default_scope == 'mmdet':
-        return import_module('mmdet.testing').demo_mm_inputs(count, [[3, size, size]] * count, num_classes=80)
+        with_mask = _first(student, 'mask_head') is not None
+        sizes = [[3, size, size]] * count
+        return import_module('mmdet.testing').demo_mm_inputs(count, sizes, num_classes=classes, with_mask=with_mask)
     if cfg.default_scope == 'mmseg':
         pixels = import_module('mmengine.structures').PixelData
         samples = [import_module('mmseg.structures').SegDataSample() for _ in images]
         for sample in samples:
-            sample.gt_sem_seg = pixels(data=torch.randint(0, 2, (1, size, size), generator=generator))
+            sample.gt_sem_seg = pixels(data=torch.randint(0, classes, (1, size, size), generator=generator))
             sample.set_metainfo(dict(img_shape=(size, size), ori_shape=(size, size), pad_shape=(size, size)))
     else:
-        samples = [import_module('mmpretrain.structures').DataSample().set_gt_label(i % 2) for i in range(count)]
+        samples = [import_module('mmpretrain.structures').DataSample().set_gt_label(i % classes) for i in range(count)]
     return dict(inputs=images, data_samples=samples)
+
+
+def _first(cfg: Any, key: str) -> Any:
+    """The first value under a key anywhere in a config, or None."""
+    if isinstance(cfg, dict):
+        return cfg[key] if key in cfg else _first(list(cfg.values()), key)
+    found = (_first(part, key) for part in cfg) if isinstance(cfg, (list, tuple)) else ()
+    return next((value for value in found if value is not None), None)
 
 
 def step_of(cfg: Config, count: int, size: int, device: str) -> Callable[[], object]:
@@ -44,7 +60,11 @@ def step_of(cfg: Config, count: int, size: int, device: str) -> Callable[[], obj
     torch.manual_seed(0)
     data = random_batch(cfg, count, size)
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    cfg.model.pop('teacher_ckpt', None)
+    if 'teacher' in cfg.model:
+        cfg.model.update(teacher_ckpt=None, teacher_strict=False)
+    for loss in (cfg.model.get('distiller') or {}).get('distill_losses', {}).values():
+        if isinstance(loss.get('class_means'), str):  # which are not of this teacher
+            loss.class_means = ClassMeans.load(loss.class_means).means
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model: BaseModel = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device).train()
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
