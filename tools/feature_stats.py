@@ -5,7 +5,7 @@ CONFIG is a distillation config with an NDLoss. Each CHECKPOINT is of its studen
 by KD++). Over the validation set, for each of them and for the teacher:
 
   norm      of the embedding as the classifier is given it
-  own       cosine of an embedding and the mean of its class, both of the same network: how tight classes are
+  own       cosine of an embedding and the mean of the others of its class: how tight classes are
   teacher   cosine of an embedding and the teacher's mean of its class, as ND sees it: where the widths differ this is
             behind the connector, and there for checkpoints that have one
 
@@ -109,10 +109,15 @@ def collect(model: Any, loader: DataLoader, name: str, connector: str | None) ->
 
 
 def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = None) -> Tensor:
-    """(N,): of each embedding and the mean of its class; of these embeddings themselves where `means` is None."""
-    if means is None:
-        means = torch.zeros(int(labels.max()) + 1, embeddings.shape[1]).index_add_(0, labels, embeddings)
-    return torch.cosine_similarity(embeddings, means[labels], dim=1)
+    """(N,): of each embedding and the mean of its class.
+
+    Without `means` this is the mean of the other embeddings of its class; those that are alone in theirs are left out.
+    """
+    if means is not None:
+        return torch.cosine_similarity(embeddings, means[labels], dim=1)
+    sums = torch.zeros(int(labels.max()) + 1, embeddings.shape[1]).index_add_(0, labels, embeddings)
+    accompanied = labels.bincount()[labels] > 1
+    return torch.cosine_similarity(embeddings, sums[labels] - embeddings, dim=1)[accompanied]
 
 
 def statistics(values: Mapping[str, Tensor], means: Tensor, in_teachers_space: bool) -> dict[str, Tensor]:

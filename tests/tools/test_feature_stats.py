@@ -13,10 +13,16 @@ stats = load_tool('feature_stats')
 def test_cosines_are_to_the_mean_of_the_samples_own_class() -> None:
     embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
     labels = torch.tensor([1, 1, 0])
-    expected = torch.tensor([0.5**0.5, 0.5**0.5, 1.0])
-    torch.testing.assert_close(stats.cosine_to_means(embeddings, labels), expected)
+    torch.testing.assert_close(stats.cosine_to_means(embeddings, labels), torch.tensor([0.0, 0.0]))  # one is alone
     means = torch.tensor([[-1.0, -1.0], [0.0, 3.0]])
     torch.testing.assert_close(stats.cosine_to_means(embeddings, labels, means), torch.tensor([0.0, 1.0, -1.0]))
+
+
+def test_embeddings_without_classes_have_no_direction() -> None:
+    """Noise is unlike the mean of its class, however few are in it: a sample is no part of what it is held against."""
+    noise = torch.randn(300, 64, generator=torch.Generator().manual_seed(1))
+    for classes in (3, 100):
+        assert stats.cosine_to_means(noise, torch.arange(300) % classes).mean().abs() < 0.02
 
 
 def test_norms_are_of_what_the_classifier_gets_and_directions_of_what_nd_gets() -> None:
