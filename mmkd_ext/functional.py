@@ -19,6 +19,11 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -
         )
 
 
+def at_least_float32(*tensors: Tensor) -> list[Tensor]:
+    """Tensors of half precision, whose squares overflow or vanish, as float32; the others as they are."""
+    return [x.float() if x.dtype.itemsize < 4 else x for x in tensors]
+
+
 def check_labels(labels: Tensor, rows: int) -> None:
     """Refuse labels that are no class index a row, such as the soft labels of mixup.
 
@@ -83,4 +88,4 @@ def stage_maps(features: Sequence[Tensor]) -> list[Tensor]:
     shapes = [tuple(x.shape) for x in features]
     if any(len(shape) != 4 or 0 in shape or shape[0] != shapes[0][0] for shape in shapes):
         raise ValueError(f'expected maps (B, C, H, W) of one batch, got shapes {shapes}')
-    return [x.float() if x.dtype.itemsize < 4 else x for x in features]
+    return at_least_float32(*features)

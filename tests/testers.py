@@ -80,12 +80,17 @@ class LossTester:
         assert thrice == pytest.approx(3 * once, rel=1e-12)
         assert self.call(self.build(), student, teacher).item() == once
 
-    def test_is_finite_in_bfloat16(self) -> None:
-        student, teacher = self.inputs(torch.bfloat16)
-        loss = self.call(self.build(), student, teacher)
-        loss.backward()
-        assert loss.isfinite()
+    @pytest.mark.parametrize('autocast', [False, True])
+    @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+    def test_is_finite_in_half_precision(self, dtype: torch.dtype, autocast: bool) -> None:
+        student, teacher = self.inputs(dtype)
+        large, loss = (30 * student.detach()).requires_grad_(), self.build()
+        with torch.autocast('cpu', dtype=dtype, enabled=autocast):
+            losses = [self.call(loss, student, teacher), self.call(loss, large, teacher)]
+        sum(losses).backward()
+        assert all(loss.isfinite() for loss in losses)
         assert student.grad.isfinite().all()
+        assert large.grad.isfinite().all()
 
     def test_inputs_are_left_as_they_are(self) -> None:
         student, teacher = self.inputs()

@@ -75,6 +75,9 @@ class RoIDistill(SingleTeacherDistill):
         """The distiller's losses; zeros where the student sampled no region, of which mmdet computes no loss either."""
         if all(len(boxes) for boxes in self._sampled()):
             return super()._distill_losses(data_samples)
+        for loss in self.distiller.distill_losses.values():
+            if hasattr(loss, 'skip'):
+                loss.skip()
         idle = [*self.student.roi_head.parameters(), *self.distiller.parameters()]
         zero = self._in_graph('zero', idle).get('zero', torch.zeros(()))
         return {f'distill.{name}': zero for name in self.distiller.distill_losses}

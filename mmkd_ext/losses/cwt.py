@@ -15,7 +15,7 @@ detectors, 2e-5 for one-stage detectors and for segmentation.
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from mmkd_ext.functional import check_same_shape
+from mmkd_ext.functional import at_least_float32, check_same_shape
 from mmkd_ext.registry import MODELS
 
 _RESIZE: dict[str | None, dict] = {
@@ -57,6 +57,7 @@ class CWTLoss(nn.Module):
         Raises:
             ValueError: If the shapes differ (with `resize`: in more than height and width) or are not (B, C, H, W).
         """
+        student, teacher = at_least_float32(student, teacher.detach())
         if student.ndim == teacher.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
             if self.resize is None:
                 way = 'area' if student[0, 0].numel() > teacher[0, 0].numel() else 'bilinear'
@@ -66,5 +67,5 @@ class CWTLoss(nn.Module):
                 )
             student = interpolate(student, teacher.shape[2:], **_RESIZE[self.resize])
         check_same_shape(student, teacher, 4, '(B, C, H, W)')
-        squares = (student - teacher.detach()).square().sum()
+        squares = (student - teacher).square().sum()
         return self.loss_weight * self.alpha * squares / len(student)

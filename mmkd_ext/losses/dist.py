@@ -15,7 +15,7 @@ Shapes: N samples (images or regions), K classes.
 import torch
 from torch import Tensor, nn
 
-from mmkd_ext.functional import check_same_shape
+from mmkd_ext.functional import at_least_float32, check_same_shape
 from mmkd_ext.registry import MODELS
 
 _EPS = 1e-8
@@ -50,8 +50,9 @@ class DISTLoss(nn.Module):
         check_same_shape(student, teacher, 2, '(N, K)')
         if not len(student):
             return student.sum()
+        student, teacher = at_least_float32(student, teacher.detach())
         q = (student / self.tau).softmax(dim=1)
-        p = (teacher.detach() / self.tau).softmax(dim=1)
+        p = (teacher / self.tau).softmax(dim=1)
         inter = 1 - _pearson(q, p, 1).mean()
         intra = 1 - _pearson(q, p, 0).mean()
         return self.loss_weight * self.tau**2 * (self.beta * inter + self.gamma * intra)

@@ -14,7 +14,7 @@ Shapes: a level is B images, C channels, H x W positions; an embedding (B, C) co
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, mse_loss
 
-from mmkd_ext.functional import check_same_shape
+from mmkd_ext.functional import at_least_float32, check_same_shape
 from mmkd_ext.registry import MODELS
 
 
@@ -54,6 +54,7 @@ def _as_map(x: Tensor) -> Tensor:
 def _level(student: Tensor, teacher: Tensor, level: int) -> Tensor:
     """The weighted mean over sizes."""
     check_same_shape(student, teacher, 4, f'(B, C, H, W) at level {level}')
+    student, teacher = at_least_float32(student, teacher)
     total, weights = mse_loss(student, teacher), 1.0
     sizes = [size for size in (4, 2, 1) if size < student.shape[2]]
     for i, size in enumerate(sizes, start=1):

@@ -7,8 +7,9 @@ Source: Wang et al., "Improving Knowledge Distillation via Regularizing Feature 
     L = mean over i of ( 1 - <s_i, e_{y_i}> / max(||s_i||, ||t_i||) )
 
 While a student's embedding is shorter than the teacher's of the same sample, the loss pulls it along its class's
-direction; once it is longer, only the angle counts. c_k is the mean of the teacher's embeddings over class k of the
-training set, made by `tools/class_means.py`. Where mixup or CutMix joins images of several classes (label y_i a row of
+direction; once it is longer, only the angle counts. Where both are shorter than 1e-3 they count as of that length,
+which bounds the gradient at zero. c_k is the mean of the teacher's embeddings over class k of the training set, made by
+`tools/class_means.py`. Where mixup or CutMix joins images of several classes (label y_i a row of
 shares), e is the direction of their class means joined alike, as the released DeiT code does.
 
 Shapes: N samples (images or regions), C channels of the teacher's embedding, K classes (a detector's background is
@@ -24,10 +25,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from mmkd_ext.class_means import ClassMeans
-from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows
+from mmkd_ext.functional import at_least_float32, check_labels, check_same_shape, mean_of_rows
 from mmkd_ext.registry import MODELS
 
-_FLOOR = 1e-3  # a norm below it counts as it, which bounds the gradient where both embeddings are zero
+_FLOOR = 1e-3
 
 
 @MODELS.register_module()
@@ -110,9 +111,7 @@ class NDLoss(nn.Module):
         """
         check_same_shape(student, teacher, 2, '(N, C)')
         self._check_labels(labels, len(student))
-        if student.dtype.itemsize < 4:  # squares overflow in half precision
-            student, teacher = student.float(), teacher.float()
-        teacher = teacher.detach()
+        student, teacher = at_least_float32(student, teacher.detach())
         directions = self._directions(teacher, labels).to(student.dtype)
         rows = 1 - _Projection.apply(student, directions, torch.linalg.vector_norm(teacher, dim=1))
         return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
@@ -150,11 +149,20 @@ class NDLoss(nn.Module):
         if self.training:
             sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype) * kept[:, None])
             counts = torch.zeros_like(self.counts).index_add_(0, labels, kept.to(self.counts.dtype))
-            dist.all_reduce(sums)
-            dist.all_reduce(counts)
-            self.sums += sums
-            self.counts += counts
+            self._add(sums, counts)
         return _unit(self.sums[labels])  # a sum has its mean's direction
+
+    def _add(self, sums: Tensor, counts: Tensor) -> None:
+        """To the running means, those of all processes."""
+        dist.all_reduce(sums)
+        dist.all_reduce(counts)
+        self.sums += sums
+        self.counts += counts
+
+    def skip(self) -> None:
+        """Instead of a forward where this process has no sample, and others, which wait for it, may have some."""
+        if self.running and self.training:
+            self._add(torch.zeros_like(self.sums), torch.zeros_like(self.counts))
 
 
 class _Projection(torch.autograd.Function):

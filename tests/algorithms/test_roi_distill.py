@@ -195,7 +195,11 @@ def test_a_batch_without_regions_has_zero_losses_that_reach_all_that_trains() ->
     head = model.student.roi_head
     sample = head.bbox_sampler.sample
     head.bbox_sampler.sample = lambda *args, **kwargs: none_of(sample(*args, **kwargs))
+    skipped: list[str] = []
+    for name, loss in model.distiller.distill_losses.items():
+        loss.skip = lambda name=name: skipped.append(name)
     losses = distilled(model)
+    assert skipped == list(model.distiller.distill_losses)
     assert set(losses) == {f'distill.{name}' for name in model.distiller.distill_losses}
     assert not any(losses.values())
     sum(losses.values()).backward()

@@ -205,6 +205,18 @@ class TestRunningClassMeans:
         torch.testing.assert_close(together.sums, 2 * alone.sums)
         assert torch.equal(together.counts, 2 * alone.counts)
 
+    def test_a_process_without_samples_adds_nothing_where_the_others_add(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reduced: list[Tensor] = []
+        monkeypatch.setattr('mmkd_ext.losses.nd.dist.all_reduce', lambda tensor: reduced.append(tensor.clone()))
+        idle, busy = MODELS.build(self.cfg), MODELS.build(self.cfg)
+        busy(*self.batches()[0])
+        idle.skip()
+        waited, added = reduced[:2], reduced[2:]
+        assert [(x.shape, x.dtype) for x in waited] == [(x.shape, x.dtype) for x in added]
+        assert not any(x.any() for x in added)
+        idle.eval().skip()
+        assert len(reduced) == 4
+
     def test_sizes_are_needed(self) -> None:
         with pytest.raises(ValueError, match='num_classes and channels'):
             MODELS.build(dict(type='mmkd_ext.NDLoss'))
