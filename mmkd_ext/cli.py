@@ -4,6 +4,7 @@ import argparse
 import gc
 import inspect
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from mmengine import dist
 from mmengine.config import Config, DictAction
+from mmengine.hub import get_config
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
@@ -49,15 +51,16 @@ def train_parser() -> argparse.ArgumentParser:
 
 
 def read_config(path: str, options: dict | None = None) -> Config:
-    """Read a config file and apply `--cfg-options`.
+    """Read a config, a file or a package path (`mmdet::...`), and apply `--cfg-options`.
 
     Raises:
         ConfigError: If there is no such file or it cannot be read.
     """
-    if not Path(path).is_file():
+    packaged = '::' in str(path)
+    if not packaged and not Path(path).is_file():
         raise ConfigError(f'there is no config file {path} (looked from {Path.cwd()}).')
     try:
-        cfg = Config.fromfile(path)
+        cfg = get_config(path) if packaged else Config.fromfile(path)
     except Exception as error:  # a config file runs as Python: it can fail in any way
         raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
     if options:
@@ -240,6 +243,11 @@ def check_resume(cfg: Config) -> None:
             )
 
 
+def _age(checkpoint: Path) -> tuple[float, list[int]]:
+    """When it was written and, of those of one moment, the numbers in its name."""
+    return checkpoint.stat().st_mtime, [int(number) for number in re.findall(r'\d+', checkpoint.stem)]
+
+
 def _readable(cfg: Config) -> tuple[str, Any]:
     """The checkpoint to resume and its content: the one named or, of the work dir's, the newest that is whole.
 
@@ -249,7 +257,7 @@ def _readable(cfg: Config) -> tuple[str, Any]:
     if cfg.load_from:
         names = [cfg.load_from]
     else:
-        found = sorted(Path(cfg.work_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)
+        found = sorted(Path(cfg.work_dir).glob('*.pth'), key=_age, reverse=True)
         noted = find_latest_checkpoint(cfg.work_dir) if found else None
         names = list(dict.fromkeys([*([noted] if noted else []), *map(str, found)]))
     failure = f'{cfg.work_dir} holds no checkpoint to go on from; leave --resume out to start.'

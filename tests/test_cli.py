@@ -1,5 +1,6 @@
 """What a user gets wrong ends in one sentence that names the key, before anything is written."""
 
+import os
 import re
 import subprocess
 import sys
@@ -171,6 +172,7 @@ def test_resume_goes_on_from_the_newest_whole_checkpoint_where_a_kill_left_half_
         torch.save(
             dict(meta=dict(iter=6 * epoch, epoch=epoch), optimizer={}, state_dict={}), tmp_path / f'epoch_{epoch}.pth'
         )
+        os.utime(tmp_path / f'epoch_{epoch}.pth', (10**9, 10**9))  # in one moment
     (tmp_path / 'epoch_3.pth').write_bytes((tmp_path / 'epoch_2.pth').read_bytes()[:100])
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
     words = [MINI / 'faster_rcnn_cwt.py', '--work-dir', tmp_path, '--resume', *data_options(digits)]
@@ -307,3 +309,10 @@ assert threads() == 0
 """)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_config_may_be_a_package_path() -> None:
+    cfg = cli.read_config('mmdet::retinanet/retinanet_r18_fpn_1x_coco.py', {'model.bbox_head.num_classes': 7})
+    assert (cfg.model.type, cfg.model.bbox_head.num_classes) == ('RetinaNet', 7)
+    with pytest.raises(ConfigError, match=r'^mmdet::no/such\.py cannot be read'):
+        cli.read_config('mmdet::no/such.py')
