@@ -144,7 +144,7 @@ def _loader_defaults(cfg: Config) -> None:
 def _plain_val_loop(cfg: Config) -> None:
     """MMRazor's validation loops run its teacher, which ours is not; here the student alone is evaluated."""
     loop = cfg.get('val_cfg') or {}
-    ours = is_ours(cfg.model) or cfg.model.get('_scope_') == 'mmkd_ext'
+    ours = is_ours(cfg.model)
     if ours and loop.get('type') in ('mmrazor.SingleTeacherDistillValLoop', 'mmrazor.SelfDistillValLoop'):
         loop['type'] = 'ValLoop'
 

@@ -7,9 +7,20 @@ from mmengine.config import Config
 from mmkd_ext.build import model_config
 
 
+def our_type(entry: Any) -> str | None:
+    """The name of what a config entry builds, if that is of this package: by prefix, by `_scope_` or as a class."""
+    kind = entry.get('type') if isinstance(entry, dict) else None
+    if isinstance(kind, type):
+        return kind.__name__ if kind.__module__.split('.')[0] == 'mmkd_ext' else None
+    if not isinstance(kind, str):
+        return None
+    scope, _, name = kind.rpartition('.')
+    return name if (scope or entry.get('_scope_')) == 'mmkd_ext' else None
+
+
 def is_ours(entry: Any) -> bool:
     """Whether a config entry builds something of this package."""
-    return isinstance(entry, dict) and str(entry.get('type', '')).startswith('mmkd_ext.')
+    return our_type(entry) is not None
 
 
 def names_ours(entry: Any) -> bool:

@@ -59,6 +59,8 @@ def _fold(student: Any, name: str, block: FeatureTransform, weights: dict[str, T
     if holder == 'neck':
         check_between(student.neck[int(own) + 1 :])
     layers = _layers_after(student)
+    if not layers:
+        raise ValueError('no head takes its map')
     for layer in layers:
         conv = student.get_submodule(layer)
         conv = getattr(conv, 'conv', conv)  # of a ConvModule
@@ -116,8 +118,21 @@ def _first_layers(student: Any, head: Any) -> list[str]:
         raise ValueError(f'a {kind} comes next; known are {", ".join(_CLASSIFIERS)}, FCNHead and PSPHead')
     if isinstance(head.in_index, (list, tuple)):
         raise ValueError(f'{kind} takes several maps (in_index={head.in_index})')
-    count = len(student.backbone.out_indices)
-    return layers if head.in_index % count == count - 1 else []
+    return layers if _is_last(student, kind, head.in_index) else []
+
+
+def _is_last(student: Any, kind: str, index: int) -> bool:
+    """Whether a head that takes the map `index` takes the neck's last."""
+    if index < 0:
+        return index == -1
+    necks = list(student.neck) if isinstance(student.neck, nn.Sequential) else [student.neck]
+    before = next(i for i, part in enumerate(necks) if isinstance(part, FeatureTransform))
+    count = (
+        getattr(necks[before - 1], 'num_outs', None) if before else len(getattr(student.backbone, 'out_indices', ()))
+    )
+    if not count:
+        raise ValueError(f'how many maps {kind} chooses from is not known (count from the last: in_index=-1)')
+    return index == count - 1
 
 
 def _without_gaps(student: Any, weights: dict[str, Tensor]) -> dict[str, Tensor]:

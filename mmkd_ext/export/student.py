@@ -14,13 +14,13 @@ from torch import Tensor
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.compat import load_checkpoint_file, plain
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.export.config import names_ours, student_config
+from mmkd_ext.export.config import names_ours, our_type, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import write_out_backbones
 from mmkd_ext.recorders.base import tensors_in
 
 BATCHES = 2
-TOLERANCE = 1e-4  # of the largest output, where something was folded; else outputs are the same bits
+TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are the same bits
 _FRAGMENT = {'student_recorders', 'teacher_recorders', 'distill_losses', 'loss_forward_mappings'}
 
 
@@ -101,12 +101,12 @@ def _stock(entry: Any) -> Any:
         return type(entry)(_stock(part) for part in entry)
     if not isinstance(entry, dict):
         return entry
-    kind = entry.get('type')
-    if kind == 'mmkd_ext.NORMNeck':
+    kind = our_type(entry)
+    if kind == 'NORMNeck':
         return ConfigDict(type='GlobalAveragePooling') if entry.get('pool', True) else None
-    if kind == 'mmkd_ext.NORMFeatures':
+    if kind == 'NORMFeatures':
         return _stock(entry['neck'])
-    if kind == 'mmkd_ext.LogitNormLoss':
+    if kind == 'LogitNormLoss':
         return _stock(entry['loss'])
     made = ConfigDict({key: _stock(value) for key, value in entry.items()})
     if 'neck' in made:

@@ -25,6 +25,7 @@ from mmkd_ext.export import student as export
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.student import export_student, stock_config
+from mmkd_ext.models.norm_neck import NORMNeck
 from mmkd_ext.recorders.base import tensors_in
 
 STUDENTS = {
@@ -274,6 +275,18 @@ class TestRefusals:
         cfg.model.head = dict(type='StackedLinearClsHead', num_classes=10, in_channels=64, mid_channels=[8])
         self.refused(cfg, 'a StackedLinearClsHead comes next; known are LinearClsHead')
 
+    def test_a_map_that_no_head_takes_or_of_which_it_is_not_known(self) -> None:
+        cfg = read('pspnet_norm')
+        student = cfg.model.architecture
+        student.decode_head.update(in_index=1, in_channels=32)
+        self.refused(cfg, '^model.neck cannot be folded: no head takes its map')
+        model = trained(read('pspnet_norm'))
+        del model.backbone.out_indices  # as mmseg's UNet has none
+        with pytest.raises(ConfigError, match=r'maps PSPHead chooses from is not known \(.*in_index=-1\)'):
+            fold_student(model)
+        model.decode_head.in_index, model.auxiliary_head.in_index = -1, -2
+        assert fold_student(model).notes
+
     def test_a_transform_in_the_middle_of_the_backbone(self) -> None:
         model = trained(read('resnet_norm_alone'))
         model.backbone.layer4, model.neck = model.neck, nn.Identity()
@@ -346,3 +359,15 @@ def test_the_scope_is_left_as_it_was(tmp_path: Path) -> None:
     with DefaultScope.overwrite_default_scope('mmdet'):
         export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path, 'a', check=False)
         assert DefaultScope.get_current_instance().scope_name == 'mmdet'
+
+
+@pytest.mark.parametrize(
+    'kind', [dict(type='NORMNeck', _scope_='mmkd_ext'), dict(type=NORMNeck)], ids=['scope', 'class']
+)
+def test_a_transform_is_known_however_it_is_named(kind: dict) -> None:
+    cfg = read('resnet_norm')
+    neck = cfg.model.architecture.neck
+    neck.pop('type')
+    neck.update(kind)
+    assert stock_config(cfg).model.neck == dict(type='GlobalAveragePooling')
+    assert 'mmkd_ext' not in str(stock_config(cfg).get('custom_imports'))
