@@ -22,6 +22,7 @@ from mmengine.runner import find_latest_checkpoint
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export.config import is_ours
+from mmkd_ext.export.student import why_not_foldable
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's, at every `mmdet::` path
 
@@ -110,7 +111,19 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.load_from = None if args.resume == 'auto' else args.resume
         check_resume(cfg)
     _add_exact_resume(cfg)
+    _say_what_will_not_fold(cfg)
     return cfg
+
+
+def _say(note: str) -> None:
+    if os.environ.get('RANK', '0') == '0':
+        print(f'note: {note}', file=sys.stderr)
+
+
+def _say_what_will_not_fold(cfg: Config) -> None:
+    reason = why_not_foldable(cfg)
+    if reason:
+        _say(f'the student will train, but not export to a plain one: {reason}')
 
 
 def _say_batch_size(cfg: Config) -> None:
@@ -121,11 +134,10 @@ def _say_batch_size(cfg: Config) -> None:
         int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1) if cfg.launcher != 'none' else 1
     )
     scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
-    if expected and size and not scaled and size * processes != expected and os.environ.get('RANK', '0') == '0':
-        print(
-            f'note: {processes} x {size} images a step, but the learning rate is for {expected}: '
-            f'--auto-scale-lr, or {expected // size} processes.',
-            file=sys.stderr,
+    if expected and size and not scaled and size * processes != expected:
+        _say(
+            f'{processes} x {size} images a step, but the learning rate is for {expected}: '
+            f'--auto-scale-lr, or {expected // size} processes.'
         )
 
 

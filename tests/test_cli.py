@@ -316,3 +316,16 @@ def test_a_config_may_be_a_package_path() -> None:
     assert (cfg.model.type, cfg.model.bbox_head.num_classes) == ('RetinaNet', 7)
     with pytest.raises(ConfigError, match=r'^mmdet::no/such\.py cannot be read'):
         cli.read_config('mmdet::no/such.py')
+
+
+@pytest.mark.parametrize('with_bn', [True, False])
+def test_a_transform_that_will_not_fold_is_said_before_training(
+    with_bn: bool, digits: Path, capsys: pytest.CaptureFixture
+) -> None:
+    data = [f'{field}_dataloader.dataset.data_root={digits}/' for field in ('train', 'val', 'test')]
+    words = [MINI / 'pspnet_norm.py', '--cfg-options', *data, f'model.architecture.neck.with_bn={with_bn}']
+    cli.train_config(arguments(*words))
+    said = (
+        'note: the student will train, but not export to a plain one: model.neck cannot be folded: the convolution pads'
+    )
+    assert (said in capsys.readouterr().err) == with_bn

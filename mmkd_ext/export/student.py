@@ -9,14 +9,15 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.compat import load_checkpoint_file, plain
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export.config import names_ours, our_type, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import write_out_backbones
+from mmkd_ext.models.norm_neck import FeatureTransform
 from mmkd_ext.recorders.base import tensors_in
 
 BATCHES = 2
@@ -83,6 +84,25 @@ def export_student(cfg: Config, checkpoint: str, out_dir: str | Path, name: str,
     torch.save(dict(meta=meta, state_dict=folded.weights), exported.checkpoint)
     stock_cfg.dump(exported.config)
     return exported
+
+
+def why_not_foldable(cfg: Config) -> str | None:
+    """Why a student's transforms could not be folded once they are trained; None where they could, or there is none."""
+    plain = student_config(cfg)
+    if stock_config(cfg).model == plain.model:
+        return None
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        student = _build(plain)
+    for block in student.modules():
+        if isinstance(block, FeatureTransform):
+            for norm in block.modules():
+                if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+                    norm.bias.data.fill_(1.0)  # as training gives it one
+    try:
+        fold_student(student)
+    except ConfigError as error:
+        return sentence(error)
+    return None
 
 
 def stock_config(cfg: Config) -> Config:
