@@ -6,7 +6,7 @@
 #     0.5 from 180 and 0.1 from 210.
 # Settings: as released, logits normalised (x 2.5) for cross-entropy and KD. All three weigh 0.5, as a comment of the
 #     released code says; what the table was made with is not recorded.
-#     The student's last ReLU is left out, as released.
+#     The student's last ReLU is left out, as released: what is exported is that network, not the student alone.
 # Published top-1 (authors' README): student alone 64.81, KD 67.37, NORM+KD 69.38; teacher 74.64.
 # Checked here: built, and one training step on random data; not trained to the end.
 _base_ = ['vgg13_mobilenetv2_cifar100.py', '_base_/wiring/kd.py']
