@@ -112,8 +112,9 @@ class NDLoss(nn.Module):
         check_same_shape(student, teacher, 2, '(N, C)')
         self._check_labels(labels, len(student))
         student, teacher = at_least_float32(student, teacher.detach())
-        directions = self._directions(teacher, labels).to(student.dtype)
-        rows = 1 - _Projection.apply(student, directions, torch.linalg.vector_norm(teacher, dim=1))
+        directions, index = self._directions(teacher, labels)
+        norms = torch.linalg.vector_norm(teacher, dim=1)
+        rows = 1 - _Projection.apply(student, directions.to(student.dtype), index, norms)
         return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
 
     def _check_labels(self, labels: Tensor, samples: int) -> None:
@@ -128,29 +129,29 @@ class NDLoss(nn.Module):
             return
         used = labels if self.ignore_label is None else labels[labels != self.ignore_label]
         if len(used):
-            low, high = used.aminmax()
+            low, high = (int(value) for value in used.aminmax())
             if low < 0 or high >= self.num_classes:
                 raise ValueError(f'class_means has {self.num_classes} classes, but labels are {low} to {high}')
             self._labels_checked = True
 
-    def _directions(self, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The unit vector of each sample's class, (N, C)."""
+    def _directions(self, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors (of classes, or of samples), and the index of each sample's (N,)."""
         found = self.sums.shape[1] if self.running else self.directions.shape[1]
         if teacher.shape[1] != found:
             raise ValueError(f'class_means has {found} channels, but the embedding has {teacher.shape[1]}')
         if labels.ndim == 2:
-            return _unit((labels * self.norms) @ self.directions)
+            return _unit((labels * self.norms) @ self.directions), _each(labels)
         kept = torch.ones_like(labels, dtype=torch.bool)
         if self.ignore_label is not None:
             kept = labels != self.ignore_label
             labels = labels * kept  # any class: what is ignored may have no mean
         if not self.running:
-            return self.directions.index_select(0, labels)  # ten times as fast as indexing, on a CPU
+            return self.directions, labels
         if self.training:
             sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype) * kept[:, None])
             counts = torch.zeros_like(self.counts).index_add_(0, labels, kept.to(self.counts.dtype))
             self._add(sums, counts)
-        return _unit(self.sums[labels])  # a sum has its mean's direction
+        return _unit(self.sums[labels]), _each(labels)  # a sum has its mean's direction
 
     def _add(self, sums: Tensor, counts: Tensor) -> None:
         """To the running means, those of all processes."""
@@ -166,25 +167,33 @@ class NDLoss(nn.Module):
 
 
 class _Projection(torch.autograd.Function):
-    """<s, e> / max(|s|, |t|) of each row; written out since autograd's own backward pass takes three times as long."""
+    """<s, e> / max(|s|, |t|) of each row, written out: autograd's own backward pass takes three times as long.
+
+    The rows of e are picked twice, which is faster than to keep them.
+    """
 
     @staticmethod
-    def forward(ctx: Any, student: Tensor, directions: Tensor, theirs: Tensor) -> Tensor:
-        """Of (N, C), unit vectors (N, C) and norms (N,)."""
+    def forward(ctx: Any, student: Tensor, directions: Tensor, index: Tensor, theirs: Tensor) -> Tensor:
+        """Of (N, C), unit vectors (K, C) and which of them (N,), and norms (N,)."""
         ours = torch.linalg.vector_norm(student, dim=1)
         longer = torch.maximum(ours, theirs).clamp(min=_FLOOR)
-        projections = (student * directions).sum(dim=1) / longer
-        ctx.save_for_backward(student, directions, projections, longer, ours == longer)
+        projections = directions.index_select(0, index).mul_(student).sum(dim=1) / longer
+        ctx.save_for_backward(student, directions, index, projections, longer, ours == longer)
         return projections
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         """The direction / longer; without its radial part where the student is the longer."""
-        student, directions, projections, longer, is_ours = ctx.saved_tensors
+        student, directions, index, projections, longer, is_ours = ctx.saved_tensors
         grad = grad / longer
         radial = is_ours * grad * projections / longer
-        return (directions * grad[:, None]).addcmul_(student, radial[:, None], value=-1), None, None
+        rows = directions.index_select(0, index).mul_(grad[:, None])
+        return rows.addcmul_(student, radial[:, None], value=-1), None, None, None
+
+
+def _each(labels: Tensor) -> Tensor:
+    return torch.arange(len(labels), device=labels.device)
 
 
 def _unit(rows: Tensor) -> Tensor:
