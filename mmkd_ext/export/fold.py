@@ -112,10 +112,12 @@ def _first_layers(student: Any, head: Any) -> list[str]:
         return ['fc']
     if kind == 'PSPHead':
         layers = [*(f'psp_modules.{i}.1' for i in range(len(head.psp_modules))), 'bottleneck']
+    elif kind == 'ASPPHead':
+        layers = ['image_pool.1', *(f'aspp_modules.{i}' for i in range(len(head.aspp_modules)))]
     elif kind == 'FCNHead' and head.num_convs:
         layers = ['convs.0', *(['conv_cat'] if head.concat_input else [])]
     else:
-        raise ValueError(f'a {kind} comes next; known are {", ".join(_CLASSIFIERS)}, FCNHead and PSPHead')
+        raise ValueError(f'a {kind} comes next; known are {", ".join(_CLASSIFIERS)}, ASPPHead, FCNHead and PSPHead')
     if isinstance(head.in_index, (list, tuple)):
         raise ValueError(f'{kind} takes several maps (in_index={head.in_index})')
     return layers if _is_last(student, kind, head.in_index) else []

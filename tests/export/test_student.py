@@ -204,6 +204,19 @@ def test_convolutions_with_batch_norms_after_it_in_both_heads_of_a_segmentor(ker
         torch.testing.assert_close(other(theirs), one(ours), rtol=1e-10, atol=1e-12)
 
 
+def test_the_parallel_convolutions_of_deeplab() -> None:
+    cfg = read('pspnet_norm')
+    student = cfg.model.architecture
+    head = {key: student.decode_head[key] for key in ('in_channels', 'in_index', 'channels', 'num_classes', 'norm_cfg')}
+    student.decode_head = ConfigDict(head, type='ASPPHead', dilations=(1, 6))
+    model, stock = trained(cfg).double(), build(stock_config(cfg)).double()
+    folded = fold_student(model)
+    layers = ('image_pool.1', 'aspp_modules.0', 'aspp_modules.1')
+    assert folded.notes == [f'neck folded into {", ".join(f"decode_head.{layer}" for layer in layers)}']
+    stock.load_state_dict(folded.weights, strict=True)
+    assert largest_difference(model, stock) <= 1e-10
+
+
 def test_backbones_of_this_package_come_along(tmp_path: Path) -> None:
     names = [
         'resnet56_resnet20_cifar100', 'wrn40_2_wrn16_2_cifar100', 'vgg13_vgg8_cifar100', 'vgg13_mobilenetv2_cifar100',
