@@ -69,7 +69,7 @@ def image_side(cfg: Config) -> int:
 def random_batch(cfg: Config, model: Any) -> dict:
     """Two images of noise with annotations (four to classify), preprocessed for the student."""
     count, side = dict(mmdet=(2, 96), mmseg=(2, 64), mmpretrain=(4, image_side(cfg)))[cfg.default_scope]
-    torch.manual_seed(0)  # of mmdet's
+    torch.manual_seed(0)  # of the regions that a detector samples
     return model.data_preprocessor(load_tool('benchmark').random_batch(cfg, count, side), True)
 
 

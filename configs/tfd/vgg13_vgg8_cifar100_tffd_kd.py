@@ -16,12 +16,4 @@ model = dict(
     teacher_ckpt='checkpoints/cifar100/vgg13.pth',
     distiller=_base_.kd,
 )
-custom_hooks = [
-    dict(
-        type='mmkd_ext.LossWeightHook',
-        loss=['loss_tfd', 'loss_intra', 'loss_kd'],
-        schedule='linear',
-        begin=-1,
-        end=19,
-    )
-]
+custom_hooks = [_base_.warm_up]

@@ -110,8 +110,10 @@ def _check_pretrained(cfg: ConfigDict) -> None:
 
 def _check_trained(source: Any, checkpoint: str) -> None:
     """Where a missing checkpoint is one that training the config `source` writes, say so."""
-    folder = Path(checkpoint).parent.name
-    if isinstance(source, str) and Path(source).stem == folder and not Path(checkpoint).expanduser().exists():
+    if not isinstance(source, str) or '://' in checkpoint:
+        return
+    path = Path(checkpoint).expanduser()
+    if path.parent.name == Path(source).stem and not path.exists():
         raise ConfigError(
             f'model.teacher_ckpt: the checkpoint {checkpoint} does not exist; tools/train.py {source} makes it.'
         )

@@ -128,10 +128,9 @@ def _is_last(student: Any, kind: str, index: int) -> bool:
     if index < 0:
         return index == -1
     necks = list(student.neck) if isinstance(student.neck, nn.Sequential) else [student.neck]
-    before = next(i for i, part in enumerate(necks) if isinstance(part, FeatureTransform))
-    count = (
-        getattr(necks[before - 1], 'num_outs', None) if before else len(getattr(student.backbone, 'out_indices', ()))
-    )
+    place = next(i for i, part in enumerate(necks) if isinstance(part, FeatureTransform))
+    stages = len(getattr(student.backbone, 'out_indices', ()))
+    count = getattr(necks[place - 1], 'num_outs', 0) if place else stages
     if not count:
         raise ValueError(f'how many maps {kind} chooses from is not known (count from the last: in_index=-1)')
     return index == count - 1

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from toys import toy
 
 from mmkd_ext.algorithms.teacher import PixelAdapter, Teacher, load_teacher
+from mmkd_ext.build import build_model, model_config
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
 
@@ -139,6 +140,18 @@ class TestRefusals:
 
     def test_an_absent_file_is_named(self, tmp_path: Path) -> None:
         self.refused(tmp_path / 'nowhere.pth', 'does not exist')
+
+    def test_an_address_is_no_absent_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Though its folder has the config's name, as those that training writes."""
+        config = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+        url = 'https://example.org/retinanet_r18_fpn_1x_coco/weights.pth'
+        fetched: list[str] = []
+        monkeypatch.setattr('mmkd_ext.algorithms.teacher.load_teacher', lambda _, name, strict: fetched.append(name))
+        student = build_model(model_config(config, 'model.architecture'), 'model.architecture')
+        Teacher(config, url, student)
+        assert fetched == [url]
+        with pytest.raises(ConfigError, match=r'does not exist; tools/train\.py mmdet::retinanet/.*\.py makes it'):
+            Teacher(config, 'nowhere/retinanet_r18_fpn_1x_coco/epoch_12.pth', student)
 
     def test_a_folder_is_refused(self, tmp_path: Path) -> None:
         self.refused(tmp_path)

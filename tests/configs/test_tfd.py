@@ -115,7 +115,7 @@ def test_the_rest_is_what_trains_the_student_alone(name: str) -> None:
     cfg, alone = read(name).to_dict(), read(f'_base_/students/{LEAVES[name]}').to_dict()
     model = cfg.pop('model')
     assert model['architecture'] == alone.pop('model')
-    for key in ('custom_hooks', 'custom_imports', 'stages', 'features', 'kd'):
+    for key in ('custom_hooks', 'custom_imports', 'stages', 'features', 'kd', 'warm_up'):
         cfg.pop(key, None)
         alone.pop(key, None)
     assert cfg == alone

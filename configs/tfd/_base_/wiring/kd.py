@@ -1,4 +1,4 @@
-# What Tf-FD+KD adds to Tf-FD: the logits.
+# What Tf-FD+KD adds to Tf-FD: the logits, whose loss warms up with the other two.
 kd = dict(
     student_recorders=dict(logits=dict(type='ModuleOutputs', source='head.fc')),
     teacher_recorders=dict(logits=dict(type='ModuleOutputs', source='head.fc')),
@@ -9,4 +9,11 @@ kd = dict(
             teacher=dict(from_student=False, recorder='logits'),
         )
     ),
+)
+warm_up = dict(
+    type='mmkd_ext.LossWeightHook',
+    loss=['loss_tfd', 'loss_intra', 'loss_kd'],
+    schedule='linear',
+    begin=-1,
+    end=19,
 )
