@@ -39,14 +39,15 @@ quiet() {  # quiet WHAT COMMAND...: runs the command into the log; a failure bec
   say "setup: $what done ($((SECONDS - began)) s)"
 }
 
-supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+# 3.13 is not: the setup.py of mmcv 2.1.0 stops there (it reads its version from `locals()`, which PEP 667 changed).
+supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
 find_python() {
   local p
-  for p in ${PYTHON:-} python3 python3.11 python3.12 python3.13 python3.10 python; do
+  for p in ${PYTHON:-} python3 python3.11 python3.12 python3.10 python; do
     if command -v "$p" >/dev/null 2>&1 && supported "$p"; then command -v "$p"; return; fi
   done
-  die "no Python 3.10 to 3.13 was found; install one or name it: PYTHON=/path/to/python3.11 bash tools/setup_env.sh"
+  die "no Python 3.10 to 3.12 was found (mmcv 2.1.0 does not build on 3.13); install one or name it: PYTHON=/path/to/python3.11 bash tools/setup_env.sh"
 }
 
 has_ops() { "$1" -c 'import mmcv.ops' >/dev/null 2>&1; }
@@ -85,7 +86,7 @@ active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
 if [ -n "$active" ] && [ "$active" != "${MMKD_EXT_ENV:-}" ] && [[ "$active" != "$cache"/env-* ]]; then
   py=$active/bin/python
   [ -x "$py" ] || die "the active environment $active has no bin/python; deactivate it or make it anew."
-  supported "$py" || die "the active environment's Python is $("$py" -V 2>&1); 3.10 to 3.13 are supported."
+  supported "$py" || die "the active environment's Python is $("$py" -V 2>&1); 3.10 to 3.12 are supported (mmcv 2.1.0 does not build on 3.13)."
   ready=$active/.mmkd_ext_ready
   if [ "$(cat "$ready" 2>/dev/null)" != "$key" ]; then
     keep=$cache/keep-$$.txt
