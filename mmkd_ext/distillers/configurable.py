@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
 from mmkd_ext.errors import ConfigError, nearest
-from mmkd_ext.recorders.base import map_tensors, tensors_in
+from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 from mmkd_ext.registry import MODELS
 
@@ -102,6 +102,7 @@ class ConfigurableDistiller(nn.Module):
                 )
             self.distill_losses[name] = build_part(cfg, MODELS, f'{KEY}.distill_losses.{name}')
         self._mappings = self._parse_mappings(loss_forward_mappings or {})
+        self._tell_recorders()
         self.loss_factors: dict[str, float] = {}  # of scheduled losses, set by a hook before each step
         self._check_all_used()
 
@@ -191,6 +192,15 @@ class ConfigurableDistiller(nn.Module):
     def _sources(self) -> list[_Source]:
         entries = [entry for arguments in self._mappings.values() for entry in arguments.values()]
         return [source for entry in entries for source in (entry if isinstance(entry, list) else [entry])]
+
+    def _tell_recorders(self) -> None:
+        """Which items of their records the losses use; all, of a recorder that no loss uses."""
+        used: dict[Recorder, set] = {}
+        for source in self._sources():
+            recorders = self.student_recorders if source.from_student else self.teacher_recorders
+            used.setdefault(recorders[source.recorder], set()).add(source.data_idx)
+        for recorder, items in used.items():
+            recorder.items = None if None in items else items
 
     def _check_all_used(self) -> None:
         """A connector that no loss uses would get no gradient, which distributed training refuses in a page of text."""

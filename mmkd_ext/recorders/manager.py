@@ -59,8 +59,6 @@ class RecorderManager:
                 yield
         except _Enough:
             pass
-        for recorder in self.recorders.values():
-            recorder.settle()
 
     def hold(self, needed: Mapping[str, int | None]) -> bool:
         """Whether as many records were made as are needed."""

@@ -868,6 +868,12 @@ class TestNeeded:
         distiller = make(changed((f'{TEACHER}.record_idx', record_idx)))
         assert distiller.needed(from_student=False) == {'neck': expected}
 
+    def test_the_recorders_know_which_items_are_used(self) -> None:
+        distiller = make(changed((f'{TEACHER}.data_idx', [0, None, 1])))
+        assert distiller.student_recorders['neck'].items == {0, 1, 2}
+        assert distiller.teacher_recorders['neck'].items is None
+        assert distiller.student_recorders['head'].items is None, 'nothing is known of other uses'
+
     def test_an_unused_recorder_is_not_needed(self) -> None:
         assert 'head' not in make(BASE).needed(from_student=False)
 
