@@ -1,11 +1,36 @@
 """The error that a user's input causes, and the help that its sentence gives."""
 
+import re
+import sys
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_LIBRARIES = {'mmkd_ext', 'mmrazor', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'torch', 'torchvision'}
+_OF_ARGUMENTS = re.compile(r'size|shape|dimension|channel|should contain|broadcast|expect|scalar type', re.IGNORECASE)
+_OF_MACHINE = re.compile(r'cuda|cudnn|cublas|nccl|gloo|memory|device|backend', re.IGNORECASE)
 
 
 class ConfigError(ValueError):
     """A config key, file or option is wrong; the message names it and says what was expected."""
+
+
+def config_can_mend(error: BaseException) -> bool:
+    """Whether an error, where it is caught, says that a library's part was given what it is not made for.
+
+    Not if it comes out of a user's own code, whose author needs its type and traceback, nor if the machine failed (out
+    of memory, CUDA, NCCL).
+    """
+    if isinstance(error, ConfigError):
+        return True
+    if isinstance(error, RuntimeError):
+        text = str(error)
+        if type(error) is not RuntimeError or _OF_MACHINE.search(text) or not _OF_ARGUMENTS.search(text):
+            return False
+    elif not isinstance(error, (ValueError, TypeError, LookupError, AssertionError, AttributeError)):
+        return False
+    modules = {frame.f_globals.get('__name__', '') for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return {name.split('.')[0] for name in modules} <= _LIBRARIES | sys.stdlib_module_names
 
 
 def sentence(error: BaseException) -> str:

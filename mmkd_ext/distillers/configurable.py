@@ -26,13 +26,23 @@ from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
-from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.errors import ConfigError, config_can_mend, nearest
 from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 from mmkd_ext.registry import MODELS
 
 KEY = 'model.distiller'
-_MAPPING_KEYS = ('recorder', 'from_student', 'record_idx', 'data_idx', 'connector', 'connector_idx')
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of what may be a list of levels
+    'recorder': ((str,), "a recorder's name"),
+    'record_idx': ((int,), 'a whole number'),
+    'data_idx': (
+        (int, str, type(None)),
+        'the index or key of an item (an item of an item needs a recorder of its own)',
+    ),
+    'connector': ((str, type(None)), "a connector's name"),
+    'connector_idx': ((int, type(None)), 'a whole number'),
+}
+_MAPPING_KEYS = (*_KINDS, 'from_student')
 
 
 class _Source(NamedTuple):
@@ -137,18 +147,16 @@ class ConfigurableDistiller(nn.Module):
                 raise ConfigError(f'{key}.{name} is missing.')
         if not isinstance(entry['from_student'], bool):
             raise ConfigError(f'{key}.from_student must be True or False, got {entry["from_student"]!r}.')
-        names = ('recorder', 'record_idx', 'data_idx', 'connector', 'connector_idx')
-        values = {name: entry.get(name, 0 if name == 'record_idx' else None) for name in names}
+        values = {name: entry.get(name, 0 if name == 'record_idx' else None) for name in _KINDS}
         lists = {name: value for name, value in values.items() if isinstance(value, (list, tuple))}
         if len({len(value) for value in lists.values()}) > 1 or any(not value for value in lists.values()):
             raise ConfigError(f'{key}: {" and ".join(lists)} must list the same number of levels, at least one.')
+        _check_kinds(values, lists, key)
         self._check_fusing(values, lists, key)
         count = len(next(iter(lists.values()))) if lists else 1
         levels = []
         for i in range(count):
             level = {name: value[i] if name in lists else value for name, value in values.items()}
-            if not isinstance(level['record_idx'], int):
-                raise ConfigError(f'{key}.record_idx must be a whole number, got {level["record_idx"]!r}.')
             levels.append(self._checked_source(level, entry['from_student'], i if lists else None, count, key))
         return levels if lists else levels[0]
 
@@ -277,18 +285,18 @@ class ConfigurableDistiller(nn.Module):
 
     def _loss(self, name: str, values: dict[str, Any], arguments: dict[str, _Entry]) -> Tensor:
         device = next((t.device.type for t in tensors_in(values)), 'cpu')
+        module = self.distill_losses[name]
         try:
             with torch.autocast(device, enabled=False):
-                loss = self.distill_losses[name](**map_tensors(_to_float32, values))
+                given = map_tensors(_to_float32, values)
+                loss = module(**(map_tensors(Tensor.contiguous, given) if _is_of_mmrazor(module) else given))
             if not isinstance(loss, Tensor) or loss.numel() != 1:
                 raise ValueError(f'a loss must be one number, got {_describe(loss)}; set its reduction')
             return loss.reshape(())
-        except torch.cuda.OutOfMemoryError:
+        except Exception as error:
+            shapes = '; '.join(f'{arg} is {_describe(values[arg])} from {_name(arguments[arg])}' for arg in arguments)
+            _explain(error, f'{KEY}.distill_losses.{name}', f'{shapes}{_unlike(values)}')
             raise
-        except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
-            given = '; '.join(f'{arg} is {_describe(values[arg])} from {_name(arguments[arg])}' for arg in arguments)
-            reason = str(error).rstrip('.') or type(error).__name__
-            raise ConfigError(f'{KEY}.distill_losses.{name}: {reason} ({given}).') from error
 
     def _value(self, entry: _Entry, loss: str, arg: str) -> Any:
         """What the records of an entry hold, through its connector; a list where it has levels."""
@@ -315,15 +323,14 @@ class ConfigurableDistiller(nn.Module):
             connector = connector[source.connector_level]
         try:
             versions = [tensor._version for tensor in tensors_in(value)]
-            result = _fused(connector, value) if _takes_levels(connector) else connector(value)
+            given = map_tensors(Tensor.contiguous, value) if _is_of_mmrazor(connector) else value
+            result = _fused(connector, given) if _takes_levels(connector) else connector(given)
             if versions != [tensor._version for tensor in tensors_in(value)]:
                 raise ValueError('it changes the record in place, which other losses may use; set inplace=False')
             return result if source.connector_idx is None else result[source.connector_idx]
-        except torch.cuda.OutOfMemoryError:
+        except Exception as error:
+            _explain(error, f'{KEY}.connectors.{source.connector}', f'given {_describe(value)} by {_name(entry)}')
             raise
-        except (ValueError, RuntimeError, TypeError, LookupError, AssertionError, AttributeError) as error:
-            reason = str(error).rstrip('.')
-            raise ConfigError(f'{KEY}.connectors.{source.connector}: {reason} (given by {_name(entry)}).') from error
 
     def clear(self) -> None:
         """Drop all records: none outlives its step."""
@@ -385,6 +392,42 @@ def _check_arguments(loss: nn.Module, given: Mapping[str, Any], key: str) -> Non
             and name not in given
         ):
             raise ConfigError(f'{key}.{name} is missing: {type(loss).__name__} takes {", ".join(parameters)}.')
+
+
+def _check_kinds(values: Mapping[str, Any], lists: Mapping[str, Any], key: str) -> None:
+    for name, (kinds, what) in _KINDS.items():
+        for value in lists.get(name, [values[name]]):
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ConfigError(f'{key}.{name} must be {what}, or a list with one a level, got {values[name]!r}.')
+
+
+def _explain(error: Exception, key: str, given: str) -> None:
+    """Raise ConfigError for what the config can mend; to any other error add a note of where it happened."""
+    if config_can_mend(error):
+        reason = str(error).rstrip('.') or 'it refuses what it is given'
+        raise ConfigError(f'{key}: {reason} ({given}).') from error
+    if hasattr(error, 'add_note'):  # from Python 3.11 on
+        error.add_note(f'{key}: {given}.')
+
+
+def _unlike(values: Mapping[str, Any]) -> str:
+    """A hint where some arguments are vectors and others are maps."""
+    kinds: dict[str, str] = {}
+    for arg, value in values.items():
+        dims = {tensor.ndim for tensor in tensors_in(value) if tensor.is_floating_point()}
+        if dims in ({2}, {4}):
+            kinds.setdefault('vectors' if dims == {2} else 'maps', arg)
+    if len(kinds) < 2:
+        return ''
+    return (
+        f'; {kinds["vectors"]} is vectors where {kinds["maps"]} is maps: record what comes before the pooling, or of a '
+        "transformer its maps (out_type='featmap')"
+    )
+
+
+def _is_of_mmrazor(part: nn.Module) -> bool:
+    """Its parts use `view`, which refuses maps that are not contiguous (channels last, or tokens put back in place)."""
+    return any(kind.__module__.startswith('mmrazor.') for kind in type(part).__mro__)
 
 
 def _to_float32(tensor: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 import copy
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -691,6 +692,17 @@ class TestMistakesInTheConfig:
             ([(f'{TEACHER}.from_student', DROP)], rf'{TEACHER}\.from_student is missing'),
             ([(f'{STUDENT}.from_student', 'yes')], rf"{STUDENT}\.from_student must be True or False, got 'yes'"),
             ([(f'{STUDENT}.from_student', 1)], rf'{STUDENT}\.from_student must be True or False, got 1'),
+            (
+                [(f'{TEACHER}.data_idx', [[0, 1], [0, 2], [0, 3]])],
+                rf'{TEACHER}\.data_idx must be the index or key of an item \(an item of an item needs a recorder of '
+                r'its own\), or a list with one a level, got \[\[0, 1\], ',
+            ),
+            (
+                [(f'{STUDENT}.connector', [['mlp']] * 3)],
+                rf"{STUDENT}\.connector must be a connector's name, .*got .*'mlp'",
+            ),
+            ([(f'{STUDENT}.recorder', dict(a=1))], rf"{STUDENT}\.recorder must be a recorder's name, .*got \{{'a'"),
+            ([(f'{STUDENT}.record_idx', True)], rf'{STUDENT}\.record_idx must be a whole number, .*got True'),
             ([(STUDENT, 'neck')], rf"{STUDENT} must be a dict .*got 'neck'"),
             ([('loss_forward_mappings.loss_cwt', 'neck')], r'loss_forward_mappings\.loss_cwt must be a dict'),
             (
@@ -828,6 +840,18 @@ class TestMistakesThatShowInTheFirstStep:
             "student recorder 'neck' through connector 'mlp'",
         )
 
+    @pytest.mark.parametrize('loss', [dict(type='CWTLoss', alpha=0.1), dict(type='HCLLoss'),
+                                      dict(type='mmrazor.ChannelWiseDivergence')])  # fmt: skip
+    def test_a_teachers_vectors_where_maps_are_compared(
+        self, loss: dict, student: Toy, teacher: Toy, x: Tensor
+    ) -> None:
+        arguments = ('preds_S', 'preds_T') if loss['type'].startswith('mmrazor') else ('student', 'teacher')
+        sides = source('student', data_idx=[0]), dict(from_student=False, recorder=['head'])
+        mapping = dict(zip(arguments, sides, strict=True))
+        edits = ('connectors', {}), ('distill_losses.loss_cwt', loss), ('loss_forward_mappings.loss_cwt', mapping)
+        said = f'{arguments[1]} is vectors where {arguments[0]} is maps: record what comes before the pooling'
+        self.check(changed(*edits), (student, teacher), x, 'model.distiller.distill_losses.loss_cwt: ', said)
+
     @pytest.mark.parametrize(
         ('edits', 'message'),
         [
@@ -853,6 +877,63 @@ class TestMistakesThatShowInTheFirstStep:
             (f'{TEACHER}.data_idx', 0),
         ]
         self.check(changed(*edits), (student, teacher), x, 'model.distiller.connectors.mlp: ', 'out of range')
+
+
+def fails(error: BaseException) -> type[nn.Module]:
+    """A user's loss or connector whose code raises."""
+
+    class Broken(nn.Module):
+        def forward(self, student: Tensor, teacher: Tensor | None = None) -> Tensor:
+            raise error
+
+    return Broken
+
+
+class TestErrorsThatNoConfigCanMend:
+    """They keep their type and their traceback; a note says where they happened."""
+
+    @pytest.mark.parametrize('error', [KeyError('bug'), ValueError('3 is odd'), RuntimeError('shape mismatch')])
+    @pytest.mark.parametrize('part', ['connectors.mlp', 'distill_losses.loss_cwt'])
+    def test_those_of_a_users_own_module(
+        self, part: str, error: Exception, student: Toy, teacher: Toy, x: Tensor
+    ) -> None:
+        broken = dict(type=fails(error))
+        edits = [(part, broken)]
+        if part.startswith('connectors'):  # inside a module of torch's
+            edits = [(part, [broken]), (f'{STUDENT}.data_idx', 0), (f'{TEACHER}.data_idx', 0)]
+        with pytest.raises(type(error)) as caught:
+            run(make(changed(*edits)), student, teacher, x)
+        assert caught.value is error
+        assert caught.traceback[-1].name == 'forward'
+        assert f'model.distiller.{part}: ' in ''.join(getattr(error, '__notes__', [f'model.distiller.{part}: ']))
+
+    @pytest.mark.parametrize(
+        'error',
+        [
+            torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB, of that size'),
+            RuntimeError('CUDA error: device-side assert triggered; shape'),
+            RuntimeError('[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory: size 12'),
+            torch.distributed.DistBackendError('NCCL error: unhandled system error, size'),
+            RecursionError('expected'),
+        ],
+    )
+    def test_failures_of_the_machine_inside_a_library(
+        self, error: Exception, student: Toy, teacher: Toy, x: Tensor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        distiller = make(BASE)
+        distiller.distill_losses['loss_cwt'].forward = failing = Mock(side_effect=error)
+        with pytest.raises(type(error)) as caught:
+            run(distiller, student, teacher, x)
+        assert caught.value is error
+        assert failing.called
+
+    def test_what_a_config_can_mend_shows_its_cause(self, student: Toy, teacher: Toy, x: Tensor) -> None:
+        conv = dict(type='Conv2d', in_channels=4, out_channels=5, kernel_size=1, levels=3)
+        with pytest.raises(ConfigError) as caught:
+            run(make(changed(('connectors.mlp', conv))), student, teacher, x)
+        assert 'expected input[2, 3, 8, 8] to have 4 channels' in str(caught.value)
+        assert type(caught.value.__cause__) is RuntimeError
+        assert caught.value.__cause__.__traceback__ is not None
 
 
 class TestNeeded:
@@ -907,6 +988,26 @@ class TestMMRazorParts:
         assert type(distiller.distill_losses['loss_cwt']) is ChannelWiseDivergence
         expected = ChannelWiseDivergence(tau=3.0, loss_weight=2.0)(student.neck(x)[0], teacher.neck(x)[0])
         torch.testing.assert_close(run(distiller, student, teacher, x)['loss_cwt'], expected)
+
+    @pytest.mark.parametrize('part', ['loss', 'connector'])
+    def test_its_parts_get_contiguous_maps(self, part: str, student: Toy, teacher: Toy, x: Tensor) -> None:
+        """They use `view`; SegFormer's maps and those of channels-last backbones are not contiguous."""
+        loss = dict(type='mmrazor.FTLoss') if part == 'loss' else dict(type='CWTLoss', alpha=1.0)
+        names = ('s_feature', 't_feature') if part == 'loss' else ('student', 'teacher')
+        sides = source('student', data_idx=0, connector='wide'), source('teacher', data_idx=0)
+        connector = dict(type='Conv2d', in_channels=3, out_channels=5, kernel_size=1)
+        if part == 'connector':
+            connector = dict(type='mmrazor.CRDConnector', dim_in=192, dim_out=6)
+            sides = sides[0], dict(from_student=False, recorder='head')
+            loss = dict(type='KDLoss', tau=1.0)
+        edits = [('connectors', dict(wide=connector)), ('distill_losses.loss_cwt', loss)]
+        distiller = make(changed(*edits, ('loss_forward_mappings.loss_cwt', dict(zip(names, sides, strict=True)))))
+        expected = run(distiller, student, teacher, x)['loss_cwt']
+        for model in (student, teacher):
+            model.neck.to(memory_format=torch.channels_last)
+        loss = run(distiller, student, teacher, x.to(memory_format=torch.channels_last))['loss_cwt']
+        assert not distiller.student_recorders.get('neck')[0].is_contiguous()
+        torch.testing.assert_close(loss, expected)
 
     def test_the_scope_key_of_mmrazor_is_understood(self) -> None:
         import_mmrazor()
