@@ -1,10 +1,15 @@
 """Norm and direction (ND): embeddings grow towards the teacher's norm, in the direction of their class's mean.
 
 Source: Wang et al., "Improving Knowledge Distillation via Regularizing Feature Norm and Direction", arXiv:2305.17007
-    (ECCV 2024), section 3. Added to KD, DKD, DIST or ReviewKD it makes KD++, DKD++, DIST++ or ReviewKD++.
+    (ECCV 2024), in the form of the released code. Added to KD, DKD, DIST or ReviewKD it makes KD++, DKD++, DIST++ or
+    ReviewKD++.
 
     e_k = c_k / ||c_k||
     L = mean over i of ( 1 - <s_i, e_{y_i}> / max(||s_i||, ||t_i||) )
+
+The fraction is a product of two, which `terms` gives alone, as the loss of either:
+
+    direction: cos(s_i, e_{y_i})        norm: ||s_i|| / max(||s_i||, ||t_i||)
 
 While a student's embedding is shorter than the teacher's of the same sample, the loss pulls it along its class's
 direction; once it is longer, only the angle counts. Where both are shorter than 1e-3 they count as of that length,
@@ -29,6 +34,7 @@ from mmkd_ext.functional import at_least_float32, check_labels, check_same_shape
 from mmkd_ext.registry import MODELS
 
 _FLOOR = 1e-3
+_TERMS = ('both', 'direction', 'norm')
 
 
 @MODELS.register_module()
@@ -42,10 +48,12 @@ class NDLoss(nn.Module):
         num_classes: K, for running means.
         channels: C, for running means.
         ignore_label: A class whose samples are left out, such as a detector's background. None keeps all.
+        terms: `both`, or one of the two to see what it does alone: `direction`, whatever the norms, or `norm`, whatever
+            the class.
         loss_weight: Factor on the result.
 
     Raises:
-        ValueError: If `class_means` is no (K, C), or is None and a size is missing.
+        ValueError: If `class_means` is no (K, C), or is None and a size is missing, or there are no such terms.
         ConfigError: If the file is absent or unreadable.
     """
 
@@ -60,9 +68,13 @@ class NDLoss(nn.Module):
         num_classes: int | None = None,
         channels: int | None = None,
         ignore_label: int | None = None,
+        terms: str = 'both',
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        if terms not in _TERMS:
+            raise ValueError(f'terms must be one of {_TERMS}, got {terms!r}')
+        self.terms = terms
         self.file: ClassMeans | None = None
         self.running = class_means is None
         if class_means is None:
@@ -114,6 +126,10 @@ class NDLoss(nn.Module):
         student, teacher = at_least_float32(student, teacher.detach())
         directions, index = self._directions(teacher, labels)
         norms = torch.linalg.vector_norm(teacher, dim=1)
+        if self.terms == 'direction':
+            norms = torch.zeros_like(norms)  # none is longer than the student's own
+        elif self.terms == 'norm':
+            directions, index = _unit(student.detach()), _each(labels)  # its own, which it has already
         rows = 1 - _Projection.apply(student, directions.to(student.dtype), index, norms)
         return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
 

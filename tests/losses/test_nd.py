@@ -153,6 +153,43 @@ class TestNDLoss(LossTester):
         assert not MODELS.build(self.cfg).state_dict()
 
 
+class TestTermsAlone:
+    """The fraction of the loss is a product; each factor alone, in float64, against plain Python."""
+
+    def factors(self, student: Tensor, teacher: Tensor) -> dict[str, Tensor]:
+        direction = norm = torch.zeros((), dtype=student.dtype)
+        for s, t, y in zip(student, teacher, LABELS.tolist(), strict=True):
+            centre = torch.tensor(MEANS[y], dtype=s.dtype)
+            ours, theirs = torch.sqrt((s * s).sum()), torch.sqrt((t * t).sum())
+            direction = direction + 1 - (s * centre).sum() / ours / torch.sqrt((centre * centre).sum())
+            norm = norm + 1 - ours / max(ours, theirs)
+        return dict(direction=direction / len(student), norm=norm / len(student))
+
+    @pytest.mark.parametrize('terms', ['direction', 'norm'])
+    def test_value_and_gradient(self, terms: str) -> None:
+        tester = TestNDLoss()
+        student, teacher = tester.inputs()
+        student = (student.detach() * torch.tensor([0.1, 1.0, 3.0, 10.0, 2.0])[:, None]).requires_grad_()
+        loss = tester.build(terms=terms, loss_weight=WEIGHT)
+        found, expected = loss(student, teacher, LABELS), WEIGHT * self.factors(student, teacher.detach())[terms]
+        assert found.item() == pytest.approx(expected.item(), rel=1e-10)
+        gradients = [torch.autograd.grad(value, student)[0] for value in (found, expected)]
+        torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
+        assert torch.autograd.gradcheck(lambda x: loss(x, teacher.detach(), LABELS), (student,), fast_mode=True)
+
+    def test_the_two_make_the_whole(self) -> None:
+        tester = TestNDLoss()
+        student, teacher = (x.detach()[:1] for x in tester.inputs())
+        both, direction, norm = (
+            1 - tester.build(terms=terms)(student, teacher, LABELS[:1]) for terms in ('both', 'direction', 'norm')
+        )
+        torch.testing.assert_close(both, direction * norm)
+
+    def test_other_words_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="terms must be one of .*, got 'angle'"):
+            MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=MEANS, terms='angle'))
+
+
 class TestRunningClassMeans:
     cfg = dict(type='mmkd_ext.NDLoss', num_classes=CLASSES, channels=CHANNELS)
 
