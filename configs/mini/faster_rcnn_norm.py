@@ -20,7 +20,7 @@ model = dict(
             p5=dict(type='ModuleOutputs', source='neck.fpn_convs.3.conv.transform.expand'),
         ),
         teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
-        distill_losses=dict(loss_norm=dict(type='NORMLoss', num_segments=8)),
+        distill_losses=dict(loss_norm=dict(type='NORMLoss')),
         loss_forward_mappings=dict(
             loss_norm=dict(
                 student=dict(from_student=True, recorder=['p2', 'p3', 'p4', 'p5']),

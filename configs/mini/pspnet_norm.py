@@ -14,7 +14,7 @@ model = dict(
         type='ConfigurableDistiller',
         student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),
         teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
-        distill_losses=dict(loss_norm=dict(type='NORMLoss', num_segments=8)),
+        distill_losses=dict(loss_norm=dict(type='NORMLoss')),
         loss_forward_mappings=dict(
             loss_norm=dict(
                 student=dict(from_student=True, recorder='wide'),

@@ -1,7 +1,8 @@
 """N-to-one representation matching (NORM): each segment of the student's wide map follows the teacher's whole map.
 
 Source: Liu et al., "NORM: Knowledge Distillation via N-to-One Representation Matching", arXiv:2305.13803 (ICLR 2023),
-section 3. The wide map is what `NORMNeck` makes in `expand`; its channels are N segments of C, in order.
+in the form of the released code. The wide map is what `NORMNeck` makes in `expand`; its channels are N segments of C,
+in order.
 
     L = sum over k = 1..N of mean over b, c, h, w of ( E_k - F )^2
 
@@ -26,7 +27,7 @@ class NORMLoss(nn.Module):
     """Mean squared difference, summed over segments; the teacher's map is compared N times without being copied.
 
     Args:
-        num_segments: N.
+        num_segments: N. None takes what the two maps have, so that N is set in one place, the student's `NORMNeck`.
         pool: How the larger map is brought to the size of the smaller: `max` as released, `avg`, or None, which refuses
             maps of different sizes.
         loss_weight: Factor on the result.
@@ -35,9 +36,9 @@ class NORMLoss(nn.Module):
         ValueError: If there is no segment or no such pooling.
     """
 
-    def __init__(self, num_segments: int, pool: str | None = 'max', loss_weight: float = 1.0) -> None:
+    def __init__(self, num_segments: int | None = None, pool: str | None = 'max', loss_weight: float = 1.0) -> None:
         super().__init__()
-        if num_segments < 1:
+        if num_segments is not None and num_segments < 1:
             raise ValueError(f'num_segments must be at least 1, got {num_segments}')
         if pool not in _POOLS:
             raise ValueError(f"pool must be 'max', 'avg' or None, got {pool!r}")
@@ -51,17 +52,22 @@ class NORMLoss(nn.Module):
         Raises:
             ValueError: If the shapes are not these, or neither size is within the other.
         """
-        n, teacher = self.num_segments, teacher.detach()
-        expected = (len(student), n * teacher.shape[1]) if teacher.ndim == 4 else None
-        if student.ndim != 4 or student.shape[:2] != expected or len(student) != len(teacher):
-            raise ValueError(
-                f'expected shapes (B, {n} * C, H, W) and (B, C, h, w), got {tuple(student.shape)} and '
-                f'{tuple(teacher.shape)}'
-            )
+        n, teacher = self._segments(student, teacher), teacher.detach()
         student, teacher = self._same_size(student, teacher)
         segments = student.unflatten(1, (n, -1))
         # The mean over all segments, N times. The teacher is a view, and `mse_loss` keeps nothing else for backward.
         return self.loss_weight * n * mse_loss(segments, teacher.unsqueeze(1).expand_as(segments))
+
+    def _segments(self, student: Tensor, teacher: Tensor) -> int:
+        """N, of maps that are compared."""
+        if student.ndim == teacher.ndim == 4 and len(student) == len(teacher):
+            n = self.num_segments or max(student.shape[1] // teacher.shape[1], 1)
+            if student.shape[1] == n * teacher.shape[1]:
+                return n
+        raise ValueError(
+            f'expected shapes (B, {self.num_segments or "N"} * C, H, W) and (B, C, h, w), got {tuple(student.shape)} '
+            f'and {tuple(teacher.shape)}'
+        )
 
     def _same_size(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
         ours, theirs = student.shape[2:], teacher.shape[2:]

@@ -69,6 +69,17 @@ class TestNORMLoss(LossTester):
         expected = WEIGHT * 2 * (student - teacher.repeat(1, 3, 1, 1)).detach() / teacher.numel()
         torch.testing.assert_close(student.grad, expected)
 
+    def test_the_number_of_segments_is_that_of_the_maps(self) -> None:
+        student, teacher = (t.detach() for t in self.inputs())
+        loss = self.build(num_segments=None)
+        for n in (3, 2, 1):
+            assert torch.equal(
+                loss(student[:, : 4 * n], teacher), self.build(num_segments=n)(student[:, : 4 * n], teacher)
+            )
+        for wrong in (student[:, :10], student[:, :2], student[0]):
+            with pytest.raises(ValueError, match=r'shapes \(B, .* \* C, H, W\)'):
+                loss(wrong, teacher)
+
     def test_one_segment_is_the_mean_squared_error(self) -> None:
         _, teacher = self.inputs()
         student = torch.randn_like(teacher)
