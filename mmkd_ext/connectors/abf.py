@@ -1,6 +1,7 @@
 """Attention-based fusion (ABF) of ReviewKD: each level of the student is joined with what comes from the levels above.
 
-Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044, section 3.2 and the released code.
+Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044, in the form of the released
+code.
 
     From the deepest level up to the shallowest:
     x = BN(conv1x1(student's level)) of `mid_channels`

@@ -1,6 +1,7 @@
 """DIST: the student's class probabilities correlate with the teacher's, within each sample and within each class.
 
-Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", arXiv:2205.10536, equations 8 to 10.
+Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", arXiv:2205.10536, in the form of the released
+code.
 
     p = softmax(z / tau)
     inter = 1 - mean over samples of Pearson( student's row, teacher's row )

@@ -1,6 +1,6 @@
 """Decoupled knowledge distillation (DKD): the target class against the rest, and the rest among themselves.
 
-Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679, equation 7.
+Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679, in the form of the released code.
 
     b_i = softmax(z_i / tau) of two classes, target and not; o_i = softmax(z_i / tau) of all classes but the target
     L = tau^2 / N * sum_i [ alpha KL( b_i teacher || b_i student ) + beta KL( o_i teacher || o_i student ) ]

@@ -1,6 +1,6 @@
 """Hierarchical context loss (HCL) of ReviewKD: squared distance of maps at full size and averaged to smaller ones.
 
-Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044, section 3.3.
+Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044, in the form of the released code.
 
     level = ( MSE_full + 1/2 MSE_a + 1/4 MSE_b + ... ) / ( 1 + 1/2 + 1/4 + ... )
     L = sum over levels of level

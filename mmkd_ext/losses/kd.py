@@ -1,6 +1,6 @@
 """Knowledge distillation (KD): the student's softened class probabilities follow the teacher's.
 
-Source: Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv:1503.02531, section 2.
+Source: Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
 
     L = tau^2 / N * sum_i KL( softmax(teacher_i / tau) || softmax(student_i / tau) )
 

@@ -1,6 +1,6 @@
 """MobileNetV2 for 32x32 images, as the CRD and mdistiller code bases have it.
 
-Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", arXiv:1801.04381, table 2, with the
+Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", arXiv:1801.04381, with the
 changes of those code bases (`mobile_half`): the second stage has stride 1, the activation is ReLU and not ReLU6, the
 first stage has an (idle) expansion of its own, and channels are cut to whole numbers instead of multiples of 8.
 """

@@ -1,6 +1,6 @@
 """ResNet for 32x32 images: three stages of basic blocks.
 
-Source: He et al., "Deep Residual Learning for Image Recognition", arXiv:1512.03385, section 4.2. Widths and projections
+Source: He et al., "Deep Residual Learning for Image Recognition", arXiv:1512.03385. Widths and projections
 are those of the CRD and mdistiller code bases (HobbitLong/RepDistiller, megvii-research/mdistiller): a 1x1 convolution
 with batch norm where the shape changes, and a form of four times the width (`resnet8x4`, `resnet32x4`) whose stem has
 32 channels.

@@ -1,7 +1,7 @@
 """ShuffleNet V1 and V2 for 32x32 images, as the CRD and mdistiller code bases have them.
 
-Sources: Zhang et al., "ShuffleNet", arXiv:1707.01083, table 1 (3 groups, 240 to 960 channels), and Ma et al.,
-"ShuffleNet V2", arXiv:1807.11164, table 5 (1x: 116 to 464 channels, 1024 at the end), with the changes of those code
+Sources: Zhang et al., "ShuffleNet", arXiv:1707.01083 (3 groups, 240 to 960 channels), and Ma et al.,
+"ShuffleNet V2", arXiv:1807.11164 (1x: 116 to 464 channels, 1024 at the end), with the changes of those code
 bases: the stem is a 1x1 convolution without stride or pooling, and V1 has a ReLU after its depthwise convolution.
 """
 

@@ -1,7 +1,7 @@
 """VGG for 32x32 images: five stages of 3x3 convolutions, with batch norm, and one linear layer in the head.
 
 Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", arXiv:1409.1556,
-table 1 (B is VGG-13), in the form of the CRD and mdistiller code bases: batch norm, max pooling after the first three
+in the form of the CRD and mdistiller code bases: batch norm, max pooling after the first three
 stages only, average pooling and a single linear layer at the end, and a VGG-8 with one convolution a stage.
 """
 

@@ -1,7 +1,7 @@
 """MobileNetV1 for ImageNet.
 
 Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
-arXiv:1704.04861, table 1; mmpretrain has V2 and V3 only.
+arXiv:1704.04861; mmpretrain has V2 and V3 only.
 """
 
 from collections import OrderedDict

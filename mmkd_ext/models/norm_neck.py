@@ -1,7 +1,7 @@
 """The student's part of NORM: a linear feature transform that is wide in the middle, and folds away after training.
 
 Source: Liu et al., "NORM: Knowledge Distillation via N-to-One Representation Matching", arXiv:2305.13803 (ICLR 2023),
-section 3, and the released code (OSVAI/NORM).
+in the form of the released code (OSVAI/NORM).
 
     expand:   1x1 convolution, C -> N * C_t channels, and batch norm; what `NORMLoss` compares with the teacher's map
     contract: 1x1 convolution, N * C_t -> C channels, and batch norm

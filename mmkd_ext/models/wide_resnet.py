@@ -1,6 +1,6 @@
 """Wide ResNet for 32x32 images: three stages of pre-activation blocks.
 
-Source: Zagoruyko and Komodakis, "Wide Residual Networks", arXiv:1605.07146, table 1 (block type B(3, 3), no dropout).
+Source: Zagoruyko and Komodakis, "Wide Residual Networks", arXiv:1605.07146 (block type B(3, 3), no dropout).
 Where a block changes the width, its shortcut is a 1x1 convolution of the activated input.
 """
 

@@ -36,7 +36,7 @@ def nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reference(state: dict[str, Tensor], levels: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:
-    """Chen et al., figure 4 and the released code, from the deepest level down; batch norms in evaluation."""
+    """Chen et al., the released code, from the deepest level down; batch norms in evaluation."""
     above, outputs = None, {}
     for i in reversed(range(len(levels))):
         x = normed(conv(levels[i], state[f'fusions.{i}.reduce.0.weight']), state, f'fusions.{i}.reduce.1')

@@ -25,7 +25,7 @@ class TestDISTLoss(LossTester):
     zero_at_match = False  # but for the 1e-8 of the released form; see below
 
     def reference(self, student: Tensor, teacher: Tensor) -> float:
-        """Huang et al., equations 8 to 10: 1 - mean correlation of rows, and of columns, each times tau^2."""
+        """Huang et al.: 1 - mean correlation of rows, and of columns, each times tau^2."""
         p, q = ([softmax(row, 3.0) for row in x.tolist()] for x in (teacher, student))
         inter = 1 - sum(map(pearson, q, p)) / 4
         intra = 1 - sum(pearson([row[k] for row in q], [row[k] for row in p]) for k in range(6)) / 6

@@ -43,7 +43,7 @@ class TestDKDLoss(LossTester):
         return (torch.tensor(LABELS),)
 
     def reference(self, student: Tensor, teacher: Tensor) -> float:
-        """Zhao et al., equation 7: KL of [target, rest] and KL of the classes but the target, each times tau^2."""
+        """Zhao et al.: KL of [target, rest] and KL of the classes but the target, each times tau^2."""
         total = 0.0
         for s_row, t_row, y in zip(student.tolist(), teacher.tolist(), LABELS, strict=True):
             q, p = (softmax([value / 3.0 for value in row]) for row in (s_row, t_row))

@@ -33,7 +33,7 @@ class TestHCLLoss(LossTester):
         return [tensor, tensor[..., :4, :5], tensor[..., 1:3, :3], tensor[..., 0, 0]]
 
     def reference(self, student: Tensor, teacher: Tensor) -> float:
-        """Chen et al., section 3.3: per level the full size weighs 1, and 4x4, 2x2, 1x1 weigh 1/2, 1/4, 1/8 in turn."""
+        """Chen et al.: per level the full size weighs 1, and 4x4, 2x2, 1x1 weigh 1/2, 1/4, 1/8 in turn."""
         total = 0.0
         for s, t in zip(self.given(student), self.given(teacher), strict=True):
             s, t = ((x if x.ndim == 4 else x[:, :, None, None]).tolist() for x in (s, t))

@@ -16,7 +16,7 @@ class TestKDLoss(LossTester):
     shape = (4, 6)
 
     def reference(self, student: Tensor, teacher: Tensor) -> float:
-        """Hinton et al., section 2: mean over samples of tau^2 KL(teacher || student)."""
+        """Hinton et al.: mean over samples of tau^2 KL(teacher || student)."""
         total = 0.0
         for s_row, t_row in zip(student.tolist(), teacher.tolist(), strict=True):
             p, q = softmax(t_row, 3.0), softmax(s_row, 3.0)
