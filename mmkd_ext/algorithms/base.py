@@ -8,6 +8,7 @@ from mmengine import dist
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.build import build_model, build_part, model_config
 from mmkd_ext.distillers.configurable import KEY
 from mmkd_ext.errors import ConfigError
@@ -73,6 +74,7 @@ class DistillAlgorithm(BaseModel):
         if not student_trainable:
             student.requires_grad_(False)
         self.calculate_student_loss = calculate_student_loss
+        self.finite = FiniteCheck()
         self.distillation_stopped = False  # may be set by a hook
 
     def _adopt(self, student: BaseModel) -> None:
@@ -114,6 +116,7 @@ class DistillAlgorithm(BaseModel):
 
     def train(self, mode: bool = True) -> 'DistillAlgorithm':
         """As of `nn.Module`; the student notices too."""
+        self.finite.finish()
         super().train(mode)
         self.student.train(mode and self.student_trainable)
         return self
@@ -124,6 +127,11 @@ class DistillAlgorithm(BaseModel):
         for module in self.distiller.modules():
             if hasattr(module, 'init_weights') and not getattr(module, 'is_init', False):
                 module.init_weights()
+
+    def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """As of `nn.Module`; no checkpoint is written after a loss that was not finite."""
+        self.finite.finish()
+        super()._save_to_state_dict(*args, **kwargs)
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, metadata: dict, strict: bool, missing: list, unexpected: list, errors: list
@@ -161,14 +169,10 @@ class DistillAlgorithm(BaseModel):
         """The distiller's losses, prefixed.
 
         Raises:
-            FloatingPointError: If one is not finite; it names the loss and the batch's images.
+            FloatingPointError: If one is not finite; it names the loss and the batch's images. See `FiniteCheck`.
         """
         losses = self.distiller.compute_distill_losses()
-        if losses and not torch.stack([value.detach() for value in losses.values()]).isfinite().all():
-            bad = [f'{name}={value.item()}' for name, value in losses.items() if not value.isfinite()]
-            paths = [getattr(sample, 'img_path', None) for sample in data_samples or []]
-            of = ', '.join(str(path) for path in paths if path) or 'this batch'
-            raise FloatingPointError(f'{KEY}.distill_losses: {", ".join(bad)} is not finite, for {of}.')
+        self.finite.add(losses, data_samples)
         return {f'distill.{name}': value for name, value in losses.items()}
 
     @staticmethod

@@ -209,6 +209,7 @@ class PixelAdapter:
         self.swap = s.swap != t.swap
         mean, std = (s.mean.flip(0), s.std.flip(0)) if self.swap else (s.mean, s.std)
         self.scale, self.shift = std / t.std, (mean - t.mean) / t.std
+        self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}  # a copy to a device makes the host wait for it
         self.pad = t.pad
         same_affine = bool((self.scale == 1).all() and (self.shift == 0).all())
         self.identity = same_affine and not self.swap and s.pad == t.pad
@@ -230,7 +231,11 @@ class PixelAdapter:
                 f'{KEY}: it normalises images differently than the student, which works for (B, C, H, W) only.'
             )
         images = inputs.flip(1) if self.swap else inputs
-        images = images * self.scale.to(inputs.device) + self.shift.to(inputs.device)
+        device = inputs.device
+        if device not in self._on:
+            self._on[device] = self.scale.to(device), self.shift.to(device)
+        scale, shift = self._on[device]
+        images = images * scale + shift
         for image, sample in zip(images, data_samples or [], strict=False):
             height, width = getattr(sample, 'img_shape', image.shape[-2:])[:2]
             image[:, height:] = self.pad

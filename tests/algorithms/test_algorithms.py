@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from toys import ToyModel, ToyStage, batch, toy
 
 from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.algorithms.self_distill import SelfDistill
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
 from mmkd_ext.errors import ConfigError
@@ -347,6 +348,49 @@ class TestLoss:
         with pytest.raises(FloatingPointError, match=rf'distill_losses: loss_cwt=nan is not finite, for {of}'):
             algorithm(**data, mode='loss')
         assert not any(recorder.records for recorder in records(algorithm))
+
+
+class TestLossesThatAreNotFinite:
+    """On a device that the host would have to wait for, a step's losses are looked at in the next one."""
+
+    @pytest.fixture
+    def diverged(self, algorithm: SingleTeacherDistill, monkeypatch: pytest.MonkeyPatch) -> SingleTeacherDistill:
+        """After a step whose loss was not finite, unnoticed so far."""
+        monkeypatch.setattr(FiniteCheck, '_reads_at_once', staticmethod(lambda values: False))
+        data = batch(2)
+        data['inputs'][0, 0, 0, 0] = float('nan')
+        assert algorithm.train()(**data, mode='loss')['distill.loss_cwt'].isnan()
+        return algorithm
+
+    @pytest.mark.parametrize(
+        'then',
+        [
+            lambda algorithm: algorithm(**batch(4), mode='loss'),
+            lambda algorithm: algorithm.eval(),
+            lambda algorithm: algorithm.state_dict(),
+            get_state_dict,
+        ],
+        ids=['next step', 'evaluation', 'state_dict', "mmengine's checkpoint"],
+    )
+    def test_they_stop_what_comes_next(self, diverged: SingleTeacherDistill, then: Any) -> None:
+        said = r'distill_losses: loss_cwt=nan is not finite, for images/0\.png, images/1\.png\.$'
+        with pytest.raises(FloatingPointError, match=said):
+            then(diverged)
+        then(make())
+
+    def test_a_copy_of_the_model_knows_nothing_of_them(self, diverged: SingleTeacherDistill) -> None:
+        copy.deepcopy(diverged).state_dict()
+
+    def test_nothing_is_read_from_the_device_in_a_step(
+        self, algorithm: SingleTeacherDistill, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(FiniteCheck, '_reads_at_once', staticmethod(lambda values: False))
+        algorithm(**batch(), mode='loss')
+        algorithm.finite.finish()
+        reads = ('item', 'tolist', '__bool__', '__float__', '__int__', 'cpu', 'numpy', 'nonzero')
+        for name in reads:
+            monkeypatch.setattr(Tensor, name, lambda *_, name=name: pytest.fail(f'Tensor.{name} waits'))
+        algorithm(**batch(), mode='loss')
 
 
 class TestSwitches:

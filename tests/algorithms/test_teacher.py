@@ -333,6 +333,17 @@ class TestPixelAdapter:
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
         assert torch.equal(batch['inputs'], before), "the student's batch is left as it is"
 
+    def test_its_constants_are_sent_to_a_device_once(self) -> None:
+        (ours, _), (theirs, _) = det(**RGB), det(**HALVES)
+        adapter = PixelAdapter(ours, theirs)
+        x = torch.zeros(1, 3, 4, 4, device='meta')
+        assert adapter(x, None).is_meta
+        constants = adapter._on[x.device]
+        adapter(torch.zeros(1, 3, 4, 4), None)
+        adapter(x, None)
+        assert adapter._on[x.device] is constants
+        assert len(adapter._on) == 2
+
     @pytest.mark.parametrize('sides', [(det, cls), (cls, det), (det, seg)])
     def test_student_and_teacher_may_be_of_different_toolboxes(self, sides: tuple) -> None:
         own = {det: RGB, cls: dict(**HALVES), seg: dict(**HALVES, bgr_to_rgb=False, size=(20, 24))}
