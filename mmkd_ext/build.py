@@ -11,6 +11,7 @@ from torch import nn
 
 from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, nearest, sentence
+from mmkd_ext.old_names import config_today, path_today
 
 
 def build_part(cfg: dict, registry: Registry, key: str) -> Any:
@@ -31,7 +32,7 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
         return cfg
     if not isinstance(cfg, dict) or 'type' not in cfg:
         raise ConfigError(f'{key} must be a dict with the key `type`, got {cfg!r}.')
-    cfg = ConfigDict(cfg)
+    cfg = config_today(ConfigDict(cfg))
     kind = cfg['type']
     scope = 'mmkd_ext'
     if isinstance(kind, str):
@@ -83,7 +84,7 @@ def model_config(source: Any, key: str) -> ConfigDict:
         ConfigError: If it is none of these, or names a file that is not there or holds no model.
     """
     if isinstance(source, dict) and 'type' in source:
-        cfg = ConfigDict(source)
+        cfg = config_today(ConfigDict(source))
         if '_scope_' not in cfg and isinstance(cfg.type, str) and '.' in cfg.type:
             cfg['_scope_'] = cfg.type.split('.')[0]
         return cfg
@@ -96,18 +97,19 @@ def model_config(source: Any, key: str) -> ConfigDict:
             f"{key} must be a package path such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py', a config file or a "
             f'dict with `type`, got {source!r}.'
         )
-    config = _config_file(str(source), pretrained, key)
+    source = path_today(str(source))
+    config = _config_file(source, pretrained, key)
     if not isinstance(config.get('model'), dict):
         raise ConfigError(f'{key}: {source} defines no `model`.')
     cfg = ConfigDict(config.model)
     if 'data_preprocessor' in config:
         cfg.setdefault('data_preprocessor', config.data_preprocessor)
-    scope = str(source).split('::')[0] if '::' in str(source) else config.get('default_scope')
+    scope = source.split('::')[0] if '::' in source else config.get('default_scope')
     if scope:
         cfg.setdefault('_scope_', scope)
     if pretrained:
         cfg['_checkpoint_'] = config.model_path
-    return cfg
+    return config_today(cfg)
 
 
 def _config_file(source: str, pretrained: bool, key: str) -> Config:

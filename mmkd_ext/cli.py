@@ -23,6 +23,7 @@ from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export.config import is_ours
 from mmkd_ext.export.student import why_not_foldable
+from mmkd_ext.old_names import config_today, path_today
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's, at every `mmdet::` path
 
@@ -61,11 +62,12 @@ def read_config(path: str, options: dict | None = None) -> Config:
     if not packaged and not Path(path).is_file():
         raise ConfigError(f'there is no config file {path} (looked from {Path.cwd()}).')
     try:
-        cfg = get_config(path) if packaged else Config.fromfile(path)
+        cfg = get_config(path_today(path)) if packaged else Config.fromfile(path)
     except Exception as error:  # a config file runs as Python: it can fail in any way
         raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
     if options:
         cfg.merge_from_dict(options)
+    config_today(cfg._cfg_dict)
     return cfg
 
 

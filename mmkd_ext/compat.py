@@ -1,6 +1,6 @@
 """The one door to what the outside broke: mmengine's checkpoints on torch >= 2.6, MMRazor on torch >= 2.0.
 
-`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond three repairs:
+`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond four repairs:
 
 * mmengine 0.10.7 stores `HistoryBuffer` objects in its training checkpoints, which torch's safe loader (the default
   since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
@@ -9,6 +9,7 @@
   execute is refused by name.
 * MMRazor 1.0.0 imports quantization code that current torch no longer has; distillation needs none of it. A
   placeholder stands in for that one module.
+* A config whose `_base_` has the name that mmcls or mmdet 2 gave it is found under today's name.
 """
 
 import importlib
@@ -27,10 +28,12 @@ from urllib.parse import urlparse
 import numpy as np
 import torch
 from mmengine import dist
+from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.old_names import path_today
 
 
 def _safe_classes() -> list:
@@ -164,6 +167,21 @@ def install() -> None:
     CheckpointLoader.register_scheme(prefixes='', loader=load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=load_checkpoint_file, force=True)
     _stand_in_for_quantization()
+    _find_renamed_bases()
+
+
+def _find_renamed_bases() -> None:
+    """Let a `_base_` of another package be found by its old name, too."""
+    find = Config._get_cfg_path
+    if getattr(find, 'renamed', False):
+        return
+
+    @wraps(find)
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple:
+        return find(path_today(cfg_path), filename)
+
+    get_cfg_path.renamed = True  # type: ignore[attr-defined]
+    Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def _stand_in_for_quantization() -> None:
