@@ -5,12 +5,17 @@ that holds it; only device and dtype changes are passed on.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import ConfigDict
+from mmengine.model import BaseModel, PretrainedInit
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
@@ -19,17 +24,22 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
 
 KEY = 'model.teacher'
+CKPT = 'model.teacher_ckpt'
 
 
 class Teacher:
     """A frozen model and the way to run it.
 
+    Its weights are those of `checkpoint`, of `pretrained=True` beside a `cfg_path`, of an `init_cfg` of type
+    `Pretrained` on the whole model, or what its class loads when it is built. All are held to the same: no weight may
+    be missing or unexpected, none may stay random. What was loaded is not initialised again.
+
     Args:
-        source: Package path, config file, dict, or MMRazor's `dict(cfg_path=..., pretrained=...)`.
-        checkpoint: Path or URL of its weights. None is accepted where `source` has them (`pretrained=True`, or an
-            `init_cfg` of type `Pretrained` on the model) or `strict` is False.
+        source: Package path, config file, dict, or MMRazor's `dict(cfg_path=..., pretrained=...)`. A backbone alone
+            will do, with its own weights or those of a whole model; its parts are then named `backbone.*`.
+        checkpoint: Path or URL of its weights; None where `source` has them.
         student: The student, whose preprocessed images the teacher is given.
-        strict: False accepts missing and unexpected weights.
+        strict: False accepts missing and unexpected weights, and a random teacher.
 
     Raises:
         ConfigError: If the model cannot be built or its weights do not fit; missing and unexpected ones are listed.
@@ -37,32 +47,43 @@ class Teacher:
 
     def __init__(self, source: Any, checkpoint: str | None, student: Any, strict: bool = True) -> None:
         self.model: Any
-        if isinstance(source, nn.Module):
-            self.model = source
-        else:
-            cfg = model_config(source, KEY)
-            checkpoint = checkpoint or cfg.get('_checkpoint_')
-            if 'data_preprocessor' not in cfg:
-                # An inline dict that says nothing of its pixels means those that the student is given.
-                self.model = build_model(
-                    ConfigDict(cfg, data_preprocessor=copy.deepcopy(student.data_preprocessor)), KEY
-                )
-            else:
-                self.model = build_model(cfg, KEY)
-            if checkpoint is None and strict:
-                _check_pretrained(cfg)
-        self.loaded = checkpoint is not None or isinstance(source, nn.Module)
-        if checkpoint is not None:
-            _check_trained(source, checkpoint)
-            load_teacher(self.model, checkpoint, strict)
+        cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, KEY)
+        with _noting_loaded() as own:
+            self.model = build_model(copy.deepcopy(cfg), KEY) if cfg else source
+        weights = _weights(checkpoint, cfg, self.model)
+        self.loaded = weights is not None or not cfg
+        if strict and not self.loaded:
+            _check_not_random(self.model, cfg, own)
+            self.loaded = True
+        if not isinstance(self.model, BaseModel):
+            self.model = _Backbone(self.model)
+        # By name: moving the model to another device replaces tensors.
+        self._own = [name for name, value in self._state().items() if id(value) in own]
+        if 'data_preprocessor' not in cfg and (cfg or isinstance(self.model, _Backbone)):
+            # One that says nothing of its pixels means those that the student is given.
+            self.model.data_preprocessor = copy.deepcopy(student.data_preprocessor)
+        if weights is not None:
+            _check_trained(source, weights)
+            load_teacher(self.model, weights.file, strict, weights.key, weights.prefix)
         self.model.requires_grad_(False)
         self.model.eval()
         self.pixels = PixelAdapter(student.data_preprocessor, self.model.data_preprocessor)
+        self._features, self._first, self._losses = _gives_features(self.model), True, True
 
     def init_weights(self) -> None:
-        """Initialise as the config's `init_cfg` says, where no checkpoint was loaded."""
-        if not self.loaded:
-            self.model.init_weights()
+        """Initialise as the config's `init_cfg` says, but for weights that are loaded."""
+        if self.loaded:
+            return
+        state = self._state()
+        kept = {name: state[name].detach().clone() for name in self._own}
+        self.model.init_weights()
+        with torch.no_grad():
+            for name, value in kept.items():
+                state[name].copy_(value)
+
+    def _state(self) -> dict[str, Tensor]:
+        """The model's tensors themselves, by name."""
+        return self.model.state_dict(keep_vars=True)
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         """Copies of the algorithm (EMA) share the teacher."""
@@ -93,79 +114,221 @@ class Teacher:
             if recorders.hold(needed):
                 return  # parameters are there without a forward
             if forward is None:
-                self.model(images, data_samples, mode='loss')
+                self._run(recorders, images, data_samples)
             else:
                 forward(self.model, images)
 
+    def _run(self, recorders: RecorderManager, images: Any, data_samples: Any) -> None:
+        """Run the cheapest forward that reaches all records, at the last of which it ends; one that returns fell short.
 
-def _check_pretrained(cfg: ConfigDict) -> None:
-    """Refuse a teacher that has no checkpoint and does not load one by its own `init_cfg`."""
-    init = cfg.get('init_cfg') or {}
-    if not any(i.get('type') == 'Pretrained' for i in (init if isinstance(init, list) else [init])):
+        The features alone need no labels and are, of a self-supervised model, those of the unmasked images. Else the
+        losses are computed or, of a model that has none, its plain output.
+        """
+        if self._features and isinstance(images, Tensor) and images.ndim == 4:
+            first, self._first = self._first, False
+            try:
+                self.model.extract_feat(images)
+            except (NotImplementedError, AttributeError, TypeError):  # not every model gives them so
+                if not first:
+                    raise
+            self._features = False
+            recorders.clear()
+        if self._losses:
+            try:
+                self.model(images, data_samples, mode='loss')
+                return
+            except RuntimeError as error:
+                if not isinstance(error, NotImplementedError) and not str(error).startswith('Invalid mode'):
+                    raise
+            self._losses = False
+            recorders.clear()
+        self.model(images, data_samples, mode='tensor')
+
+
+def _gives_features(model: nn.Module) -> bool:
+    """Whether `extract_feat` can be called as the model's `loss` does: with the images alone."""
+    function = getattr(model, 'extract_feat', None)
+    return function is not None and set(list(signature(function).parameters)[1:]) <= {'stage'}
+
+
+class _Backbone(BaseModel):
+    """A backbone as a whole model, in which it is named `backbone`.
+
+    Args:
+        backbone: Called with images (B, C, H, W).
+    """
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone: Any = backbone
+        # Backbones of masked image modelling mask by default.
+        self._options = dict(mask=None) if 'mask' in signature(backbone.forward).parameters else {}
+        self.register_load_state_dict_pre_hook(self._name)
+
+    @staticmethod
+    def _name(module: nn.Module, state_dict: dict, prefix: str, *_: Any) -> None:
+        """Take the weights of the backbone alone or, from those of a whole model, the backbone's."""
+        whole = any(key.startswith(f'{prefix}backbone.') for key in state_dict)
+        for key in list(state_dict):
+            if not whole:
+                state_dict[f'{prefix}backbone.{key.removeprefix(prefix)}'] = state_dict.pop(key)
+            elif not key.startswith(f'{prefix}backbone.'):
+                del state_dict[key]
+
+    def extract_feat(self, inputs: Tensor) -> Any:
+        """What the backbone returns of images (B, C, H, W)."""
+        return self.backbone(inputs, **self._options)
+
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """As `extract_feat`, whatever the mode."""
+        return self.extract_feat(inputs)
+
+    def init_weights(self) -> None:
+        """As the backbone's, where it has one."""
+        if hasattr(self.backbone, 'init_weights'):
+            self.backbone.init_weights()
+
+
+class _Weights(NamedTuple):
+    """Where weights are: the config key that says so, the path or URL, and what the names in it begin with."""
+
+    key: str
+    file: str
+    prefix: str = ''
+
+
+def _weights(checkpoint: str | None, cfg: Mapping, model: Any) -> _Weights | None:
+    """The file that a teacher's weights are in; None where none is named for the whole model.
+
+    Args:
+        checkpoint: `teacher_ckpt`.
+        cfg: The teacher's config, as of `model_config`; empty where `model` was not built from one.
+        model: The teacher.
+    """
+    if checkpoint:
+        return _Weights(CKPT, str(checkpoint))
+    if cfg.get('_checkpoint_'):
+        return _Weights(f'{KEY}.pretrained', cfg['_checkpoint_'])
+    init = (getattr(model, 'init_cfg', None) if cfg else None) or []
+    for entry in init if isinstance(init, (list, tuple)) else [init]:
+        if entry.get('type') in ('Pretrained', PretrainedInit) and entry.get('checkpoint'):
+            return _Weights(f'{KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
+    return None
+
+
+@contextmanager
+def _noting_loaded() -> Iterator[dict[int, Tensor]]:
+    """A context that collects, by their id, the tensors of modules that `load_state_dict` fills meanwhile."""
+    load = nn.Module._load_from_state_dict
+    loaded: dict[int, Tensor] = {}
+
+    def noting(module: nn.Module, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        load(module, state_dict, prefix, *args, **kwargs)
+        for name, value in (*module._parameters.items(), *module._buffers.items()):
+            given = state_dict.get(prefix + name)
+            if value is not None and given is not None and given.shape == value.shape:
+                loaded[id(value)] = value
+
+    nn.Module._load_from_state_dict = noting  # type: ignore[assignment, method-assign]
+    try:
+        yield loaded
+    finally:
+        nn.Module._load_from_state_dict = load  # type: ignore[method-assign]
+
+
+def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor]) -> None:
+    """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
+    with torch.random.fork_rng(devices=[]):
+        other = build_model(copy.deepcopy(cfg), KEY).state_dict()
+    random = [
+        name
+        for name, value in model.state_dict(keep_vars=True).items()
+        if id(value) not in loaded and not torch.equal(value, other[name])
+    ]
+    if random:
         raise ConfigError(
-            'model.teacher_ckpt is missing: the teacher would be random. Name its checkpoint (path or URL), or set '
-            'model.teacher_strict=False if that is meant.'
+            f'{CKPT} is missing: the teacher would be random ({_listed("weights", random)}). Name its checkpoint (path '
+            'or URL), or set model.teacher_strict=False if that is meant.'
         )
 
 
-def _check_trained(source: Any, checkpoint: str) -> None:
+def _check_trained(source: Any, weights: _Weights) -> None:
     """Where a missing checkpoint is one that training the config `source` writes, say so."""
-    if not isinstance(source, str) or '://' in checkpoint:
+    if not isinstance(source, str) or '://' in weights.file:
         return
-    path = Path(checkpoint).expanduser()
+    path = Path(weights.file).expanduser()
     if path.parent.name == Path(source).stem and not path.exists():
         raise ConfigError(
-            f'model.teacher_ckpt: the checkpoint {checkpoint} does not exist; tools/train.py {source} makes it.'
+            f'{weights.key}: the checkpoint {weights.file} does not exist; tools/train.py {source} makes it.'
         )
 
 
-def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True) -> None:
+def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True, key: str = CKPT, prefix: str = '') -> None:
     """Load a teacher's weights, all of them and nothing else.
 
     Args:
-        model: The teacher.
+        model: The teacher. What it does itself to weights that are loaded (renames, resizes) is done before they are
+            judged.
         checkpoint: Path or URL. Weights may stand under `state_dict`, behind `module.` or, as MMRazor saves students,
             `architecture.`; what a distillation run keeps under `distiller.` and `teacher.` is left out.
         strict: False goes on where weights are missing or unexpected.
+        key: The config key that names the file, for messages.
+        prefix: Only the weights whose names begin so are taken, without it.
 
     Raises:
         ConfigError: If the file is unreadable or does not fit.
     """
+    weights = _read_weights(checkpoint, key, prefix)
     try:
-        content = load_checkpoint_file(checkpoint, map_location='cpu')
-    except ConfigError as error:
-        raise ConfigError(f'model.teacher_ckpt: {error}') from None
-    weights = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise ConfigError(
-            f'model.teacher_ckpt: {checkpoint} holds no weights (a dict of tensors, or one under `state_dict`).'
-        )
-    weights = {key.removeprefix('module.').removeprefix('architecture.'): value for key, value in weights.items()}
-    weights = {key: value for key, value in weights.items() if not key.startswith(('distiller.', 'teacher.'))}
-    wrong = _wrong_shapes(model, weights)
-    if wrong:
-        name, found, expected = wrong[0]
-        hint = ' (another number of classes?)' if found[1:] == expected[1:] and found[:1] != expected[:1] else ''
-        raise ConfigError(
-            f'model.teacher_ckpt: {checkpoint} is not of this teacher: {name} is {found} in the file and {expected} in '
-            f'the model{hint}; {len(wrong)} weights have another shape.'
-        )
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    missing = [key for key in missing if not key.endswith('num_batches_tracked')]  # absent from files of old torch
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise ConfigError(f'{key}: {checkpoint} is not of this teacher: {_misfit(str(error))}.') from error
+    # Not those that the model itself dropped from the file to compute anew, nor what files of old torch have not.
+    missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
     if strict and (missing or unexpected):
         raise ConfigError(
-            f'model.teacher_ckpt: {checkpoint} is not of this teacher: {_listed("missing", missing)}, '
+            f'{key}: {checkpoint} is not of this teacher: {_listed("missing", missing)}, '
             f'{_listed("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
         )
 
 
-def _wrong_shapes(model: nn.Module, weights: Mapping[str, Tensor]) -> list[tuple[str, tuple, tuple]]:
-    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return [
-        (key, tuple(value.shape), tuple(own[key].shape))
-        for key, value in weights.items()
-        if key in own and own[key].shape != value.shape
-    ]
+def _read_weights(checkpoint: str, key: str, prefix: str) -> OrderedDict[str, Tensor]:
+    """The weights in a file, by the names that they have in a model; versions of modules are kept."""
+    try:
+        content = load_checkpoint_file(checkpoint, map_location='cpu')
+    except ConfigError as error:
+        raise ConfigError(f'{key}: {error}') from None
+    found = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ConfigError(f'{key}: {checkpoint} holds no weights (a dict of tensors, or one under `state_dict`).')
+    if prefix and not prefix.endswith('.'):
+        prefix += '.'
+
+    def renamed(items: Mapping[str, Any], dot: str = '') -> OrderedDict[str, Any]:
+        names = {(name + dot).removeprefix('module.').removeprefix('architecture.'): v for name, v in items.items()}
+        kept = {name: v for name, v in names.items() if not name.startswith(('distiller.', 'teacher.'))}
+        length = len(dot)
+        return OrderedDict(
+            (name.removeprefix(prefix)[: -length or None], v) for name, v in kept.items() if name.startswith(prefix)
+        )
+
+    weights = renamed(found)
+    if prefix and not weights:
+        raise ConfigError(f'{key}: {checkpoint} holds no weights whose names begin with {prefix!r}.')
+    weights._metadata = renamed(getattr(found, '_metadata', {}), dot='.')  # type: ignore[attr-defined]
+    return weights
+
+
+def _misfit(error: str) -> str:
+    """Half a sentence of torch's message of weights in other shapes."""
+    shape = r'(?:torch\.Size\(\[([\d, ]*)\]\))'
+    found = re.findall(rf'size mismatch for (\S+): .*?{shape}.*?{shape}', error)
+    if not found:
+        return ' '.join(error.split())
+    name, *sizes = found[0]
+    given, expected = (tuple(int(size) for size in text.split(',') if size.strip()) for text in sizes)
+    hint = ' (another number of classes?)' if given[1:] == expected[1:] and given[:1] != expected[:1] else ''
+    return f'{name} is {given} in the file and {expected} in the model{hint}; {len(found)} weights have another shape'
 
 
 def _listed(what: str, keys: list[str]) -> str:

@@ -8,15 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
+from mmengine.runner.checkpoint import load_checkpoint
 from torch import Tensor, nn
-from toys import toy
+from toys import ToyModel, ToyStage, batch, toy
 
 from mmkd_ext.algorithms.teacher import PixelAdapter, Teacher, load_teacher
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
+
+PATCHES = 'patch_embed.projection.weight'
+
+
+def vit(size: int, width: int = 16, **kwargs: Any) -> Any:
+    """mmpretrain's, of one layer and patches of 16 x 16."""
+    arch = dict(embed_dims=width, num_layers=1, num_heads=2, feedforward_channels=32)
+    cfg = ConfigDict(type='mmpretrain.VisionTransformer', arch=arch, img_size=size, patch_size=16, **kwargs)
+    return build_model(model_config(cfg, 'm'), 'm')
 
 
 @pytest.fixture
@@ -97,6 +108,33 @@ class TestLoading:
         path = saved_with(tmp_path / 'old.pth', backbone__norm__num_batches_tracked=None)
         load_teacher(toy(1), str(path))
 
+    def test_what_a_model_does_to_weights_itself_is_done_before_they_are_judged(self, tmp_path: Path) -> None:
+        """A vision transformer resizes the position embeddings of another image size, and only those."""
+        path = tmp_path / 'vit.pth'
+        torch.save(dict(state_dict=vit(32).state_dict()), path)
+        model = vit(48)
+        load_teacher(model, str(path))
+        assert model.pos_embed.shape == (1, 1 + 3 * 3, 16)
+        assert torch.equal(model.patch_embed.projection.weight, torch.load(path)['state_dict'][PATCHES])
+        with pytest.raises(
+            ConfigError, match=r'cls_token is \(1, 1, 16\) in the file and \(1, 1, 24\) in the model; 17 w'
+        ):
+            load_teacher(vit(48, width=24), str(path))
+
+    def test_versions_of_modules_reach_them(self, tmp_path: Path) -> None:
+        class Versioned(ToyModel):
+            _version = 7
+
+            def _load_from_state_dict(self, state_dict: dict, prefix: str, metadata: dict, *args: Any) -> None:
+                self.found = metadata.get('version')
+                super()._load_from_state_dict(state_dict, prefix, metadata, *args)
+
+        path = tmp_path / 'a.pth'
+        torch.save(nn.ModuleDict(dict(module=Versioned())).state_dict(), path)
+        model = Versioned()
+        load_teacher(model, str(path))
+        assert model.found == 7
+
 
 class TestRefusals:
     def refused(self, path: Path | str, *parts: str, strict: bool = True) -> None:
@@ -131,13 +169,6 @@ class TestRefusals:
         path = saved_with(tmp_path / 'a.pth', backbone__norm__running_var=torch.ones(7))
         self.refused(path, 'backbone.norm.running_var is (7,) in the file and (4,) in the model')
 
-    def test_nothing_is_loaded_of_a_file_that_is_refused_for_its_shapes(self, tmp_path: Path) -> None:
-        path = saved_with(tmp_path / 'a.pth', head__weight=torch.ones(80, 4))
-        model = toy(1)
-        with pytest.raises(ConfigError):
-            load_teacher(model, str(path))
-        assert same_weights(model, seed=1)
-
     def test_an_absent_file_is_named(self, tmp_path: Path) -> None:
         self.refused(tmp_path / 'nowhere.pth', 'does not exist')
 
@@ -146,7 +177,7 @@ class TestRefusals:
         config = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
         url = 'https://example.org/retinanet_r18_fpn_1x_coco/weights.pth'
         fetched: list[str] = []
-        monkeypatch.setattr('mmkd_ext.algorithms.teacher.load_teacher', lambda _, name, strict: fetched.append(name))
+        monkeypatch.setattr('mmkd_ext.algorithms.teacher.load_teacher', lambda _, name, *rest: fetched.append(name))
         student = build_model(model_config(config, 'model.architecture'), 'model.architecture')
         Teacher(config, url, student)
         assert fetched == [url]
@@ -240,6 +271,26 @@ class TestBuilding:
         teacher.init_weights()
         assert same_weights(teacher.model)
 
+    def test_they_are_held_to_the_same_as_those_of_a_checkpoint(self, saved: Path, tmp_path: Path) -> None:
+        """mmengine's own initialisation takes what fits, which here is nothing."""
+        other = tmp_path / 'other.pth'
+        torch.save({f'student.{name}': value for name, value in toy(8).state_dict().items()}, other)
+        init = dict(type='Pretrained', checkpoint=str(other))
+        with pytest.raises(
+            ConfigError, match=r'^model\.teacher\.init_cfg: .*other\.pth is not of this teacher: 12 mis'
+        ):
+            Teacher(dict(type='ToyModel', init_cfg=init), None, toy(1))
+        assert same_weights(Teacher(dict(type='ToyModel', init_cfg=dict(init, prefix='student')), None, toy(1)).model)
+        with pytest.raises(ConfigError, match=r"other\.pth holds no weights whose names begin with 'head\.'"):
+            Teacher(dict(type='ToyModel', init_cfg=dict(init, prefix='head.')), None, toy(1))
+        init = dict(type='Pretrained', checkpoint=str(tmp_path / 'nowhere.pth'))
+        with pytest.raises(ConfigError, match=r'^model\.teacher\.init_cfg: the checkpoint .* does not exist'):
+            Teacher(dict(type='ToyModel', init_cfg=init), None, toy(1))
+
+    def test_weights_of_a_part_will_not_do(self, saved: Path) -> None:
+        with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is missing: .*head\.weight'):
+            Teacher(dict(type=BackboneOnly, path=str(saved)), None, toy(1))
+
     @pytest.mark.parametrize('init', [dict(type='Constant', layer='Linear', val=0.5), [], None])
     def test_another_init_cfg_will_not_do(self, init: Any) -> None:
         with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is missing'):
@@ -250,6 +301,62 @@ class TestBuilding:
         teacher = Teacher(dict(type='ToyModel', init_cfg=init), str(saved), toy(1))
         teacher.init_weights()
         assert same_weights(teacher.model)
+
+    @pytest.mark.parametrize('way', ['load_checkpoint', 'load_state_dict', 'copy'])
+    def test_weights_that_the_class_loads_itself_are_not_initialised_over(self, saved: Path, way: str) -> None:
+        teacher = Teacher(dict(type=LoadsItself, path=str(saved), way=way), None, toy(1))
+        teacher.init_weights()
+        assert same_weights(teacher.model)
+
+    @pytest.mark.parametrize('way', ['load_checkpoint', 'load_state_dict'])
+    def test_not_even_where_the_others_may_be_random(self, tmp_path: Path, way: str) -> None:
+        path = saved_with(tmp_path / 'part.pth', head__weight=None)
+        with pytest.raises(ConfigError, match=r'the teacher would be random \(1 weights \(head\.weight\)\)'):
+            Teacher(dict(type=LoadsItself, path=str(path), way=way), None, toy(1))
+        teacher = Teacher(dict(type=LoadsItself, path=str(path), way=way), None, toy(1), strict=False)
+        teacher.model._apply(lambda value: value.clone())  # as a move to a device does
+        teacher.init_weights()
+        assert (teacher.model.head.weight == 9).all()
+        teacher.model.head.weight.data.copy_(toy(8).head.weight)
+        assert same_weights(teacher.model)
+
+    def test_a_second_look_at_a_teacher_takes_no_random_numbers(self, saved: Path) -> None:
+        student = toy(1)
+        torch.manual_seed(4)
+        LoadsItself(path=str(saved))
+        expected = torch.rand(3)
+        torch.manual_seed(4)
+        Teacher(dict(type=LoadsItself, path=str(saved)), None, student)
+        assert torch.equal(torch.rand(3), expected)
+
+    @pytest.mark.parametrize('whole', [False, True])
+    def test_a_backbone_alone_teaches_with_its_own_weights_or_a_whole_models(self, tmp_path: Path, whole: bool) -> None:
+        path, source = tmp_path / 'a.pth', dict(type=ToyStage, width=4)
+        torch.save((toy(8) if whole else toy(8).backbone).state_dict(), path)
+        pixels = dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2])
+        teacher = Teacher(source, str(path), toy(1, data_preprocessor=pixels))
+        taps = RecorderManager(dict(t=dict(type='ModuleOutputs', source='backbone.norm')), 'key')
+        taps.check(teacher.model)
+        teacher.record(taps, dict(t=1), batch()['inputs'], None)
+        stage = toy(8).eval().backbone
+        torch.testing.assert_close(taps.get('t'), stage.norm(stage.conv(batch()['inputs'])))
+        torch.save(toy(8).neck.state_dict(), path)
+        with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt: .*6 missing \(backbone\.conv\.weight'):
+            Teacher(source, str(path), toy(1))
+        with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is missing: the teacher would be random'):
+            Teacher(source, None, toy(1))
+
+    def test_a_built_backbone_and_one_that_initialises_itself_will_do(self, saved: Path) -> None:
+        assert torch.equal(
+            Teacher(toy(8).backbone, None, toy(1)).model.backbone.conv.weight, toy(8).backbone.conv.weight
+        )
+        torch.save(vit(32).state_dict(), saved)
+        init = dict(type='Pretrained', checkpoint=str(saved))
+        arch = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)
+        source = dict(type='mmpretrain.VisionTransformer', arch=arch, img_size=32, patch_size=16, init_cfg=init)
+        assert torch.equal(
+            Teacher(source, None, toy(1)).model.backbone.patch_embed.projection.weight, torch.load(saved)[PATCHES]
+        )
 
     def test_a_teacher_that_says_nothing_of_pixels_sees_the_students(self, saved: Path) -> None:
         student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2]))
@@ -266,6 +373,126 @@ class TestBuilding:
     def test_copies_share_it(self, saved: Path) -> None:
         teacher = Teacher(dict(type='ToyModel'), str(saved), toy(1))
         assert copy.deepcopy(teacher) is teacher
+
+
+class LoadsItself(ToyModel):
+    """Loads its weights when it is built, and has an `init_weights` that sets them to other values."""
+
+    def __init__(self, path: str, way: str = 'load_state_dict', **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if way == 'load_checkpoint':
+            load_checkpoint(self, path, map_location='cpu')
+        elif way == 'load_state_dict':
+            self.load_state_dict(torch.load(path)['state_dict'], strict=False)
+        else:
+            for name, value in torch.load(path)['state_dict'].items():
+                self.state_dict()[name].copy_(value)
+
+    def init_weights(self) -> None:
+        for value in self.parameters():
+            nn.init.constant_(value, 9)
+
+
+class BackboneOnly(ToyModel):
+    """Its backbone loads weights when it is built."""
+
+    def __init__(self, path: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.backbone.load_state_dict(
+            {k[9:]: v for k, v in torch.load(path)['state_dict'].items() if k.startswith('backbone.')}
+        )
+
+
+def recorded(teacher: Teacher, *sources: str, needed: int = 1, steps: int = 1) -> list:
+    """What modules of the teacher returned in the last of some steps."""
+    taps = RecorderManager({source: dict(type='ModuleOutputs', source=source) for source in sources}, 'key')
+    for _ in range(steps):
+        teacher.record(taps, dict.fromkeys(sources, needed), **batch())
+    return [taps.get(source, needed - 1) for source in sources]
+
+
+class TestForward:
+    def test_features_are_enough_where_all_records_lie_there(self) -> None:
+        class Unlabelled(ToyModel):
+            def forward(self, *_: Any, **__: Any) -> Any:
+                raise ValueError('no labels')
+
+        teacher = Teacher(Unlabelled(), None, toy(1))
+        (found,) = recorded(teacher, 'neck', steps=2)
+        assert torch.equal(found, teacher.model.extract_feat(batch()['inputs']))
+        with pytest.raises(ValueError, match='no labels'):
+            recorded(teacher, 'neck', 'head')
+
+    def test_else_it_runs_as_far_as_its_loss(self) -> None:
+        teacher = Teacher(toy(8), None, toy(1))
+        neck, head = recorded(teacher, 'neck', 'head', steps=3)
+        assert torch.equal(head, toy(8).eval().head(neck.mean(dim=(2, 3))))
+        # Features were tried once, and what was recorded of them dropped.
+        assert teacher.model.calls == ['backbone', 'neck'] + 3 * ['backbone', 'neck', 'head']
+
+    def test_a_part_that_runs_again_behind_the_features_is_recorded_as_often_as_is_needed(self) -> None:
+        class Twice(ToyModel):
+            def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
+                return self.head(self.neck(self.extract_feat(inputs)).mean(dim=(2, 3)))
+
+        model = Twice().eval()
+        (found,) = recorded(Teacher(model, None, toy(1)), 'neck', needed=2, steps=2)
+        assert torch.equal(found, model.neck(model.extract_feat(batch()['inputs'])))
+
+    @pytest.mark.parametrize('error', [NotImplementedError(), RuntimeError('Invalid mode "loss".')])
+    def test_a_model_without_losses_gives_its_plain_output(self, error: Exception) -> None:
+        class Inference(ToyModel):
+            def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
+                if mode != 'tensor':
+                    raise error
+                return super().forward(inputs)
+
+        (found,) = recorded(Teacher(Inference(), None, toy(1)), 'head', steps=2)
+        assert found.shape == (4, 3)
+
+    def test_an_error_in_its_losses_is_not_hidden(self) -> None:
+        class Fails(ToyModel):
+            def extract_feat(self, inputs: Tensor, more: Any = None) -> Tensor:
+                return super().extract_feat(inputs)
+
+            def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
+                raise RuntimeError('out of memory')
+
+        for source in ('neck', 'head'):  # features that take more than images are left alone
+            with pytest.raises(RuntimeError, match='out of memory'):
+                recorded(Teacher(Fails(), None, toy(1)), source)
+
+    def test_a_masked_autoencoder_teaches_its_unmasked_features_of_its_own_pixels(self) -> None:
+        cfg = ConfigDict(
+            type='mmpretrain.MAE',
+            backbone=dict(
+                type='MAEViT',
+                arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
+                img_size=32,
+                patch_size=16,
+            ),
+            neck=dict(
+                type='MAEPretrainDecoder',
+                num_patches=4,
+                patch_size=16,
+                embed_dim=16,
+                decoder_embed_dim=16,
+                decoder_depth=1,
+                decoder_num_heads=2,
+            ),
+            head=dict(type='MAEPretrainHead', patch_size=16, loss=dict(type='PixelReconstructionLoss', criterion='L2')),
+            data_preprocessor=dict(type='SelfSupDataPreprocessor', **IMAGENET, to_rgb=True),
+        )
+        model = build_model(model_config(cfg, 'm'), 'm')
+        pixels = dict(type='ImgDataPreprocessor', **HALVES)
+        student = toy(1, data_preprocessor=pixels)
+        images = torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(1)).float()
+        taps = RecorderManager(dict(t=dict(type='ModuleOutputs', source='backbone')), 'key')
+        inputs = student.data_preprocessor(dict(inputs=images))['inputs']
+        for teacher in (Teacher(model, None, student), Teacher(model.backbone, None, student)):
+            teacher.record(taps, dict(t=1), inputs, None)
+            own = teacher.model.data_preprocessor(dict(inputs=images, data_samples=None))['inputs']
+            torch.testing.assert_close(taps.get('t'), model.extract_feat(own), rtol=1e-4, atol=1e-4)
 
 
 IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
