@@ -1,5 +1,6 @@
 """Building from configs with messages that name the config key."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +131,12 @@ def _config_file(source: str, pretrained: bool, key: str) -> Config:
 def build_model(cfg: ConfigDict, key: str) -> nn.Module:
     """Build a model from `model_config`'s result, in its own toolbox's scope.
 
+    It is built from a copy: mmdet's DETR detectors write into their config what a second build refuses.
+
     Raises:
         ConfigError: If its type is unknown or refuses its arguments.
     """
-    cfg = ConfigDict(cfg)
+    cfg = ConfigDict(copy.deepcopy(cfg))
     cfg.pop('_checkpoint_', None)
     scope = cfg.get('_scope_')
     try:

@@ -4,8 +4,8 @@
 CONFIG is the config that CHECKPOINT was trained with: distillation with a teacher, without one, NORM, or plain. OUT_DIR
 gets CONFIG_NAME.pth (weights only) and CONFIG_NAME.py (self-contained), with which the student's own toolbox works
 alone; a backbone that no toolbox has comes as CONFIG_NAME_backbone.py. Teacher and distillation parts are left out,
-NORM's transforms folded into the layers beside them. Before it writes, both models see real images and must give equal
-outputs.
+NORM's transforms folded into the layers beside them. The files are kept only if a process that cannot import this
+package loads them and gives the outputs of the trained student on real images.
 """
 
 import argparse
@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder for the two files')
-    parser.add_argument('--no-check', action='store_true', help='do not compare outputs; needs no data')
+    parser.add_argument(
+        '--no-check', action='store_true', help='load the files, but do not compare outputs; needs no data'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
     args = parser.parse_args()
     cfg = cli.read_config(args.config, args.cfg_options)

@@ -1,21 +1,36 @@
 """The plain config of a distillation config's student."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
 
 from mmkd_ext.build import model_config
 
+# Whose hooks, loops and visualisers are of the distillation; a student may still have parts of theirs.
+_DISTILLING = ('mmkd_ext', 'mmrazor')
+# What mmengine's Runner builds from, and this package leaves alone but for what is named in `student_config`.
+RUN = {
+    'model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'visualizer',
+    *(f'{phase}_{part}' for phase in ('train', 'val', 'test') for part in ('cfg', 'dataloader', 'evaluator')),
+}  # fmt: skip
 
-def our_type(entry: Any) -> str | None:
-    """The name of what a config entry builds, if that is of this package: by prefix, by `_scope_` or as a class."""
+
+def _named(entry: Any) -> tuple[str | None, str]:
+    """The scope and the name of what a config entry builds: by prefix, by `_scope_` or as a class."""
     kind = entry.get('type') if isinstance(entry, dict) else None
     if isinstance(kind, type):
-        return kind.__name__ if kind.__module__.split('.')[0] == 'mmkd_ext' else None
+        return kind.__module__.split('.')[0], kind.__name__
     if not isinstance(kind, str):
-        return None
+        return None, ''
     scope, _, name = kind.rpartition('.')
-    return name if (scope or entry.get('_scope_')) == 'mmkd_ext' else None
+    return scope.split('.')[0] or entry.get('_scope_'), name
+
+
+def our_type(entry: Any) -> str | None:
+    """The name of what a config entry builds, if that is of this package."""
+    scope, name = _named(entry)
+    return name if scope == 'mmkd_ext' else None
 
 
 def is_ours(entry: Any) -> bool:
@@ -23,11 +38,16 @@ def is_ours(entry: Any) -> bool:
     return our_type(entry) is not None
 
 
-def names_ours(entry: Any) -> bool:
-    """Whether something of this package is anywhere in a config entry."""
+def distillers_in(entry: Any) -> Iterator[str]:
+    """The scopes, of this package and MMRazor, that anything in a config entry is of."""
     if isinstance(entry, dict):
-        return is_ours(entry) or any(names_ours(value) for value in entry.values())
-    return isinstance(entry, (list, tuple)) and any(names_ours(value) for value in entry)
+        scope, _ = _named(entry)
+        if scope in _DISTILLING:
+            yield scope
+        entry = list(entry.values())
+    if isinstance(entry, (list, tuple)):
+        for part in entry:
+            yield from distillers_in(part)
 
 
 def student_config(cfg: Config) -> Config:
@@ -37,7 +57,8 @@ def student_config(cfg: Config) -> Config:
         cfg: A config; one whose model is no distillation algorithm is returned as it is, but for our hooks.
 
     Returns:
-        A new config: `model` is the student's, hooks, loops and imports of this package are gone, the rest is kept.
+        A new config: `model` is the student's. Hooks, loops, visualisers and imports of this package and of MMRazor are
+        gone, but for imports that something of the student's needs; the rest is kept.
 
     Raises:
         ConfigError: If `model.architecture` cannot be read.
@@ -52,15 +73,40 @@ def student_config(cfg: Config) -> Config:
         if student.get('_scope_') == plain.get('default_scope'):
             student.pop('_scope_', None)
         plain.model = student
-    if plain.get('custom_hooks'):
-        plain.custom_hooks = [hook for hook in plain.custom_hooks if not is_ours(hook)]
+    for key in ('custom_hooks', 'default_hooks', 'visualizer', 'vis_backends'):
+        kept = _without_distillers(plain.get(key))
+        if kept is not None:
+            plain[key] = kept
+        elif key in plain:
+            plain.pop(key)
     for loop in ('train_cfg', 'val_cfg', 'test_cfg'):
-        if is_ours(plain.get(loop)):
-            plain[loop].pop('type')
-    imports = plain.get('custom_imports') or {}
-    ours = any(name.startswith('mmkd_ext') for name in imports.get('imports', []))
-    if ours and not names_ours(plain.model):
-        imports['imports'] = [name for name in imports['imports'] if not name.startswith('mmkd_ext')]
-        if not imports['imports']:
-            plain.pop('custom_imports')
+        if _named(plain.get(loop))[0] in _DISTILLING:
+            plain[loop] = {key: value for key, value in plain[loop].items() if key not in ('type', '_scope_')}
+    _drop_imports(plain)
     return plain
+
+
+def _without_distillers(entry: Any) -> Any:
+    """A config entry without the parts that are of this package or of MMRazor; None where it is such a part itself."""
+    if _named(entry)[0] in _DISTILLING:
+        return None
+    if isinstance(entry, dict):
+        kept = {key: _without_distillers(part) for key, part in entry.items()}
+        return type(entry)({key: part for key, part in kept.items() if part is not None or entry[key] is None})
+    if isinstance(entry, (list, tuple)):
+        pairs = [(part, _without_distillers(part)) for part in entry]
+        return type(entry)(kept for part, kept in pairs if kept is not None or part is None)
+    return entry
+
+
+def _drop_imports(plain: Config) -> None:
+    """Leave out imports of this package and of MMRazor that nothing needs which mmengine's Runner builds."""
+    imports = plain.get('custom_imports') or {}
+    names = imports.get('imports') or []
+    names = [names] if isinstance(names, str) else names
+    unneeded = set(_DISTILLING) - {scope for key in RUN for scope in distillers_in(plain.get(key))}
+    kept = [name for name in names if name.split('.')[0] not in unneeded]
+    if kept:
+        imports['imports'] = kept
+    elif names:
+        plain.pop('custom_imports')

@@ -1,8 +1,13 @@
-"""Export: a plain checkpoint and a plain config of the host toolbox, compared with what was trained before written."""
+"""Export: a plain checkpoint and a plain config of the host toolbox, loaded and compared before they are kept."""
 
 import copy
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import torch
@@ -14,11 +19,11 @@ from torch import Tensor, nn
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.compat import load_checkpoint_file, plain
 from mmkd_ext.errors import ConfigError, sentence
-from mmkd_ext.export.config import names_ours, our_type, student_config
+from mmkd_ext.export import reload as reload_files
+from mmkd_ext.export.config import RUN, distillers_in, our_type, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import write_out_backbones
 from mmkd_ext.models.norm_neck import FeatureTransform
-from mmkd_ext.recorders.base import tensors_in
 
 BATCHES = 2
 TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are the same bits
@@ -39,7 +44,9 @@ class Exported(NamedTuple):
     notes: list[str]
 
 
-def export_student(cfg: Config, checkpoint: str, out_dir: str | Path, name: str, check: bool = True) -> Exported:
+def export_student(
+    cfg: Config, checkpoint: str, out_dir: str | Path, name: str, check: bool = True, reload: bool = True
+) -> Exported:
     """Write `OUT_DIR/NAME.pth` and `OUT_DIR/NAME.py`, which need nothing of this package.
 
     A backbone of this package that no toolbox has is written beside them, as `OUT_DIR/NAME_backbone.py`.
@@ -49,41 +56,48 @@ def export_student(cfg: Config, checkpoint: str, out_dir: str | Path, name: str,
         checkpoint: Path or URL.
         out_dir: The folder, made where it is not there.
         name: Of the two files.
-        check: Compare the outputs of the trained and the exported student on batches of the config's data.
+        check: Compare the outputs of the trained student and of the files on batches of the config's data.
+        reload: Load the files in a fresh process before they are put in place, which takes seconds; `check` does, too.
 
     Returns:
         The two files, and what was done.
 
     Raises:
-        ConfigError: If the checkpoint is not of the config, a transform cannot be folded, or the outputs differ.
+        ConfigError: If the checkpoint is not of the config, a transform cannot be folded, the files do not load in the
+            student's toolbox, or the outputs differ. Nothing is written then.
     """
     stock_cfg = stock_config(cfg)
+    source = write_out_backbones(stock_cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        trained, stock = _build(student_config(cfg)), _build(stock_cfg)
+        trained = _build(student_config(cfg))
         content = load_checkpoint_file(checkpoint, map_location='cpu')
         _load(trained, _student_weights(content), f'{checkpoint} is not of this config')
         folded = fold_student(trained)
-        _load(stock, folded.weights, f'the student of {name} is none of its toolbox')
-        notes = list(folded.notes)
-        if 'ema_state_dict' in content:
-            # mmengine's EMAHook swaps the two as it saves.
-            notes.append('averaged (EMA) weights, which the checkpoint has in place of the last ones')
-        notes.append(_compare(trained, stock, cfg, bool(folded.notes)) if check else 'outputs not compared')
+        batches = _batches(cfg) if check else []
+    notes = list(folded.notes)
+    if 'ema_state_dict' in content:
+        # mmengine's EMAHook swaps the two as it saves.
+        notes.append('averaged (EMA) weights, which the checkpoint has in place of the last ones')
     out_dir = Path(out_dir).expanduser()
-    source = write_out_backbones(stock_cfg.model)
-    out_dir.mkdir(parents=True, exist_ok=True)
     if source:
         module = re.sub(r'\W', '_', name) + '_backbone'
-        (out_dir / f'{module}.py').write_text(source)
         imports = [kept for kept in stock_cfg.custom_imports.imports if not kept.startswith('mmkd_ext')]
         stock_cfg.custom_imports = dict(imports=[*imports, module])
         notes.append(f'no toolbox has the backbone: the config imports {module}.py, so run with PYTHONPATH={out_dir}')
     meta = content.get('meta') or {}
     meta = plain({key: meta[key] for key in ('dataset_meta', 'epoch', 'iter') if key in meta})
-    exported = Exported(out_dir / f'{name}.pth', out_dir / f'{name}.py', notes)
-    torch.save(dict(meta=meta, state_dict=folded.weights), exported.checkpoint)
-    stock_cfg.dump(exported.config)
-    return exported
+    with TemporaryDirectory() as folder:
+        made = Exported(Path(folder) / f'{name}.pth', Path(folder) / f'{name}.py', notes)
+        torch.save(dict(meta=meta, state_dict=folded.weights), made.checkpoint)
+        stock_cfg.dump(made.config)
+        if source:
+            (Path(folder) / f'{module}.py').write_text(source)
+        if reload or check:
+            notes.append(_check_files(made, trained, batches, cfg))
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for file in filter(Path.is_file, Path(folder).iterdir()):
+            shutil.move(file, out_dir / file.name)
+    return Exported(out_dir / f'{name}.pth', out_dir / f'{name}.py', notes)
 
 
 def why_not_foldable(cfg: Config) -> str | None:
@@ -110,7 +124,7 @@ def stock_config(cfg: Config) -> Config:
     found = student_config(cfg)
     found.model = _stock(found.model)
     for key, value in list(found.items()):
-        if key != 'model' and isinstance(value, dict) and (_FRAGMENT & set(value) or names_ours(value)):
+        if key not in RUN and (any(distillers_in(value)) or isinstance(value, dict) and _FRAGMENT & set(value)):
             found.pop(key)  # of which `model` was made
     return student_config(found)  # without the import, if nothing needs it any more
 
@@ -168,12 +182,11 @@ def _load(model: Any, weights: dict[str, Tensor], complaint: str) -> None:
     model.load_state_dict(weights)
 
 
-@torch.no_grad()
-def _compare(trained: Any, stock: Any, cfg: Config, folded: bool) -> str:
-    """Compare two students on batches of the config's data; half a sentence that says how it came out.
+def _batches(cfg: Config) -> list[Any]:
+    """Batches of the config's data.
 
     Raises:
-        ConfigError: If there is no data, or the outputs differ.
+        ConfigError: If there is no data.
     """
     field = data_field(cfg)
     if field is None:
@@ -186,25 +199,60 @@ def _compare(trained: Any, stock: Any, cfg: Config, folded: bool) -> str:
     except OSError as error:  # also of a data set that downloads itself
         raise ConfigError(f'{field}: its data cannot be had ({error}); --no-check exports without.') from error
     size = min(loader.get('batch_size', 1), 16)
-    batches = [range(i * size, min((i + 1) * size, len(dataset))) for i in range(BATCHES)]
-    differences, images = [], 0
-    for batch in filter(len, batches):
-        data = pseudo_collate([dataset[i] for i in batch])
-        ours, theirs = (_outputs(model, data, folded and cfg.default_scope == 'mmdet') for model in (trained, stock))
-        differences += [_difference(a, b) for a, b in zip(ours, theirs, strict=True)]
-        images += len(batch)
-    if not differences or not all(value <= (TOLERANCE if folded else 0) for value in differences):
+    parts = [range(i * size, min((i + 1) * size, len(dataset))) for i in range(BATCHES)]
+    batches = [pseudo_collate([dataset[i] for i in part]) for part in parts if part]
+    if not batches:
+        raise ConfigError(f'{field}.dataset holds no image to compare outputs on (--no-check exports without).')
+    return batches
+
+
+def _check_files(made: Exported, trained: Any, batches: list[Any], cfg: Config) -> str:
+    """Load the files in a fresh process, compare what they make of batches, and say in half a sentence how it came out.
+
+    Raises:
+        ConfigError: If they cannot be loaded, or the outputs differ.
+    """
+    folded = any(isinstance(module, FeatureTransform) for module in trained.modules())
+    dense = folded and cfg.get('default_scope') == 'mmdet'
+    found = _run_files(made, dict(batches=batches, dense=dense, threads=torch.get_num_threads()))
+    if not batches:
+        return 'the files load; outputs not compared'
+    ours = [reload_files.outputs(trained, data, dense) for data in batches]
+    pairs = [pair for a, b in zip(ours, found, strict=True) for pair in zip(a, b, strict=True)]
+    worst = max((_difference(a, b) for a, b in pairs), default=float('nan'))
+    if not worst <= (TOLERANCE if folded else 0):
         raise ConfigError(
-            f'the exported student gives other outputs, off by {max(differences, default=0):.1e} of the largest: '
-            'nothing is written.'
+            f'the exported student gives other outputs, off by {worst:.1e} of the largest: nothing is written.'
         )
-    return f'equal outputs on {images} images of {field}' + (f' (to {max(differences):.0e})' if folded else '')
+    images = sum(len(data['inputs']) for data in batches)
+    return f'equal outputs on {images} images of {data_field(cfg)}' + (f' (to {worst:.0e})' if folded else '')
 
 
-def _outputs(model: Any, data: dict, dense: bool) -> list[Tensor]:
-    """What a model makes of a batch; `dense` stops a detector before it picks boxes: rounding may change the pick."""
-    data = model.data_preprocessor(copy.deepcopy(data), False)
-    return list(tensors_in(model.extract_feat(data['inputs']) if dense else model(**data, mode='tensor')))
+def _run_files(made: Exported, work: dict[str, Any]) -> list[list[Tensor]]:
+    """What `export/reload.py` makes of the files, in a process where this package cannot be imported.
+
+    It can where the student's own imports need it, which the second attempt shows.
+    """
+    folder = made.config.parent
+    path = os.pathsep.join([str(folder), *sys.path])
+    with TemporaryDirectory() as exchange:
+        for alone in (True, False):
+            file = Path(exchange) / 'work.pt'
+            torch.save(work, file)
+            program = Path(reload_files.__file__).read_text(encoding='utf-8')
+            if alone:
+                program = f'import sys; sys.modules["mmkd_ext"] = None\n{program}'
+            words = [sys.executable, '-c', program, str(made.config), str(made.checkpoint), str(file)]
+            done = subprocess.run(words, env={**os.environ, 'PYTHONPATH': path}, capture_output=True, text=True)
+            if done.returncode == 0:
+                if not alone:
+                    made.notes.append('the config still imports what needs this package')
+                return torch.load(file, weights_only=True)
+            if 'import of mmkd_ext' not in done.stderr:
+                break
+    said = re.findall(r'^\w[\w.]*: .+', done.stderr, re.MULTILINE | re.DOTALL) or [done.stderr]
+    reason = ' '.join(re.split(r'\n(?=\w)', said[0])[-1].split())
+    raise ConfigError(f'the exported student does not load in its own toolbox ({reason[:300]}): nothing is written.')
 
 
 def _difference(a: Tensor, b: Tensor) -> float:

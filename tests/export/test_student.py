@@ -14,13 +14,17 @@ import mmpretrain.models  # noqa: F401
 import mmseg.models  # noqa: F401
 import pytest
 import torch
+from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import DefaultScope
+from mmengine.hub import get_config
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.models import GlobalAveragePooling
 from support import MINI, ROOT
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.export import reload
 from mmkd_ext.export import student as export
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.fold import fold_student
@@ -117,27 +121,62 @@ class TestEveryMethod:
         assert all(torch.equal(a, b) for a, b in zip(before, outputs(model), strict=True))  # folding changes no weight
 
 
-def test_files_load_strictly_where_this_package_is_not(tmp_path: Path) -> None:
-    cfg = read('resnet_norm_kd')
-    exported = export_student(
-        cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path / 'out', 'resnet_norm_kd', check=False
-    )
-    assert exported.notes == ['neck folded into head.fc', 'outputs not compared']
-    program = f"""
-import sys
-sys.modules['mmkd_ext'] = None
-import torch
-from mmpretrain.apis import get_model
-content = torch.load({str(exported.checkpoint)!r}, weights_only=True)
-assert sorted(content) == ['meta', 'state_dict'], content.keys()
-assert content['meta'] == dict(dataset_meta=dict(classes=('a', 'b')), epoch=3)
-model = get_model({str(exported.config)!r})
-print(model.load_state_dict(content['state_dict'], strict=True), type(model.neck).__name__)
-"""
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == '<All keys matched successfully> GlobalAveragePooling'
+def test_files_are_loaded_and_compared_where_this_package_is_not(tmp_path: Path, images: Path) -> None:
+    cfg, out = read('resnet_norm_kd'), tmp_path / 'out'
+    cfg.val_dataloader.dataset.update(data_root=str(images), data_prefix='')
+    exported = export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), out, 'resnet_norm_kd')
+    assert exported.notes[0] == 'neck folded into head.fc'
+    assert exported.notes[1].startswith('equal outputs on 3 images of val_dataloader (to ')
+    assert sorted(path.name for path in out.iterdir()) == ['resnet_norm_kd.pth', 'resnet_norm_kd.py']
+    content = torch.load(exported.checkpoint, weights_only=True)
+    assert sorted(content) == ['meta', 'state_dict']
+    assert content['meta'] == dict(dataset_meta=dict(classes=('a', 'b')), epoch=3)
     assert 'mmkd_ext' not in exported.config.read_text()
+
+
+def test_files_that_load_only_here_are_not_written(tmp_path: Path) -> None:
+    """The student's neck is registered by this test alone."""
+
+    @MODELS.register_module(force=True)
+    class NeckOfThisTest(GlobalAveragePooling):
+        pass
+
+    cfg = read('resnet_kd')
+    cfg.model.architecture.neck = dict(type='NeckOfThisTest')
+    path = checkpoint(tmp_path / 'a.pth', trained(cfg))
+    with pytest.raises(ConfigError, match=r'does not load in its own toolbox \(.*NeckOfThisTest is not in.*nothing is'):
+        export_student(cfg, path, tmp_path / 'out', 'a', check=False)
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'detr/detr_r50_8xb2-150e_coco.py',
+        'deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco.py',
+        'dino/dino-4scale_r50_8xb2-12e_coco.py',
+    ],
+)
+def test_a_detector_that_changes_its_config_as_it_is_built(name: str, tmp_path: Path) -> None:
+    cfg = get_config(f'mmdet::{name}')
+    student = cfg.model
+    student.backbone.update(depth=18, init_cfg=None)
+    student.neck.in_channels = [channels // 4 for channels in student.neck.in_channels]
+    student.encoder.num_layers = student.decoder.num_layers = 1
+    student.num_queries = 30
+    cfg.model = ConfigDict(
+        type='mmkd_ext.SelfDistill', architecture=student, distiller=dict(type='ConfigurableDistiller')
+    )
+    before = cfg.pretty_text
+    model = trained(cfg)
+    weights = checkpoint(tmp_path / 'a.pth', model)
+    exported = export_student(cfg, weights, tmp_path / 'out', 'a', check=False, reload=False)
+    assert cfg.pretty_text == before
+    stock = reload.load(str(exported.config), str(exported.checkpoint))
+    data = demo_mm_inputs(1, [[3, 64, 64]])
+    expected, found = reload.outputs(model, data, False), reload.outputs(stock, data, False)
+    assert expected
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
 def test_a_student_that_teaches_itself(tmp_path: Path) -> None:
@@ -149,7 +188,7 @@ def test_a_student_that_teaches_itself(tmp_path: Path) -> None:
         architecture=cfg.model,
         distiller=dict(type='ConfigurableDistiller', student_recorders=stage, teacher_recorders=stage),
     )
-    exported = export_student(cfg, checkpoint(tmp_path / 'a.pth', student), tmp_path, 'self', check=False)
+    exported = export_student(cfg, checkpoint(tmp_path / 'a.pth', student), tmp_path, 'self', check=False, reload=False)
     found = torch.load(exported.checkpoint, weights_only=True)['state_dict']
     assert found.keys() == student.state_dict().keys()
     assert all(torch.equal(value, student.state_dict()[key]) for key, value in found.items())
@@ -159,7 +198,7 @@ def test_a_student_that_teaches_itself(tmp_path: Path) -> None:
 def test_a_checkpoint_of_averaged_weights_is_said_to_be_one(tmp_path: Path) -> None:
     cfg = read('resnet_kd')
     path = checkpoint(tmp_path / 'a.pth', trained(cfg), ema_state_dict=dict(steps=torch.tensor(1)))
-    assert 'averaged (EMA) weights' in export_student(cfg, path, tmp_path, 'a', check=False).notes[0]
+    assert 'averaged (EMA) weights' in export_student(cfg, path, tmp_path, 'a', check=False, reload=False).notes[0]
 
 
 def test_necks_in_a_list_move_up() -> None:
@@ -227,7 +266,7 @@ def test_backbones_of_this_package_come_along(tmp_path: Path) -> None:
         cfg = Config.fromfile(ROOT / 'configs' / 'norm' / f'{name}.py')
         model = trained(cfg)
         weights = checkpoint(tmp_path / 'a.pth', model)
-        exported = export_student(cfg, weights, tmp_path / 'out', f'student.{i}', check=False)
+        exported = export_student(cfg, weights, tmp_path / 'out', f'student.{i}', check=False, reload=False)
         assert exported.notes[-1].startswith(f'no toolbox has the backbone: the config imports student_{i}_backbone.py')
         runs.append((str(exported.config), str(exported.checkpoint), model(images, mode='tensor').detach()))
     torch.save((images, runs), tmp_path / 'expected.pt')
@@ -324,13 +363,13 @@ class TestRefusals:
     def test_a_checkpoint_of_another_config(self, tmp_path: Path) -> None:
         path = checkpoint(tmp_path / 'a.pth', trained(read('resnet_student')))
         with pytest.raises(ConfigError, match=r'a.pth is not of this config: \d+ weights are missing \(neck.contract'):
-            export_student(read('resnet_norm'), path, tmp_path, 'a', check=False)
+            export_student(read('resnet_norm'), path, tmp_path, 'a', check=False, reload=False)
         with pytest.raises(ConfigError, match='are missing .* do not belong to it'):
-            export_student(read('pspnet_norm'), path, tmp_path, 'a', check=False)
+            export_student(read('pspnet_norm'), path, tmp_path, 'a', check=False, reload=False)
         cfg = read('resnet_kd')
         cfg.model.architecture.head.num_classes = 7
         with pytest.raises(ConfigError, match=r'2 weights have another shape \(head.fc.bias, head.fc.weight\)'):
-            export_student(cfg, path, tmp_path, 'a', check=False)
+            export_student(cfg, path, tmp_path, 'a', check=False, reload=False)
 
     def test_other_outputs_and_nothing_is_written(
         self, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
@@ -338,15 +377,18 @@ class TestRefusals:
         cfg = read('resnet_norm')
         cfg.val_dataloader.dataset.update(data_root=str(images), data_prefix='')
         path = checkpoint(tmp_path / 'a.pth', trained(cfg))
-        exported = export_student(cfg, path, tmp_path / 'good', 'a')
-        assert 'equal outputs on 3 images of val_dataloader (to ' in exported.notes[-1]
 
         def spoiled(model: Any) -> Any:
             folded = fold_student(model)
             folded.weights['head.fc.bias'][1] += 0.01
             return folded
 
+        def run(made: export.Exported, work: dict) -> list:
+            model = reload.load(str(made.config), str(made.checkpoint))
+            return [reload.outputs(model, data, work['dense']) for data in work['batches']]
+
         monkeypatch.setattr(export, 'fold_student', spoiled)
+        monkeypatch.setattr(export, '_run_files', run)
         with pytest.raises(ConfigError, match='gives other outputs, off by .* nothing is written'):
             export_student(cfg, path, tmp_path / 'bad', 'a')
         assert not (tmp_path / 'bad').exists()
@@ -375,7 +417,7 @@ def images(tmp_path: Path) -> Path:
 def test_the_scope_is_left_as_it_was(tmp_path: Path) -> None:
     cfg = read('resnet_kd')
     with DefaultScope.overwrite_default_scope('mmdet'):
-        export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path, 'a', check=False)
+        export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path, 'a', check=False, reload=False)
         assert DefaultScope.get_current_instance().scope_name == 'mmdet'
 
 
