@@ -9,12 +9,13 @@ from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import MODELS
 
 
-@MODELS.register_module(name=['SingleTeacherDistill', 'FpnTeacherDistill'])
+@MODELS.register_module(name=['SingleTeacherDistill', 'FpnTeacherDistill', 'OverhaulFeatureDistillation'])
 class SingleTeacherDistill(DistillAlgorithm):
     """A student, a distiller and a frozen teacher.
 
     The teacher runs first, without gradient, until the last record that a loss uses; what lies behind (a detector's
-    heads, when FPN levels are distilled) is never computed. So MMRazor's `FpnTeacherDistill` is the same class here.
+    heads, when FPN levels are distilled) is never computed. So MMRazor's `FpnTeacherDistill` is the same class here,
+    and so is its `OverhaulFeatureDistillation`, whose distiller is `OFDDistiller`.
 
     Args:
         architecture: The student, as of `DistillAlgorithm`.

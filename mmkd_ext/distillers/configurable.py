@@ -17,12 +17,14 @@ instead). And a connector's config may say `levels=4`: four of them, one a level
 `takes_levels = True` is named once, gets the list of all levels and returns as many.
 """
 
+import logging
 from collections.abc import Mapping
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import ConfigDict
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
@@ -67,9 +69,12 @@ class _Source(NamedTuple):
 _Entry = list[_Source] | _Source
 
 
-@MODELS.register_module()
+@MODELS.register_module(name=['ConfigurableDistiller', 'BYOTDistiller'])
 class ConfigurableDistiller(nn.Module):
     """Computes distillation losses of recorded results; the trainable parts are its connectors.
+
+    What is recorded of the teacher gets no gradient, so MMRazor's `BYOTDistiller` is the same class here. Connectors
+    and losses that no mapping uses are left out, with a warning.
 
     Args:
         student_recorders: Name to recorder config, attached to the student.
@@ -114,7 +119,7 @@ class ConfigurableDistiller(nn.Module):
         self._mappings = self._parse_mappings(loss_forward_mappings or {})
         self._tell_recorders()
         self.loss_factors: dict[str, float] = {}  # of scheduled losses, set by a hook before each step
-        self._check_all_used()
+        self._drop_unused()
 
     def _parse_mappings(self, mappings: Mapping[str, Mapping]) -> dict[str, dict[str, _Entry]]:
         """Turn the mappings into sources: one, or one a level, for each argument of each loss."""
@@ -125,15 +130,15 @@ class ConfigurableDistiller(nn.Module):
                 raise ConfigError(f'{key} has no loss in {KEY}.distill_losses; {nearest(name, self.distill_losses)}.')
             if not isinstance(arguments, Mapping):
                 raise ConfigError(f'{key} must be a dict of the arguments of the loss, got {arguments!r}.')
-            _check_arguments(self.distill_losses[name], arguments, key)
-            sources = {arg: self._parse_source(entry, f'{key}.{arg}') for arg, entry in arguments.items()}
+            aliases = getattr(self.distill_losses[name], 'aliases', {})
+            sources = {
+                aliases.get(arg, arg): self._parse_source(entry, f'{key}.{arg}') for arg, entry in arguments.items()
+            }
+            _check_arguments(self.distill_losses[name], sources, key)
             counts = {arg: len(levels) for arg, levels in sources.items() if isinstance(levels, list)}
             if len(set(counts.values())) > 1:
                 raise ConfigError(f'{key}: the arguments name different numbers of levels, {counts}.')
             parsed[name] = sources
-        for name in self.distill_losses:
-            if name not in parsed:
-                raise ConfigError(f'{KEY}.loss_forward_mappings has no {name!r}, which is in {KEY}.distill_losses.')
         return parsed
 
     def _parse_source(self, entry: Mapping, key: str) -> _Entry:
@@ -210,14 +215,17 @@ class ConfigurableDistiller(nn.Module):
         for recorder, items in used.items():
             recorder.items = None if None in items else items
 
-    def _check_all_used(self) -> None:
-        """A connector that no loss uses would get no gradient, which distributed training refuses in a page of text."""
+    def _drop_unused(self) -> None:
+        """A connector that no loss uses would get no gradient, which distributed training refuses."""
         used = {source.connector for source in self._sources()}
-        for name in self.connectors:
-            if name not in used:
-                raise ConfigError(
-                    f'{KEY}.connectors.{name} is used by no entry of {KEY}.loss_forward_mappings; remove it.'
-                )
+        for parts, what, kept in (
+            (self.distill_losses, 'distill_losses', self._mappings),
+            (self.connectors, 'connectors', used),
+        ):
+            for name in [name for name in parts if name not in kept]:
+                del parts[name]
+                where = f'no entry of {KEY}.loss_forward_mappings'
+                print_log(f'{KEY}.{what}.{name} is used by {where}; it is left out.', 'current', logging.WARNING)
 
     def needed(self, from_student: bool) -> dict[str, int | None]:
         """How many records of each recorder the losses use; None where an index counts from the end."""
@@ -331,6 +339,26 @@ class ConfigurableDistiller(nn.Module):
         except Exception as error:
             _explain(error, f'{KEY}.connectors.{source.connector}', f'given {_describe(value)} by {_name(entry)}')
             raise
+
+    def prepare_from_student(self, model: nn.Module) -> None:
+        """Let `with distiller.student_recorders:` record this model."""
+        self.student_recorders.initialize(model)
+
+    def prepare_from_teacher(self, model: nn.Module) -> None:
+        """Let `with distiller.teacher_recorders:` record this model."""
+        self.teacher_recorders.initialize(model)
+
+    def get_record(self, recorder: str, from_student: bool, **where: Any) -> Any:
+        """What an entry of a mapping stands for.
+
+        Args:
+            recorder: As in an entry of `loss_forward_mappings`.
+            from_student: Likewise.
+            **where: Likewise: `record_idx`, `data_idx`, `connector`, `connector_idx`. Of a record that losses use, only
+                the items that they use are kept.
+        """
+        entry = self._parse_source(dict(where, recorder=recorder, from_student=from_student), 'get_record')
+        return self._value(entry, 'get_record', recorder)
 
     def clear(self) -> None:
         """Drop all records: none outlives its step."""

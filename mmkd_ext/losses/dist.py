@@ -13,6 +13,8 @@ As in the released code 1e-8 is added to the product of the two norms, which pla
 Shapes: N samples (images or regions), K classes.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -27,19 +29,35 @@ class DISTLoss(nn.Module):
     """Weighted sum of 1 - correlation of rows and of columns.
 
     Args:
-        tau: Temperature, > 0. The common settings are 4 for CIFAR and 1 for ImageNet.
+        tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet.
         beta: Weight of the rows, the relation between classes.
         gamma: Weight of the columns, the relation within a class.
         loss_weight: Factor on the result; 2 in the paper.
+        inter_loss_weight: MMRazor's name of `beta`.
+        intra_loss_weight: MMRazor's name of `gamma`.
+        teacher_detach: MMRazor's switch; the teacher gets no gradient, so only True is possible.
     """
 
-    def __init__(self, tau: float, beta: float = 1.0, gamma: float = 1.0, loss_weight: float = 1.0) -> None:
+    aliases: ClassVar = dict(logits_S='student', logits_T='teacher')  # MMRazor's
+
+    def __init__(
+        self,
+        tau: float = 1.0,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        loss_weight: float = 1.0,
+        inter_loss_weight: float | None = None,
+        intra_loss_weight: float | None = None,
+        teacher_detach: bool = True,
+    ) -> None:
         super().__init__()
+        if not teacher_detach:
+            raise ValueError('teacher_detach must be True: the teacher gets no gradient')
         if not tau > 0:
             raise ValueError(f'tau must be > 0, got {tau}')
         self.tau = tau
-        self.beta = beta
-        self.gamma = gamma
+        self.beta = beta if inter_loss_weight is None else inter_loss_weight
+        self.gamma = gamma if intra_loss_weight is None else intra_loss_weight
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ of o rather than pushed down, so that no probability has to be told from 0 or 1.
 Shapes: N samples (images or regions), K >= 2 classes.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -23,20 +25,34 @@ class DKDLoss(nn.Module):
     """Two weighted KL divergences of tempered logits, averaged over samples.
 
     Args:
-        tau: Temperature, > 0. The common settings are 4 for CIFAR and 1 for ImageNet and detection.
+        tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet and detection.
         alpha: Weight of the target class against the rest.
         beta: Weight of the other classes among themselves; 0.25 to 8 in the paper, more for surer teachers.
         loss_weight: Factor on the result.
+        reduction: MMRazor's argument: 'batchmean', the average over samples, or 'sum'. Its 'mean' and 'none' are sums,
+            too, as it hands `size_average=False` to `torch.nn.functional.kl_div`, which overrules them.
     """
 
-    def __init__(self, tau: float, alpha: float = 1.0, beta: float = 1.0, loss_weight: float = 1.0) -> None:
+    aliases: ClassVar = dict(preds_S='student', preds_T='teacher', gt_labels='labels')  # MMRazor's
+
+    def __init__(
+        self,
+        tau: float = 1.0,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        loss_weight: float = 1.0,
+        reduction: str = 'batchmean',
+    ) -> None:
         super().__init__()
+        if reduction not in ('batchmean', 'sum', 'mean', 'none'):
+            raise ValueError(f"reduction must be 'batchmean' or 'sum', got {reduction!r}")
         if not tau > 0:
             raise ValueError(f'tau must be > 0, got {tau}')
         self.tau = tau
         self.alpha = alpha
         self.beta = beta
         self.loss_weight = loss_weight
+        self.averages = reduction == 'batchmean'
         self._labels_checked = False
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
@@ -53,7 +69,8 @@ class DKDLoss(nn.Module):
         teacher_binary, teacher_others = self._split(teacher.detach(), labels)
         target = tempered_kl(binary, teacher_binary, self.tau)
         rest = tempered_kl(others, teacher_others, self.tau)
-        return self.loss_weight * mean_of_rows(self.alpha * target + self.beta * rest)
+        rows = self.alpha * target + self.beta * rest
+        return self.loss_weight * (mean_of_rows(rows) if self.averages else rows.sum())
 
     def _split(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of target and not target, (N, 2), and of the other classes, (N, K - 1)."""

@@ -1,7 +1,7 @@
 """What every recorder shares: keeping values safe from later in-place operations, and handing them out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -33,6 +33,18 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     return value
 
 
+def inputs(args: tuple, kwargs: dict, parameters: Sequence[str]) -> tuple:
+    """What was given by position, then what was given by name.
+
+    Args:
+        args: The positional arguments.
+        kwargs: The others.
+        parameters: Names in the order of the signature, which counts, not that of the call.
+    """
+    named = sorted(kwargs, key=lambda name: parameters.index(name) if name in parameters else len(parameters))
+    return (*args, *(kwargs[name] for name in named))
+
+
 def _like(value: Any, items: list) -> Any:
     return type(value)(*items) if hasattr(value, '_fields') else type(value)(items)
 
@@ -57,6 +69,9 @@ class Recorder(ABC):
     ReLU, `out += identity`) is not known in time, may differ from step to step, and cannot be seen at all inside a
     compiled graph. Copying a detector's FPN levels takes less than a hundredth of its step.
 
+    Outside a distiller a recorder is used as MMRazor's are: `recorder.initialize(model)`, then
+    `with recorder: model(x)`, then `recorder.get_record_data()`.
+
     Args:
         source: Name of what is recorded; each kind of recorder says how it is written.
 
@@ -65,13 +80,18 @@ class Recorder(ABC):
             nothing is spent on them. None: all are.
     """
 
+    may_be_empty = False  # the source
+
     def __init__(self, source: str) -> None:
-        if not isinstance(source, str) or not source:
+        if not isinstance(source, str) or not (source or self.may_be_empty):
             raise ValueError(f'source must be a name, got {source!r}')
         self.source = source
         self.items: set[int | str] | None = None
         self.records: list[Any] = []
         self._on_record: Callable[[], None] | None = None
+        self._model: nn.Module | None = None
+        self._initialized = False
+        self._context: AbstractContextManager | None = None
 
     @abstractmethod
     def check(self, model: nn.Module) -> None:
@@ -133,3 +153,38 @@ class Recorder(ABC):
     def clear(self) -> None:
         """Drop all records."""
         self.records = []
+
+    def initialize(self, model: nn.Module | None = None) -> None:
+        """Say what `with recorder:` records.
+
+        Args:
+            model: Where the source is; recorders of methods and functions need none.
+
+        Raises:
+            ConfigError: If `model` has no such source.
+        """
+        self.check(nn.Module() if model is None else model)
+        self._model, self._initialized = model, True
+
+    def __enter__(self) -> 'Recorder':
+        """Begin to record; earlier records are dropped."""
+        if not self._initialized:
+            raise RuntimeError(f'call initialize(model) of the recorder of {self.source!r} first')
+        self._context = self.attach(nn.Module() if self._model is None else self._model)
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """End to record; the records stay until the next time."""
+        context, self._context = self._context, None
+        if context is not None:
+            context.__exit__(*error)
+
+    @property
+    def data_buffer(self) -> list:
+        """The records."""
+        return self.records
+
+    def get_record_data(self, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
+        """As of `get`."""
+        return self.get(record_idx, data_idx)

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from mmkd_ext.errors import ConfigError, nearest
-from mmkd_ext.recorders.base import Recorder
+from mmkd_ext.recorders.base import Recorder, inputs
 from mmkd_ext.registry import TASK_UTILS
 
 
@@ -48,6 +48,7 @@ class FunctionOutputsRecorder(Recorder):
     def _tap(self, model: nn.Module) -> Iterator[None]:
         owner, name = self._owner()
         original, own = getattr(owner, name), name in vars(owner)
+        self._parameters = list(inspect.signature(original).parameters)
 
         @wraps(original)
         def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -70,14 +71,16 @@ class FunctionOutputsRecorder(Recorder):
 
 @TASK_UTILS.register_module(name=['FunctionInputs', 'FunctionInputsRecorder'])
 class FunctionInputsRecorder(FunctionOutputsRecorder):
-    """Records what a function is given: the tuple of its positional arguments, then those given by name.
+    """Records what a function is given: the tuple of its arguments, those given by name in the signature's order.
 
     Args:
         source: As of `FunctionOutputsRecorder`.
     """
 
+    skipped = 0  # arguments at the front
+
     def _call(self, original: Any, args: tuple, kwargs: dict) -> Any:
-        self.record((*args, *kwargs.values()))
+        self.record(inputs(args[self.skipped :], kwargs, self._parameters))
         return original(*args, **kwargs)
 
 
@@ -116,8 +119,10 @@ class MethodOutputsRecorder(_OfClass, FunctionOutputsRecorder):
 
 @TASK_UTILS.register_module(name=['MethodInputs', 'MethodInputsRecorder'])
 class MethodInputsRecorder(_OfClass, FunctionInputsRecorder):
-    """Records what a method is given; the first item is the object itself.
+    """Records what a method is given beside the object itself, as of `FunctionInputsRecorder`.
 
     Args:
         source: `package.module.Class.method`.
     """
+
+    skipped = 1

@@ -19,13 +19,17 @@ class _Enough(BaseException):
 class RecorderManager:
     """The recorders of a student or of a teacher.
 
+    Outside a distiller it is used as MMRazor's: `manager.initialize(model)`, then `with manager: model(x)`, then
+    `manager.get_recorder('fpn').get_record_data()`.
+
     Args:
         recorders: Name to config, as `dict(fpn=dict(type='ModuleOutputs', source='neck'))`.
         key: The config key that holds them, for messages.
     """
 
-    def __init__(self, recorders: Mapping[str, dict] | None, key: str) -> None:
+    def __init__(self, recorders: Mapping[str, dict] | None = None, key: str = 'recorders') -> None:
         self.key = key
+        self._stack = ExitStack()
         self.recorders: dict[str, Recorder] = {
             name: build_part(cfg, TASK_UTILS, f'{key}.{name}') for name, cfg in (recorders or {}).items()
         }
@@ -80,3 +84,23 @@ class RecorderManager:
         """Drop all records."""
         for recorder in self.recorders.values():
             recorder.clear()
+
+    def initialize(self, model: nn.Module) -> None:
+        """Say what `with manager:` records, as of `Recorder.initialize`; errors name the recorder's key."""
+        self.check(model)
+        for recorder in self.recorders.values():
+            recorder.initialize(model)
+
+    def get_recorder(self, recorder: str) -> Recorder:
+        """The recorder of that name."""
+        return self[recorder]
+
+    def __enter__(self) -> 'RecorderManager':
+        with ExitStack() as stack:
+            for recorder in self.recorders.values():
+                stack.enter_context(recorder)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)

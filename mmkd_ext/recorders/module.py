@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 from torch import nn
 
 from mmkd_ext.errors import ConfigError, nearest
-from mmkd_ext.recorders.base import Recorder
+from mmkd_ext.recorders.base import Recorder, inputs
 from mmkd_ext.registry import TASK_UTILS
 
 
@@ -16,13 +17,15 @@ class ModuleOutputsRecorder(Recorder):
     """Records what a submodule returns.
 
     Args:
-        source: Dotted name as of `named_modules()`, for example `neck.fpn_convs.0.conv`.
+        source: Dotted name as of `named_modules()`, for example `neck.fpn_convs.0.conv`; '' for the model itself.
     """
+
+    may_be_empty = True
 
     def check(self, model: nn.Module) -> None:
         """Raise ConfigError, with the nearest names, if there is no such submodule."""
         names = [name for name, _ in model.named_modules() if name]
-        if self.source not in names:
+        if self.source and self.source not in names:
             raise ConfigError(
                 f'source={self.source!r} is no module of {type(model).__name__}; {nearest(self.source, names)}.'
             )
@@ -41,7 +44,7 @@ class ModuleOutputsRecorder(Recorder):
 
 @TASK_UTILS.register_module(name=['ModuleInputs', 'ModuleInputsRecorder'])
 class ModuleInputsRecorder(ModuleOutputsRecorder):
-    """Records what a submodule is given: the tuple of its positional arguments, then those given by name.
+    """Records what a submodule is given: the tuple of its arguments, those given by name in the signature's order.
 
     Args:
         source: Dotted name as of `named_modules()`.
@@ -50,11 +53,13 @@ class ModuleInputsRecorder(ModuleOutputsRecorder):
     @contextmanager
     def _tap(self, model: nn.Module) -> Iterator[None]:
         # Before the forward, so that an in-place first operation of the module is noticed as well.
-        handle = model.get_submodule(self.source).register_forward_pre_hook(self._pre_hook, with_kwargs=True)
+        module = model.get_submodule(self.source)
+        self._parameters = list(signature(module.forward).parameters)
+        handle = module.register_forward_pre_hook(self._pre_hook, with_kwargs=True)
         try:
             yield
         finally:
             handle.remove()
 
     def _pre_hook(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        self.record((*args, *kwargs.values()))
+        self.record(inputs(args, kwargs, self._parameters))

@@ -27,6 +27,12 @@ class ParameterRecorder(Recorder):
                 f'source={self.source!r} is no parameter of {type(model).__name__}; {nearest(self.source, names)}.'
             )
 
+    def initialize(self, model: nn.Module | None = None) -> None:
+        """As of `Recorder`; the parameter is there at once."""
+        super().initialize(model)
+        if model is not None:
+            self.records = [model.get_parameter(self.source)]
+
     @contextmanager
     def _tap(self, model: nn.Module) -> Iterator[None]:
         self.record(model.get_parameter(self.source))

@@ -709,14 +709,11 @@ class TestMistakesInTheConfig:
                 [(f'{STUDENT}.connector', 'mpl')],
                 rf"{STUDENT}\.connector='mpl' is not in .*connectors; the nearest is 'mlp'",
             ),
-            ([(f'{STUDENT}.connector', DROP)], r'connectors\.mlp is used by no entry of .*loss_forward_mappings'),
             ([(TEACHER, DROP)], r'loss_forward_mappings\.loss_cwt\.teacher is missing: CWTLoss takes student, teacher'),
             (
                 [('loss_forward_mappings.loss_cwt.studnet', source('student'))],
                 r"loss_forward_mappings\.loss_cwt\.studnet is no argument of CWTLoss; the nearest is 'student'",
             ),
-            ([('loss_forward_mappings.loss_cwt', DROP)], r"loss_forward_mappings has no 'loss_cwt'"),
-            ([('distill_losses.loss_two', dict(type='KDLoss', tau=1.0))], r"loss_forward_mappings has no 'loss_two'"),
             (
                 [('loss_forward_mappings.loss_cvt', BASE['loss_forward_mappings']['loss_cwt'])],
                 r"loss_forward_mappings\.loss_cvt has no loss in .*distill_losses; the nearest is 'loss_cwt'",
@@ -936,6 +933,41 @@ class TestErrorsThatNoConfigCanMend:
         assert caught.value.__cause__.__traceback__ is not None
 
 
+def test_what_no_mapping_uses_is_left_out_with_a_warning(
+    student: Toy, teacher: Toy, x: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr('mmkd_ext.distillers.configurable.print_log', lambda text, *_: said.append(text))
+    distiller = make(
+        changed(
+            ('distill_losses.loss_two', dict(type='KDLoss', tau=1.0)),
+            ('connectors.spare', dict(type='EmbedConnector', in_channels=3, out_channels=5)),
+        )
+    )
+    assert said[0].startswith('model.distiller.distill_losses.loss_two is used by no entry of model.distiller.loss_f')
+    assert said[1].startswith('model.distiller.connectors.spare is used by no entry')
+    losses = run(distiller, student, teacher, x)
+    assert set(losses) == {'loss_cwt'}
+    losses['loss_cwt'].backward()
+    assert all(p.grad is not None for p in distiller.parameters())
+
+
+def test_records_are_had_as_from_mmrazors_distiller(student: Toy, teacher: Toy, x: Tensor) -> None:
+    distiller = make(BASE)
+    distiller.prepare_from_student(student)
+    distiller.prepare_from_teacher(teacher)
+    with distiller.student_recorders:
+        student(x)
+    with distiller.teacher_recorders, torch.no_grad():
+        teacher(x)
+    assert torch.equal(distiller.get_record('neck', from_student=True, data_idx=1), student.neck(x)[1])
+    assert torch.equal(distiller.get_record(recorder='head', from_student=False), teacher(x))
+    expected = run(distiller, student, teacher, x)
+    assert distiller.compute_distill_losses() == expected
+    with pytest.raises(ConfigError, match=r"get_record\.recorder: .* has no 'nek'; the nearest is 'neck'"):
+        distiller.get_record('nek', from_student=True)
+
+
 class TestNeeded:
     def test_counts_the_records_that_losses_use(self) -> None:
         distiller = make(BASE)
@@ -1008,6 +1040,27 @@ class TestMMRazorParts:
         loss = run(distiller, student, teacher, x.to(memory_format=torch.channels_last))['loss_cwt']
         assert not distiller.student_recorders.get('neck')[0].is_contiguous()
         torch.testing.assert_close(loss, expected)
+
+    @pytest.mark.parametrize(
+        ('loss', 'names'),
+        [
+            (dict(type='DKDLoss', tau=2.0, reduction='mean'), ('preds_S', 'preds_T', 'gt_labels')),
+            (dict(type='DISTLoss', inter_loss_weight=2.0, intra_loss_weight=0.5), ('logits_S', 'logits_T')),
+        ],
+    )
+    def test_our_losses_of_its_names_take_its_arguments(self, loss: dict, names: tuple) -> None:
+        import_mmrazor()
+        sides = (dict(from_student=True, recorder='head'), dict(from_student=False, recorder='head'))
+        sides = (*sides, dict(from_student=True, recorder='neck'))
+        mapping = ('loss_forward_mappings.loss_kd', dict(zip(names, sides, strict=False)))
+        ours, theirs = (make(logits_with(cfg, mapping)) for cfg in (loss, dict(loss, type=f'mmrazor.{loss["type"]}')))
+        assert type(ours.distill_losses['loss_kd']) is not type(theirs.distill_losses['loss_kd'])
+        for distiller in (ours, theirs):
+            torch.manual_seed(0)
+            distiller.student_recorders['head'].record(torch.randn(2, 6))
+            distiller.teacher_recorders['head'].record(torch.randn(2, 6))
+            distiller.student_recorders['neck'].record(torch.tensor([1, 0]))
+        torch.testing.assert_close(ours.compute_distill_losses(), theirs.compute_distill_losses())
 
     def test_the_scope_key_of_mmrazor_is_understood(self) -> None:
         import_mmrazor()

@@ -51,7 +51,9 @@ class TestDISTLoss(LossTester):
 
         student, teacher = self.inputs()
         theirs = DISTLoss(inter_loss_weight=0.6, intra_loss_weight=2.5, tau=tau, loss_weight=WEIGHT)
-        expected, found = theirs(student, teacher), self.build(tau=tau, loss_weight=WEIGHT)(student, teacher)
+        named = dict(inter_loss_weight=0.6, intra_loss_weight=2.5, beta=9.0, gamma=9.0)  # its names come first
+        ours = self.build(tau=tau, loss_weight=WEIGHT, **named)
+        expected, found = theirs(student, teacher), ours(student, teacher)
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
         gradients = (torch.autograd.grad(loss, student)[0] for loss in (found, expected))
         torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-12)

@@ -66,15 +66,17 @@ class TestDKDLoss(LossTester):
         expected = released(student, teacher, LABELS, tau, 0.6, 2.5)
         assert self.call(self.build(tau=tau), student, teacher).item() == pytest.approx(expected, rel=1e-6)
 
-    def test_equals_mmrazors_where_that_averages_over_the_batch(self) -> None:
-        """Its reduction 'batchmean'; with 'mean' it sums over the batch, as torch's legacy `size_average` does."""
+    @pytest.mark.parametrize('reduction', ['batchmean', 'mean', 'sum'])
+    def test_equals_mmrazors(self, reduction: str) -> None:
+        """With 'mean', too, it sums over the batch, as torch's legacy `size_average` does."""
         import_mmrazor()
         from mmrazor.models.losses import DKDLoss
 
         student, teacher = self.inputs(torch.float32)
-        theirs = DKDLoss(tau=3.0, alpha=0.6, beta=2.5, reduction='batchmean', loss_weight=WEIGHT)
+        theirs = DKDLoss(tau=3.0, alpha=0.6, beta=2.5, reduction=reduction, loss_weight=WEIGHT)
         expected = theirs(student, teacher, *self.extra())
-        torch.testing.assert_close(self.call(self.build(loss_weight=WEIGHT), student, teacher), expected)
+        ours = self.build(reduction=reduction, loss_weight=WEIGHT)
+        torch.testing.assert_close(self.call(ours, student, teacher), expected)
 
     def test_alpha_and_beta_are_factors_of_the_two_parts(self) -> None:
         student, teacher = self.inputs()

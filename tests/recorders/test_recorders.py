@@ -109,13 +109,32 @@ class TestKinds:
             net(x)
         assert torch.equal(taps.get('own'), -taps.get('combined'))
 
-    def test_method_inputs_begin_with_the_object(self, net: Net, x: Tensor) -> None:
+    def test_method_inputs_are_those_beside_the_object(self, net: Net, x: Tensor) -> None:
         taps = manager(net, given=('MethodInputs', here('Derived.combine')), out=('FunctionOutputs', here('scale')))
         with taps.recording(net):
             net(x)
-        assert taps.get('given', data_idx=0) is net.helper
-        assert torch.equal(taps.get('given', data_idx=1), taps.get('out'))
-        assert taps.get('given', data_idx=2) == 0.5
+        assert torch.equal(taps.get('given', data_idx=0), taps.get('out'))
+        assert taps.get('given', data_idx=1) == 0.5
+        assert len(taps.get('given')) == 2
+
+    @pytest.mark.parametrize('kind', ['ModuleInputs', 'MethodInputs', 'FunctionInputs'])
+    def test_inputs_by_name_are_in_the_order_of_the_signature(self, kind: str, net: Net, x: Tensor) -> None:
+        source = dict(ModuleInputs='split', MethodInputs=here('Base.combine'), FunctionInputs=here('scale'))[kind]
+        taps = manager(net, tap=(kind, source))
+        with taps.recording(net):
+            net.split(factor=0.5, x=x)
+            Base().combine(offset=0.5, x=x)
+            scale(factor=0.5, x=x)
+        tensor, number = taps.get('tap')
+        assert torch.equal(tensor, x)
+        assert number == 0.5
+
+    def test_the_empty_source_is_the_model_itself(self, net: Net, x: Tensor) -> None:
+        taps = manager(net, given=('ModuleInputs', ''), out=('ModuleOutputs', ''))
+        with taps.recording(net):
+            expected = net(x)
+        assert torch.equal(taps.get('given', data_idx=0), x)
+        assert torch.equal(taps.get('out'), expected)
 
     def test_function_outputs_and_inputs(self, net: Net, x: Tensor) -> None:
         taps = manager(net, out=('FunctionOutputs', here('scale')), given=('FunctionInputs', here('scale')))
@@ -238,10 +257,10 @@ class TestMissingSources:
         with pytest.raises(ConfigError, match=rf'^key\.tap\.source=.*{message}|^key\.tap\.{message}'):
             manager(net, tap=(kind, source))
 
-    @pytest.mark.parametrize('source', ['', None, 3])
-    def test_a_source_that_is_no_name_is_refused_with_its_key(self, source: object) -> None:
+    @pytest.mark.parametrize(('kind', 'source'), [('Parameter', ''), ('ModuleOutputs', None), ('ModuleOutputs', 3)])
+    def test_a_source_that_is_no_name_is_refused_with_its_key(self, kind: str, source: object) -> None:
         with pytest.raises(ConfigError, match=r'^key\.tap: source must be a name'):
-            manager(tap=('ModuleOutputs', source))
+            manager(tap=(kind, source))
 
     def test_an_unknown_kind_is_refused_with_its_key(self) -> None:
         with pytest.raises(ConfigError, match=r"^key\.tap\.type='ModuleOutput' .* the nearest .*'ModuleOutputs'"):
@@ -371,7 +390,7 @@ class TestInplaceOperations:
             with taps.recording(model := Model()):
                 model(x)
             assert torch.equal(taps.get('scaled'), 2 * x)
-            assert torch.equal(taps.get('given', data_idx=1), 2 * x + 1)
+            assert torch.equal(taps.get('given', data_idx=0), 2 * x + 1)
             assert torch.equal(taps.get('own'), -2 * x - 1)
 
     def test_a_change_may_begin_and_end_at_any_step(self, image: Tensor) -> None:
@@ -567,3 +586,43 @@ def test_a_copied_model_is_recorded_by_the_same_recorders(net: Net, x: Tensor) -
         net(x)
         other(x)
     assert len(taps['stem'].records) == 1
+
+
+class TestAsMMRazorsAreUsed:
+    def test_one_recorder_as_a_context(self, net: Net, x: Tensor) -> None:
+        recorder = manager(shared=('ModuleOutputs', 'shared'))['shared']
+        with pytest.raises(RuntimeError, match='initialize'):
+            recorder.__enter__()
+        recorder.initialize(net)
+        for _ in range(2):
+            with recorder:
+                net(x)
+            assert len(recorder.data_buffer) == 3
+        net(x)
+        assert torch.equal(recorder.get_record_data(1), net.shared(recorder.get_record_data(0)))
+        with pytest.raises(ConfigError, match='record_idx=3'):
+            recorder.get_record_data(record_idx=3)
+
+    def test_recorders_of_functions_need_no_model_and_others_do(self, net: Net, x: Tensor) -> None:
+        recorder = manager(given=('FunctionInputs', here('scale')))['given']
+        recorder.initialize()
+        with recorder:
+            net(x)
+        assert recorder.get_record_data(data_idx=1) == 3.0
+        with pytest.raises(ConfigError, match="source='stem' is no module"):
+            manager(out=('ModuleOutputs', 'stem'))['out'].initialize()
+
+    def test_a_parameter_is_there_before_a_forward(self, net: Net) -> None:
+        recorder = manager(weight=('Parameter', 'stem.weight'))['weight']
+        recorder.initialize(net)
+        assert recorder.get_record_data() is net.stem.weight
+
+    def test_a_manager_as_a_context(self, net: Net, x: Tensor) -> None:
+        taps = RecorderManager(dict(stem=dict(type='ModuleOutputs', source='stem')))
+        taps.initialize(net)
+        with taps:
+            net(x)
+        net(2 * x)
+        assert torch.equal(taps.get_recorder('stem').get_record_data(), net.stem(x))
+        with pytest.raises(ConfigError, match="recorders has no 'stm'; the nearest is 'stem'"):
+            taps.get_recorder('stm')
