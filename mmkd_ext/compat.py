@@ -5,8 +5,8 @@
 * mmengine 0.10.7 stores `HistoryBuffer` objects in its training checkpoints, which torch's safe loader (the default
   since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
   plain tensors instead (every loader reads them) and takes both forms back.
-* Checkpoint files are read by the safe loader with mmengine's own classes allowed. Anything else that a file wants to
-  execute is refused by name.
+* Checkpoint files, from wherever they come, are read by the safe loader with mmengine's own classes allowed. Anything
+  else that a file wants to execute is refused by name. What is fetched is kept only if it is whole.
 * MMRazor 1.0.0 imports quantization code that current torch no longer has; distillation needs none of it. A
   placeholder stands in for that one module.
 * A config whose `_base_` has the name that mmcls or mmdet 2 gave it is found under today's name.
@@ -16,23 +16,30 @@ import importlib
 import os
 import pickle
 import re
+import shutil
 import sys
 from collections import OrderedDict
 from functools import wraps
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
+from urllib.request import Request, urlopen
+from uuid import uuid4
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
 from mmengine import dist
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
+from tqdm import tqdm
 
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.old_names import path_today
 
 
@@ -112,51 +119,149 @@ def _plain_message_hub() -> None:
 
 
 def _download(url: str) -> Path:
-    """The file of a URL in torch's hub cache, fetched once and by one process a machine."""
+    """The file of a URL in torch's hub cache, fetched by one process a machine; what fails in one is raised in all."""
     folder = Path(os.environ.get('MMENGINE_HOME', torch.hub.get_dir())) / 'checkpoints'
-    path = folder / Path(urlparse(url).path).name
-    if not re.search(r'-[0-9a-f]{8,}\.', path.name):
+    name = Path(urlparse(url).path).name
+    path = folder / name
+    if _hash_in(name) is None:
         # Without the hash that the toolboxes' files carry a name says little: many files are called latest.pth.
         path = path.with_name(f'{path.stem}-{sha256(url.encode()).hexdigest()[:8]}{path.suffix}')
     failure = None
-    if dist.get_local_rank() == 0 and not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    # Of mmengine's launchers each sets it; its own get_local_rank wants a group that none of them makes.
+    first = not dist.is_distributed() or os.environ.get('LOCAL_RANK', '0') == '0'
+    if first and (not path.is_file() or _damage(path, name)):
+        found = f' (in the cache, {path} {_damage(path, name)})' if path.is_file() else ''
         try:
-            torch.hub.download_url_to_file(url, str(path))
-        except OSError as error:
-            failure = error
-    dist.barrier()
-    if failure is not None:
-        raise ConfigError(f'{url} cannot be fetched ({failure}); download it by hand and give its path.')
+            _fetch(url, path)
+        except (OSError, HTTPException, ValueError) as error:
+            failure = f'{url} cannot be fetched: {error}{found}; download it by hand and give its path.'
+    failures = [text for text in dist.all_gather_object(failure) if text]
+    if failures:
+        raise ConfigError(failures[0])
     return path
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Put what a URL gives at `path`, once it is there whole.
+
+    Raises:
+        OSError: If it cannot be had, breaks off, or is not what the hash in its name says.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.{uuid4().hex}.partial')
+    try:
+        request = Request(url, headers={'User-Agent': 'mmkd_ext'})
+        with urlopen(request, timeout=60) as response, partial.open('wb') as file:
+            size = int(response.headers.get('Content-Length') or 0)
+            with tqdm.wrapattr(file, 'write', total=size or None, desc=path.name, disable=None) as out:
+                shutil.copyfileobj(response, out)
+        received = partial.stat().st_size
+        if size and received != size:
+            raise OSError(f'it broke off after {received} of {size} bytes')
+        damage = _damage(partial, Path(urlparse(url).path).name)
+        if damage:
+            raise OSError(f'what came {damage}')
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _hash_in(name: str) -> str | None:
+    """The first digits of a file's SHA-256 as the toolboxes and torch put them in its name; dates are none.
+
+    Examples:
+        >>> _hash_in('retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth')
+        'c2398f9e'
+        >>> _hash_in('segformer-20210726.pth')
+    """
+    found = re.search(r'-([0-9a-f]{8,64})\.[^.]+$', name)
+    return None if found is None or re.fullmatch(r'20\d{6}', found[1]) else found[1]
+
+
+def _damage(path: Path, name: str) -> str | None:
+    """What is wrong with a fetched file, as far as it can be told without reading weights.
+
+    Args:
+        path: The file.
+        name: Its name in the URL.
+    """
+    expected = _hash_in(name)
+    digest = sha256()
+    with path.open('rb') as file:
+        zipped = file.read(2) == b'PK'
+        file.seek(0)
+        while expected and (chunk := file.read(1 << 20)):
+            digest.update(chunk)
+    if expected and not digest.hexdigest().startswith(expected):
+        return f'has the SHA-256 {digest.hexdigest()[: len(expected)]}..., not that of its name'
+    return 'is truncated' if zipped and not is_zipfile(path) else None
+
+
+def _by_scheme(address: str, map_location: Any) -> Any:
+    """The content of an address of mmengine's other schemes: `torchvision://`, `open-mmlab://`, `s3://`, ..."""
+    scheme = address.split('://')[0]
+    loader = CheckpointLoader._get_checkpoint_loader(address)
+    if loader is load_checkpoint_file:
+        known = [re.sub(r'\(.*\)\?|://', '', prefix) for prefix in CheckpointLoader._schemes if prefix]
+        raise ConfigError(
+            f'the checkpoint {address}: {scheme}:// is no scheme that is known; {nearest(scheme, known)}.'
+        )
+    try:
+        return loader(address, map_location=map_location)
+    except ConfigError as error:
+        raise ConfigError(f'the checkpoint {address}: {error}') from None
+    except KeyError:
+        raise ConfigError(f'the checkpoint {address}: {scheme}:// has no model of this name.') from None
+    except pickle.UnpicklingError as error:
+        raise _pickled(address, error) from None
+    except (ImportError, OSError, EOFError, RuntimeError) as error:
+        raise ConfigError(f'the checkpoint {address} cannot be had ({error}).') from error
 
 
 def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
     """Read a checkpoint with torch's safe loader, mmengine's own classes allowed.
 
     Args:
-        filename: Local path or http(s) URL.
+        filename: Local path, http(s) URL, or an address of another scheme that mmengine knows (`torchvision://`,
+            `open-mmlab://`, `s3://`, ...).
         map_location: As of `torch.load`.
 
     Raises:
         ConfigError: Where there is no such file, it is no whole PyTorch file, or it asks to run code; named.
     """
-    path = _download(filename) if re.match('https?://', str(filename)) else Path(filename).expanduser()
+    filename = str(filename)
+    remote = re.match('https?://', filename)
+    if '://' in filename and not remote:
+        return _by_scheme(filename, map_location)
+    path = _download(filename) if remote else Path(filename).expanduser()
     if not path.is_file():
         raise ConfigError(f'the checkpoint {filename} does not exist.')
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        found = re.search(r'(?:GLOBAL |Unsupported (?:global|class) )(\S+)', str(error))
-        if not found:
-            raise ConfigError(f'the checkpoint {filename} is damaged or no PyTorch file.') from None
-        raise ConfigError(
-            f'the checkpoint {filename} holds pickled code ({found.group(1)}), which is refused because loading '
-            'it would run it; save only its state_dict where you trust the file.'
-        ) from None
+        raise _pickled(filename, error, path if remote else None) from None
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # a damaged file can fail in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f'the checkpoint {filename} is truncated or no PyTorch file ({reason}).') from None
+        raise ConfigError(
+            f'the checkpoint {filename} is truncated or no PyTorch file ({reason}){_remedy(path if remote else None)}.'
+        ) from None
+
+
+def _pickled(name: str, error: pickle.UnpicklingError, cached: Path | None = None) -> ConfigError:
+    """The error for a file that torch's safe loader refuses."""
+    found = re.search(r'(?:GLOBAL |Unsupported (?:global|class) )(\S+)', str(error))
+    if not found:
+        return ConfigError(f'the checkpoint {name} is damaged or no PyTorch file{_remedy(cached)}.')
+    return ConfigError(
+        f'the checkpoint {name} holds pickled code ({found.group(1)}), which is refused because loading it would run '
+        'it; save only its state_dict where you trust the file.'
+    )
+
+
+def _remedy(cached: Path | None) -> str:
+    return f'; delete {cached}, where it was kept, to have it fetched again' if cached else ''
 
 
 def install() -> None:
@@ -166,6 +271,8 @@ def install() -> None:
     _plain_message_hub()
     CheckpointLoader.register_scheme(prefixes='', loader=load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=load_checkpoint_file, force=True)
+    # The other schemes look up a URL and hand it on; mmengine's own function lets the file run code.
+    mmengine_checkpoint.load_from_http = load_checkpoint_file
     _stand_in_for_quantization()
     _find_renamed_bases()
 
