@@ -8,6 +8,7 @@ first config's.
 """
 
 import argparse
+import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmkd_ext import cli
 from mmkd_ext.build import model_config
 from mmkd_ext.class_means import ClassMeans
+from mmkd_ext.errors import ConfigError
 
 
 def random_batch(cfg: Config, count: int, size: int) -> dict:
@@ -68,7 +70,23 @@ def step_of(cfg: Config, count: int, size: int, device: str) -> Callable[[], obj
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model: BaseModel = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device).train()
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    _check_size(model.data_preprocessor, data, size)
     return lambda: model.train_step(data, optimizer)
+
+
+def _check_size(pixels: Any, data: dict, size: int) -> None:
+    """Let a preprocessor that pads to a size of its own (mmseg's) pad to this one.
+
+    Raises:
+        ConfigError: If it makes images of another size anyway, as of one that is no multiple of its divisor.
+    """
+    if getattr(pixels, 'size', None):
+        pixels.size = (size, size)
+    height, width = pixels(copy.deepcopy(data), True)['inputs'].shape[-2:]
+    if (height, width) != (size, size):
+        raise ConfigError(
+            f'--size {size}: the data preprocessor makes images of {height}x{width} of it; give --size {height}.'
+        )
 
 
 def timed(step: Callable[[], object], device: str) -> float:
