@@ -31,6 +31,15 @@ def main() -> None:
         help='augment as in training (default), or use the validation pipeline; on the training set both times',
     )
     parser.add_argument('--limit', type=int, metavar='N', help='use N images only, evenly spread over the data set')
+    parser.add_argument(
+        '--proposals',
+        choices=['teacher', 'student'],
+        default='teacher',
+        help="of a two-stage detector: the teacher's own sampled regions (default), or the student's, as the authors",
+    )
+    parser.add_argument(
+        '--student-ckpt', metavar='FILE', help="the student's weights for its proposals (default: those it starts with)"
+    )
     parser.add_argument('--restart', action='store_true', help='replace FILE, and drop what an interrupted run left')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
@@ -43,7 +52,17 @@ def main() -> None:
         raise ConfigError(f'--checkpoint: there is no file {args.checkpoint} (looked from {Path.cwd()}).')
     cli.check_data(cfg, ('train_dataloader',))
     cli.start_distributed(cfg)
-    make_class_means(cfg, args.out, args.checkpoint, args.layer, args.pipeline, args.limit, args.restart)
+    make_class_means(
+        cfg,
+        args.out,
+        checkpoint=args.checkpoint,
+        layer=args.layer,
+        pipeline=args.pipeline,
+        limit=args.limit,
+        restart=args.restart,
+        proposals=args.proposals,
+        student_checkpoint=args.student_ckpt,
+    )
 
 
 if __name__ == '__main__':

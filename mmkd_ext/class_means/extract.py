@@ -3,7 +3,8 @@
 One way for classifiers and for heads on regions: the teacher runs in eval mode as if its losses were wanted, on its own
 pixels, without mixing images, and stops as soon as the classifier was given its input (the embedding) and the
 classification loss its labels. So a region head's embeddings are of its own proposals and ground truth through its own
-assigner and sampler, background last.
+assigner and sampler, background last. Or, as the authors have it, they are of the regions that the student samples:
+then the student runs, too, and the teacher's box head looks at the same boxes, as in training.
 
 The data set is cut into batches of consecutive samples, which the processes take in turn. A sample's augmentation is
 seeded by its index, a batch's sampled regions by its position. So the result does not depend on the number of processes
@@ -26,10 +27,11 @@ from mmengine.registry import DefaultScope
 from mmengine.utils.dl_utils import set_multi_processing
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from mmkd_ext.algorithms.regions import check_regions, counted_runs, region_recorders, run_heads
 from mmkd_ext.algorithms.teacher import Teacher, load_teacher
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.class_means.accumulator import ClassMeanAccumulator
@@ -44,7 +46,8 @@ from mmkd_ext.version import __version__
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
 SEED = 0
 # What of the header must agree for means that are there already to be those that are asked for, or to go on with them.
-_SAME = ('fingerprint', 'embedding', 'labels', 'pipeline', 'dataset', 'images')
+_SAME = ('fingerprint', 'embedding', 'labels', 'proposals', 'pipeline', 'dataset', 'images')
+_ABSENT = dict(proposals='teacher')  # what a file means that does not note it
 _SAME_RUN = (*_SAME, 'batch_size', 'seed', 'mmkd_ext')
 
 
@@ -56,6 +59,8 @@ def make_class_means(
     pipeline: str = 'train',
     limit: int | None = None,
     restart: bool = False,
+    proposals: str = 'teacher',
+    student_checkpoint: str | None = None,
 ) -> ClassMeans:
     """Make a class-mean file, or go on with one, and a picture of it; every process of a distributed run calls this.
 
@@ -67,6 +72,8 @@ def make_class_means(
         pipeline: `train` for the training augmentation, `test` for the validation pipeline on the training set.
         limit: Number of images, evenly spread over the data set; None for all.
         restart: Drop what is there.
+        proposals: Of a detector, whose sampled regions: the `teacher`'s own, or the `student`'s.
+        student_checkpoint: The student's weights for its proposals; None for those that it starts with.
 
     Returns:
         What the file holds. A file that is there already and fits is left as it is.
@@ -78,15 +85,23 @@ def make_class_means(
     _check_out(out)
     _connect(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        teacher, about = _build_teacher(cfg, checkpoint)
-        taps = find_taps(cfg.model, teacher.model, layer, file)
+        network, about = _build_teacher(cfg, checkpoint)
+        taps = find_taps(cfg.model, network, layer, file)
         data, of_data = training_set(cfg, pipeline, limit, SEED)
         loader = cfg.train_dataloader
         size = loader.get('batch_size', 1)
         about |= {name: str(tap) for name, tap in taps.items()}
         about |= of_data | dict(batch_size=str(size), seed=str(SEED), mmkd_ext=__version__)
-        work = _Pass(teacher, taps, data, size, loader.get('num_workers', 0))
-        accumulator = work.accumulator(count_classes(taps, teacher.model, layer, data.metainfo))
+        if proposals == 'student':
+            student, about['proposals'] = _build_student(cfg, student_checkpoint)
+            look: _Look = _StudentsRegions(student, network, taps)
+        elif student_checkpoint:
+            raise ConfigError('--student-ckpt is for --proposals student.')
+        else:
+            about['proposals'] = 'teacher'
+            look = _Look(network, taps)
+        work = _Pass(look, taps, data, size, loader.get('num_workers', 0))
+        accumulator = work.accumulator(count_classes(taps, network, layer, data.metainfo))
         found, done = _look_for(out, about, accumulator, restart)
         if found is not None:
             _say(f'{out} holds these class means already: {_summary(found)}; nothing to do (--restart makes it anew).')
@@ -102,27 +117,108 @@ def make_class_means(
     return made
 
 
+class _Look:
+    """What the teacher makes of a batch that it looks at by itself.
+
+    Args:
+        teacher: The teacher.
+        taps: Where `embedding` and `labels` are in it.
+    """
+
+    def __init__(self, teacher: Any, taps: Mapping[str, Tap]) -> None:
+        self.taps = taps
+        self.labels = self.embeddings = self._manager(teacher, 'teacher', *taps)
+        self.teacher = Teacher(teacher, None, teacher)
+
+    def _manager(self, model: nn.Module, who: str, *names: str) -> RecorderManager:
+        manager = RecorderManager({name: self.taps[name].recorder for name in names}, 'class means')
+        for name in names:
+            try:
+                manager[name].check(model)
+            except ConfigError as error:
+                raise ConfigError(
+                    f'{self.taps[name].key}: the {who} must have it too, for the {name}, but {error}'
+                ) from None
+        return manager
+
+    def record(self, batch: Any) -> None:
+        """Make the records of a batch."""
+        data = self.teacher.model.data_preprocessor(batch, False)
+        needed = {name: tap.needed for name, tap in self.taps.items()}
+        with counted_runs(self.teacher.model, self.labels.recorders.values()):
+            self.teacher.record(self.labels, needed, data['inputs'], data['data_samples'])
+
+    def __call__(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """The embeddings (N, C) and the classes (N,) of a batch."""
+        self.record(batch)
+        values = {}
+        for name, manager in dict(embedding=self.embeddings, labels=self.labels).items():
+            tap = self.taps[name]
+            try:
+                values[name] = manager[name].get(tap.record_idx, tap.data_idx)
+            except ConfigError as error:
+                raise ConfigError(f'{tap.key}: {error}') from None
+            if not isinstance(values[name], Tensor):
+                raise ConfigError(f'{tap.key}: the {name} must be a tensor, got {type(values[name]).__name__}.')
+            manager[name].clear()
+        embeddings, labels = values['embedding'], _classes(values['labels'])
+        if embeddings.ndim != 2:
+            raise ConfigError(
+                f'{self.taps["embedding"].key}: embeddings must be (N, C), got {tuple(embeddings.shape)}.'
+            )
+        return embeddings, labels
+
+
+class _StudentsRegions(_Look):
+    """What the teacher's box head makes of the regions that a student samples in a batch.
+
+    Args:
+        student: The student, in eval mode.
+        teacher: The teacher.
+        taps: Where `embedding` is in the teacher, and `labels` in the student.
+    """
+
+    def __init__(self, student: Any, teacher: Any, taps: Mapping[str, Tap]) -> None:
+        self.taps = taps
+        self.student = student
+        self.embeddings = self._manager(teacher, 'teacher', 'embedding')
+        self.labels = self._manager(student, 'student', 'labels')
+        self.regions = region_recorders(student)
+        self.labels.recorders.update(self.regions)
+        check_regions(teacher, 'model.teacher')
+        self.teacher = Teacher(teacher, None, student)
+
+    @torch.no_grad()
+    def record(self, batch: Any) -> None:
+        """Make the records of a batch."""
+        data = self.student.data_preprocessor(batch, False)
+        needed = {'labels': self.taps['labels'].needed, **dict.fromkeys(self.regions, 1)}
+        with self.labels.recording(self.student, needed), counted_runs(self.student, self.labels.recorders.values()):
+            self.student(data['inputs'], data['data_samples'], mode='loss')
+        regions = [recorder.get(data_idx=1) for recorder in self.regions.values()]
+
+        def forward(teacher: Any, images: Any) -> None:
+            run_heads(teacher, teacher.extract_feat(images), regions)
+
+        wanted = dict(embedding=self.taps['embedding'].needed)
+        self.teacher.record(self.embeddings, wanted, data['inputs'], data['data_samples'], forward)
+
+
 class _Pass:
     """One pass of the teacher over the data."""
 
     def __init__(
-        self, teacher: Teacher, taps: Mapping[str, Tap], data: SeededDataset, batch_size: int, workers: int
+        self, look: _Look, taps: Mapping[str, Tap], data: SeededDataset, batch_size: int, workers: int
     ) -> None:
-        self.teacher = teacher
+        self.look = look
         self.taps = taps
         self.data = data
         self.batch_size = batch_size
         self.workers = workers
-        self.recorders = RecorderManager({name: tap.recorder for name, tap in taps.items()}, 'class means')
-        for name, tap in taps.items():
-            try:
-                self.recorders[name].check(teacher.model)
-            except ConfigError as error:
-                raise ConfigError(f'{tap.key}: the teacher must have it too, for the {name}, but {error}') from None
 
     def accumulator(self, classes: int) -> ClassMeanAccumulator:
         """Zeros for that many classes, and for as many channels as the first sample's embedding has."""
-        embeddings, _ = self._look(pseudo_collate([self.data[0]]))
+        embeddings, _ = self.look(pseudo_collate([self.data[0]]))
         return ClassMeanAccumulator(classes, embeddings.shape[1])
 
     def run(
@@ -158,32 +254,11 @@ class _Pass:
 
     def _add(self, accumulator: ClassMeanAccumulator, batch: Any, position: int) -> None:
         reseed(SEED, 1, position)
-        embeddings, labels = self._look(batch)
+        embeddings, labels = self.look(batch)
         try:
             accumulator.update(embeddings, labels)
         except ValueError as error:
             raise ConfigError(f'{self.taps["labels"].key}: {error}, in the batch of sample {position}.') from None
-
-    def _look(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """The embeddings (N, C) and the classes (N,) of a batch."""
-        data = self.teacher.model.data_preprocessor(batch, False)
-        needed = {name: tap.needed for name, tap in self.taps.items()}
-        self.teacher.record(self.recorders, needed, data['inputs'], data['data_samples'])
-        values = {}
-        for name, tap in self.taps.items():
-            try:
-                values[name] = self.recorders[name].get(tap.record_idx, tap.data_idx)
-            except ConfigError as error:
-                raise ConfigError(f'{tap.key}: {error}') from None
-            if not isinstance(values[name], Tensor):
-                raise ConfigError(f'{tap.key}: the {name} must be a tensor, got {type(values[name]).__name__}.')
-        self.recorders.clear()
-        embeddings, labels = values['embedding'], _classes(values['labels'])
-        if embeddings.ndim != 2:
-            raise ConfigError(
-                f'{self.taps["embedding"].key}: embeddings must be (N, C), got {tuple(embeddings.shape)}.'
-            )
-        return embeddings, labels
 
 
 def _classes(labels: Tensor) -> Tensor:
@@ -193,8 +268,8 @@ def _classes(labels: Tensor) -> Tensor:
     return labels
 
 
-def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Teacher, dict[str, str]]:
-    """The frozen teacher with its own pixels, and what the file's header says of it."""
+def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, str]]:
+    """The teacher with its own pixels, and what the file's header says of it."""
     model = cfg.get('model')
     if not isinstance(model, dict):
         raise ConfigError('the config defines no `model`.')
@@ -220,7 +295,28 @@ def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Teacher, dict[s
     load_teacher(network, str(checkpoint), model.get('teacher_strict', True))
     network.to(get_device())
     weights = fingerprint(network)
-    return Teacher(network, None, network), dict(teacher=name, checkpoint=Path(checkpoint).name, fingerprint=weights)
+    return network, dict(teacher=name, checkpoint=Path(checkpoint).name, fingerprint=weights)
+
+
+def _build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
+    """The student of a distillation config, whose regions are looked at, and what the file's header says of them."""
+    if 'architecture' not in cfg.model or 'teacher' not in cfg.model:
+        raise ConfigError('--proposals student needs a distillation config, with model.architecture and model.teacher.')
+    student_cfg = model_config(cfg.model['architecture'], 'model.architecture')
+    if 'data_preprocessor' not in student_cfg:
+        student_cfg['data_preprocessor'] = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    student: Any = build_model(student_cfg, 'model.architecture')
+    check_regions(student, 'model.architecture')
+    reseed(SEED)
+    student.init_weights()
+    if checkpoint:
+        try:
+            load_teacher(student, checkpoint)
+        except ConfigError as error:
+            text = str(error).replace('model.teacher_ckpt', '--student-ckpt').replace('this teacher', 'this student')
+            raise ConfigError(text) from None
+    student.to(get_device()).eval()
+    return student, f'student, {Path(checkpoint).name if checkpoint else "as it starts"}: {fingerprint(student)}'
 
 
 def _connect(cfg: Config) -> None:
@@ -279,9 +375,10 @@ def _look_for(
 
 def _check_same(path: Path, there: Mapping, here: Mapping, names: tuple[str, ...], advice: str) -> None:
     for name in names:
-        if there.get(name) != here[name]:
+        noted = there.get(name, _ABSENT.get(name, 'not noted'))
+        if noted != here[name]:
             raise ConfigError(
-                f'{path} is of another run ({name} is {there.get(name, "not noted")!r} there and {here[name]!r} here): '
+                f'{path} is of another run ({name} is {noted!r} there and {here[name]!r} here): '
                 f'{advice}, or name another --out.'
             )
 

@@ -78,6 +78,7 @@ class Recorder(ABC):
     Attributes:
         items: The items of a record that are used, where it is a list, tuple or dict; the others are None in it, and
             nothing is spent on them. None: all are.
+        paused: More than 0 while what the source gives is not to be recorded.
     """
 
     may_be_empty = False  # the source
@@ -87,6 +88,7 @@ class Recorder(ABC):
             raise ValueError(f'source must be a name, got {source!r}')
         self.source = source
         self.items: set[int | str] | None = None
+        self.paused = 0
         self.records: list[Any] = []
         self._on_record: Callable[[], None] | None = None
         self._model: nn.Module | None = None
@@ -114,6 +116,8 @@ class Recorder(ABC):
 
     def record(self, value: Any) -> None:
         """Keep a copy of `value`, or of those of its items that are used."""
+        if self.paused:
+            return
         self.records.append(_only(value, self.items))
         if self._on_record:
             self._on_record()  # where it ends the forward, nothing is left that could change the value

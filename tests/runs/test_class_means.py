@@ -198,6 +198,7 @@ def test_what_is_written_says_what_it_is_and_fits_its_teacher_alone(detector: Ca
         embedding='ModuleInputs roi_head.bbox_head.fc_cls [0]',
         labels='ModuleInputs roi_head.bbox_head.loss_cls [1]',
         pipeline='train: LoadImageFromFile, LoadAnnotations, RandomFlip, PackDetInputs',
+        proposals='teacher',
         dataset='CocoDataset annotations/instances_train.json, 24 samples',
         images='24',
         batch_size='4',
