@@ -1,6 +1,6 @@
 """A student with a distiller attached, for mmengine's Runner: to everything outside it is the student."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
@@ -165,13 +165,18 @@ class DistillAlgorithm(BaseModel):
             return self._in_graph('student.loss_unused', tensors_in(losses))
         return {f'student.{name}': value for name, value in losses.items()}
 
-    def _distill_losses(self, data_samples: Any) -> dict[str, Tensor]:
-        """The distiller's losses, prefixed.
+    def _distill_losses(self, data_samples: Any, idle: Collection[str] = ()) -> dict[str, Tensor]:
+        """The distiller's losses, prefixed; called once in each step, whatever happened in it.
+
+        Args:
+            data_samples: Annotations of the batch.
+            idle: Losses for which this process has nothing.
 
         Raises:
             FloatingPointError: If one is not finite; it names the loss and the batch's images. See `FiniteCheck`.
         """
-        losses = self.distiller.compute_distill_losses()
+        losses = self.distiller.compute_distill_losses(idle)
+        self.distiller.synchronise()
         self.finite.add(losses, data_samples)
         return {f'distill.{name}': value for name, value in losses.items()}
 

@@ -1,10 +1,10 @@
 """Runs of a detector's box heads: which of them count, on which regions, and how to run heads on given ones."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import signature
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -17,29 +17,41 @@ _CONTEXT = dict(semantic_feat='semantic_head', glbctx_feat='glbctx_head')
 CONTEXT_PARTS = tuple(f'roi_head.{part}' for part in _CONTEXT.values())
 
 
-def stage_of(recorder: Recorder) -> int | None:
-    """The stage whose regions a recorder sees: 0 for heads of one stage, None for what is on no regions.
+class Part(NamedTuple):
+    """A recorded part of a detector.
+
+    Attributes:
+        source: Its name.
+        stage: The stage of the box heads whose regions it sees: 0 where there is one stage, None outside of them.
+        head: The box head that it is on or in, or None.
+    """
+
+    source: str
+    stage: int | None
+    head: Any
+
+    @classmethod
+    def of(cls, recorder: Recorder, detector: Any) -> 'Part':
+        """What a recorder is on."""
+        stage = stage_of(recorder.source) if isinstance(recorder, ModuleOutputsRecorder) else None
+        head = None
+        if stage is not None and recorder.source.startswith('roi_head.bbox_head'):
+            head = _stages(detector.roi_head.bbox_head)[stage]
+        return cls(recorder.source, stage, head)
+
+
+def stage_of(source: str) -> int | None:
+    """The stage whose regions a module sees, by its name.
 
     Examples:
-        >>> stage_of(ModuleOutputsRecorder('roi_head.bbox_head.1.fc_cls'))
+        >>> stage_of('roi_head.bbox_head.1.fc_cls')
         1
-        >>> stage_of(ModuleOutputsRecorder('roi_head.bbox_head.fc_cls'))
+        >>> stage_of('roi_head.bbox_head.fc_cls')
         0
-        >>> stage_of(ModuleOutputsRecorder('neck'))
+        >>> stage_of('neck')
     """
-    if not isinstance(recorder, ModuleOutputsRecorder):
-        return None
-    found = re.match(r'roi_head\.(?:bbox_head|bbox_roi_extractor|shared_head)\b(?:\.(\d+))?', recorder.source)
+    found = re.match(r'roi_head\.(?:bbox_head|bbox_roi_extractor|shared_head)\b(?:\.(\d+)\b)?', source)
     return None if found is None else int(found[1] or 0)
-
-
-def box_head_of(model: Any, recorder: Recorder) -> Any:
-    """The box head that a recorder is on or in; None where it is elsewhere."""
-    stage = stage_of(recorder)
-    if stage is None or not recorder.source.startswith('roi_head.bbox_head'):
-        return None
-    heads = _stages(model.roi_head.bbox_head)
-    return heads[stage] if stage < len(heads) else None
 
 
 @contextmanager
@@ -73,13 +85,14 @@ def region_recorders(detector: Any) -> dict[str, ModuleInputsRecorder]:
     return recorders
 
 
-def run_heads(detector: Any, levels: Sequence[Tensor], regions: Sequence[Tensor]) -> None:
+def run_heads(detector: Any, levels: Sequence[Tensor], regions: Sequence[Tensor], first: int = 0) -> None:
     """Run a detector's box heads on given regions.
 
     Args:
         detector: Of two stages.
         levels: Its FPN levels.
         regions: (N, 5) for each stage, the image's index and a box; further stages see those of the last.
+        first: The stage to begin with.
     """
     head = detector.roi_head
     wanted = {name: getattr(head, part, None) for name, part in _CONTEXT.items() if name in _arguments(head)}
@@ -87,8 +100,15 @@ def run_heads(detector: Any, levels: Sequence[Tensor], regions: Sequence[Tensor]
     if not isinstance(head.bbox_head, nn.ModuleList):
         head._bbox_forward(levels, regions[0], **context)
         return
-    for stage in range(len(head.bbox_head)):
+    for stage in range(first, len(head.bbox_head)):
         head._bbox_forward(stage, levels, regions[min(stage, len(regions) - 1)], **context)
+
+
+def run_without_regions(detector: Any, first: int, images: Tensor) -> None:
+    """Run the stages of a cascade from `first` on, which mmdet leaves out where the one before had no region."""
+    extractor = detector.roi_head.bbox_roi_extractor[first]
+    levels = [images.new_zeros(1, extractor.out_channels, 1, 1)] * extractor.num_inputs
+    run_heads(detector, levels, [images.new_zeros(0, 5)], first)
 
 
 def check_regions(detector: Any, key: str) -> None:
@@ -113,6 +133,78 @@ def check_regions(detector: Any, key: str) -> None:
             f'{key}: a {type(head).__name__} cannot be used: beside regions it wants {", ".join(unknown)}, which the '
             "other detector's regions do not come with."
         )
+
+
+def check_branches(student: Any, teacher: Any) -> None:
+    """Refuse a student whose batch grows by branches (TridentNet) where the teacher's, in eval mode, does not.
+
+    Raises:
+        ConfigError: If there are regions of more images than the teacher has maps.
+    """
+    ours = getattr(student.backbone, 'num_branch', 1)
+    theirs = getattr(teacher.backbone, 'num_branch', 1)
+    if getattr(teacher.backbone, 'test_branch_idx', -1) != -1:
+        theirs = 1
+    if ours != theirs:
+        raise ConfigError(
+            f'model.architecture: {type(student).__name__} samples regions of {ours} branches of each image, of which '
+            f'the teacher has {theirs}; use a student of one branch, or a teacher with as many and test_branch_idx=-1.'
+        )
+
+
+def check_compared(parts: Mapping[str, Part], key: str) -> None:
+    """Refuse a loss of parts that do not belong together.
+
+    Args:
+        parts: What each argument of the loss is, its stage as one of the student's.
+        key: The config key of the loss's mapping, for messages.
+
+    Raises:
+        ConfigError: If they see different regions, or their heads code boxes differently.
+    """
+    seen: dict[int | None, str] = {}
+    coded: dict[Any, str] = {}
+    for argument, part in parts.items():
+        what = f'`{argument}` ({part.source})'
+        if part.stage is not None:
+            seen.setdefault(part.stage, what)
+        if part.head is not None and part.source.endswith('.fc_reg'):
+            coded.setdefault(_coding(part.head), what)
+    if len(seen) > 1:
+        (one, what), (other, against) = list(seen.items())[:2]
+        raise ConfigError(
+            f'{key}: {what} and {against} see different regions, of stages {one} and {other} of a cascade; map parts '
+            'of one stage on each other.'
+        )
+    if len(coded) > 1:
+        (one, what), (other, against) = list(coded.items())[:2]
+        raise ConfigError(
+            f'{key}: {what} and {against} code boxes differently, as {one} and as {other}; give the student the '
+            "teacher's bbox_coder."
+        )
+
+
+def check_softmax(parts: Iterable[Part], key: str) -> None:
+    """Refuse a loss of probabilities that sum to 1 on a head that is trained to give others.
+
+    Raises:
+        ConfigError: If a head's classification loss has no softmax over the classes and the background.
+    """
+    for part in parts:
+        loss = getattr(part.head, 'loss_cls', None)
+        if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'custom_cls_channels', False):
+            raise ConfigError(
+                f'{key}: the classes of {part.source} are trained by {type(loss).__name__}, which is no softmax over '
+                'the classes and the background, as this loss takes them for; compare heads with '
+                "loss_cls=dict(type='CrossEntropyLoss'), or their embeddings alone."
+            )
+
+
+def _coding(head: Any) -> str:
+    coder = getattr(head, 'bbox_coder', None)
+    names = ('means', 'stds', 'normalizer')
+    given = ', '.join(f'{name}={list(getattr(coder, name))}' for name in names if hasattr(coder, name))
+    return f'{type(coder).__name__}({given})'
 
 
 def _arguments(head: Any) -> list[str]:

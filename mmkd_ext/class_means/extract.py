@@ -31,7 +31,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd_ext.algorithms.regions import check_regions, counted_runs, region_recorders, run_heads
+from mmkd_ext.algorithms.regions import (
+    Part,
+    check_compared,
+    check_regions,
+    counted_runs,
+    region_recorders,
+    run_heads,
+)
 from mmkd_ext.algorithms.teacher import Teacher, load_teacher
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.class_means.accumulator import ClassMeanAccumulator
@@ -128,6 +135,8 @@ class _Look:
     def __init__(self, teacher: Any, taps: Mapping[str, Tap]) -> None:
         self.taps = taps
         self.labels = self.embeddings = self._manager(teacher, 'teacher', *taps)
+        parts = {name: Part.of(self.labels[name], teacher) for name in taps}
+        check_compared(parts, taps['labels'].key)
         self.teacher = Teacher(teacher, None, teacher)
 
     def _manager(self, model: nn.Module, who: str, *names: str) -> RecorderManager:
@@ -186,6 +195,10 @@ class _StudentsRegions(_Look):
         self.regions = region_recorders(student)
         self.labels.recorders.update(self.regions)
         check_regions(teacher, 'model.teacher')
+        embedding, labels = Part.of(self.embeddings['embedding'], teacher), Part.of(self.labels['labels'], student)
+        if embedding.stage is not None:
+            embedding = embedding._replace(stage=min(embedding.stage, len(self.regions) - 1))
+        check_compared(dict(embedding=embedding, labels=labels), taps['labels'].key)
         self.teacher = Teacher(teacher, None, student)
 
     @torch.no_grad()
@@ -311,10 +324,9 @@ def _build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
     student.init_weights()
     if checkpoint:
         try:
-            load_teacher(student, checkpoint)
+            load_teacher(student, checkpoint, key='--student-ckpt')
         except ConfigError as error:
-            text = str(error).replace('model.teacher_ckpt', '--student-ckpt').replace('this teacher', 'this student')
-            raise ConfigError(text) from None
+            raise ConfigError(str(error).replace('this teacher', 'this student')) from None
     student.to(get_device()).eval()
     return student, f'student, {Path(checkpoint).name if checkpoint else "as it starts"}: {fingerprint(student)}'
 

@@ -18,11 +18,12 @@ instead). And a connector's config may say `levels=4`: four of them, one a level
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import torch
+from mmengine import dist
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -252,8 +253,22 @@ class ConfigurableDistiller(nn.Module):
                 except ValueError as error:
                     raise ConfigError(f'{KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
 
-    def compute_distill_losses(self) -> dict[str, Tensor]:
+    def levels(self) -> Iterator[tuple[str, dict[str, _Source]]]:
+        """The name of each loss, and where its arguments come from; once for each of its levels."""
+        for name, arguments in self._mappings.items():
+            for i in range(max((len(entry) for entry in arguments.values() if isinstance(entry, list)), default=1)):
+                yield name, {arg: entry[i] if isinstance(entry, list) else entry for arg, entry in arguments.items()}
+
+    def recorder(self, source: _Source) -> Recorder:
+        """The recorder of a source."""
+        return (self.student_recorders if source.from_student else self.teacher_recorders)[source.recorder]
+
+    def compute_distill_losses(self, idle: Collection[str] = ()) -> dict[str, Tensor]:
         """The losses of what the recorders hold; computed in float32, whatever the autocast context.
+
+        Args:
+            idle: Losses that are 0 because there is nothing to compare in this process. Their connectors run all the
+                same, so that one that sums over all processes (SyncBN) keeps none waiting.
 
         Returns:
             Name to 0-dim tensor, as named in `distill_losses`.
@@ -263,6 +278,9 @@ class ConfigurableDistiller(nn.Module):
         """
         losses = {}
         for name, arguments in self._mappings.items():
+            if name in idle:
+                losses[name] = self._idle(name, arguments)
+                continue
             values = {arg: self._value(entry, name, arg) for arg, entry in arguments.items()}
             levels = {arg: len(values[arg]) for arg, entry in arguments.items() if self._has_levels(entry)}
             if len(set(levels.values())) > 1:
@@ -284,6 +302,31 @@ class ConfigurableDistiller(nn.Module):
         for name, factor in self.loss_factors.items():
             losses[name] = losses[name] * factor
         return losses
+
+    def _idle(self, name: str, arguments: dict[str, _Entry]) -> Tensor:
+        """A zero, what its connectors give in the graph."""
+        records = [recorder.records for recorder in self.student_recorders.recorders.values()]
+        total = torch.zeros((), device=next(tensors_in(records), torch.empty(0)).device)
+        for arg, entry in arguments.items():
+            if any(source.connector for source in (entry if isinstance(entry, list) else [entry])):
+                for tensor in tensors_in(self._value(entry, name, arg)):
+                    total = total + 0.0 * tensor.sum()
+        return total
+
+    def synchronise(self) -> None:
+        """Share with all processes what each one's losses gathered in training (running class means).
+
+        One sum over the processes, in each step of all of them: a sum inside of a loss would keep them waiting for a
+        process that had nothing to compute it of. A loss takes part that has `gathered`, a tensor, and
+        `take_total`, which gets the sum of all processes' `gathered`.
+        """
+        losses: list[Any] = [part for part in self.distill_losses.modules() if hasattr(part, 'gathered')]
+        if not losses or not self.training or not dist.is_distributed():
+            return
+        total = torch.cat([loss.gathered.flatten() for loss in losses])
+        dist.all_reduce(total)
+        for loss, part in zip(losses, total.split([loss.gathered.numel() for loss in losses]), strict=True):
+            loss.take_total(part.view_as(loss.gathered))
 
     def _has_levels(self, entry: _Entry) -> bool:
         return isinstance(entry, list) or self._fuses(entry)

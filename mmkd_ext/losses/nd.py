@@ -44,7 +44,8 @@ class NDLoss(nn.Module):
     Args:
         class_means: The teacher's class means: a file of `tools/class_means.py`, the official JSON file, or an array
             (K, C). None takes the running means of what the teacher gives in training, which needs `num_classes` and
-            `channels`; they are all-reduced and stand in the checkpoint.
+            `channels` and stands in the checkpoint: of all processes up to the step before, and of this process's own
+            samples of the step. An engine that is not ours must share them itself, by `take_total` in each step.
         num_classes: K, for running means.
         channels: C, for running means.
         ignore_label: A class whose samples are left out, such as a detector's background. None keeps all.
@@ -61,6 +62,7 @@ class NDLoss(nn.Module):
     norms: Tensor
     sums: Tensor
     counts: Tensor
+    gathered: Tensor
 
     def __init__(
         self,
@@ -82,6 +84,9 @@ class NDLoss(nn.Module):
                 raise ValueError('class_means=None (running means) needs num_classes and channels')
             self.register_buffer('sums', torch.zeros(num_classes, channels, dtype=torch.float64))
             self.register_buffer('counts', torch.zeros(num_classes, dtype=torch.int64))
+            # Sums and, last, counts that other processes do not know of yet.
+            gathered = torch.zeros(num_classes, channels + 1, dtype=torch.float64)
+            self.register_buffer('gathered', gathered, persistent=False)
         else:
             if isinstance(class_means, (str, Path)):
                 self.file = ClassMeans.load(class_means)
@@ -164,22 +169,28 @@ class NDLoss(nn.Module):
         if not self.running:
             return self.directions, labels
         if self.training:
-            sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype) * kept[:, None])
-            counts = torch.zeros_like(self.counts).index_add_(0, labels, kept.to(self.counts.dtype))
-            self._add(sums, counts)
+            self._gather(teacher, labels, kept)
         return _unit(self.sums[labels]), _each(labels)  # a sum has its mean's direction
 
-    def _add(self, sums: Tensor, counts: Tensor) -> None:
-        """To the running means, those of all processes."""
-        dist.all_reduce(sums)
-        dist.all_reduce(counts)
+    def _gather(self, teacher: Tensor, labels: Tensor, kept: Tensor) -> None:
+        """Add samples to the running means; no process waits for another here, as some may have nothing to add."""
+        sums = torch.zeros_like(self.sums).index_add_(0, labels, teacher.to(self.sums.dtype) * kept[:, None])
+        counts = torch.zeros_like(self.counts).index_add_(0, labels, kept.to(self.counts.dtype))
         self.sums += sums
         self.counts += counts
+        if dist.is_distributed():
+            self.gathered += torch.cat([sums, counts[:, None]], dim=1)
 
-    def skip(self) -> None:
-        """Instead of a forward where this process has no sample, and others, which wait for it, may have some."""
-        if self.running and self.training:
-            self._add(torch.zeros_like(self.sums), torch.zeros_like(self.counts))
+    def take_total(self, total: Tensor) -> None:
+        """Add what the other processes gathered, too.
+
+        Args:
+            total: The sum of `gathered` over all processes, (K, C + 1).
+        """
+        others = total - self.gathered
+        self.gathered.zero_()
+        self.sums += others[:, :-1]
+        self.counts += others[:, -1].round().to(self.counts.dtype)
 
 
 class _Projection(torch.autograd.Function):

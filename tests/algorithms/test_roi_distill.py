@@ -7,10 +7,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
 from support import MINI
 from torch import Tensor
 
 from mmkd_ext.algorithms.roi_distill import RoIDistill
+from mmkd_ext.build import build_model, model_config
 from mmkd_ext.errors import ConfigError
 
 HEAD = 'roi_head.bbox_head'
@@ -22,8 +24,8 @@ def detector(name: str = 'faster_rcnn', **bbox_head: Any) -> dict:
     return model
 
 
-def cascade(stages: int = 2) -> dict:
-    model = detector()
+def cascade(stages: int = 2, name: str = 'faster_rcnn', **bbox_head: Any) -> dict:
+    model = detector(name, **bbox_head)
     head = model['roi_head']
     head.update(type='CascadeRoIHead', num_stages=stages, stage_loss_weights=[1, 0.5, 0.25][:stages])
     head['bbox_head'] = [dict(copy.deepcopy(head['bbox_head']), reg_class_agnostic=True) for _ in range(stages)]
@@ -189,21 +191,49 @@ def test_background_regions_are_left_out_where_that_is_asked() -> None:
     torch.testing.assert_close(losses['distill.loss_foreground'], expected, rtol=1e-4, atol=1e-7)
 
 
-def test_a_batch_without_regions_has_zero_losses_that_reach_all_that_trains() -> None:
-    """mmdet computes no classification loss of no regions, so there is nothing to record; training goes on."""
-    model = build(detector(), detector(), distiller())
+class Counted(torch.nn.Module):
+    """A connector that takes part in a sum over all processes, as SyncBN does, in both directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(256))
+        self.sums: list[str] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.sums.append('forward')
+        x = x * self.weight
+        x.register_hook(lambda _: self.sums.append('backward'))
+        return x
+
+
+@pytest.mark.parametrize('stages', [1, 2])
+def test_a_batch_without_regions_has_zero_losses_that_reach_all_that_trains(stages: int) -> None:
+    """mmdet computes no classification loss of no regions, and no further stage; training and other losses go on."""
+    wiring = distiller(*([f'{HEAD}.1'] if stages == 2 else []), fpn=dict(type='ModuleOutputs', source='neck'))
+    wiring['student_recorders']['fpn'] = wiring['teacher_recorders']['fpn']
+    wiring['distill_losses']['loss_fpn'] = dict(type='CWTLoss', alpha=1.0)
+    wiring['loss_forward_mappings']['loss_fpn'] = {
+        side: dict(from_student=side == 'student', recorder='fpn', data_idx=0) for side in ('student', 'teacher')
+    }
+    connector = Counted()
+    wiring['connectors'] = dict(counted=connector)
+    wiring['loss_forward_mappings']['loss_embedding']['pred']['connector'] = 'counted'
+    student = detector(fc_out_channels=256) if stages == 1 else cascade(fc_out_channels=256)
+    model = build(student, student, wiring)
     head = model.student.roi_head
-    sample = head.bbox_sampler.sample
-    head.bbox_sampler.sample = lambda *args, **kwargs: none_of(sample(*args, **kwargs))
-    skipped: list[str] = []
-    for name, loss in model.distiller.distill_losses.items():
-        loss.skip = lambda name=name: skipped.append(name)
+    for sampler in [head.bbox_sampler] if stages == 1 else head.bbox_sampler:
+        sampler.sample = without_boxes(sampler.sample)
     losses = distilled(model)
-    assert skipped == list(model.distiller.distill_losses)
     assert set(losses) == {f'distill.{name}' for name in model.distiller.distill_losses}
+    assert losses.pop('distill.loss_fpn') > 0
     assert not any(losses.values())
     sum(losses.values()).backward()
     assert all(parameter.grad is not None for parameter in head.bbox_head.parameters())
+    assert connector.sums == ['forward', 'backward'], 'as many sums as in the processes that have regions'
+
+
+def without_boxes(sample: Any) -> Any:
+    return lambda *args, **kwargs: none_of(sample(*args, **kwargs))
 
 
 def none_of(result: Any) -> Any:
@@ -234,3 +264,174 @@ def test_a_record_of_a_part_that_is_not_run_is_refused_before_the_first_step(sou
     wiring = distiller(other=dict(type='ModuleInputs', source=source))
     with pytest.raises(ConfigError, match=rf"teacher_recorders\.other\.source='{source}' is not run"):
         build(detector('mask_rcnn'), detector('mask_rcnn'), wiring)
+
+
+def ohem(model: dict) -> dict:
+    """Few regions a head, chosen by their losses, in every stage."""
+    stages = model['train_cfg']['rcnn']
+    for stage in stages if isinstance(stages, list) else [stages]:
+        stage['sampler'] = dict(type='OHEMSampler', num=8, pos_fraction=0.25, add_gt_as_proposals=True)
+    return model
+
+
+def pisa() -> dict:
+    model = detector()
+    model['roi_head']['type'] = 'PISARoIHead'
+    model['train_cfg']['rcnn'].update(
+        sampler=dict(type='ScoreHLRSampler', num=8, pos_fraction=0.25, add_gt_as_proposals=True), isr=dict(k=2, bias=0)
+    )
+    return model
+
+
+@pytest.mark.parametrize(
+    ('student', 'head'),
+    [(ohem(detector()), HEAD), (ohem(cascade()), f'{HEAD}.1'), (pisa(), HEAD)],
+    ids=['ohem', 'ohem_cascade', 'pisa'],
+)
+def test_of_a_student_that_looks_for_hard_examples_the_run_that_trains_is_recorded(student: dict, head: str) -> None:
+    """Its sampler runs head and loss before, without gradient, on regions of which it keeps some."""
+    model = build(student, cascade() if head != HEAD else detector(), distiller(head))
+    losses = distilled(model)
+    assert all(value > 0 for value in losses.values())
+    sum(losses.values()).backward()
+    assert model.student.get_submodule(head).fc_cls.weight.grad.abs().sum() > 0
+    make_equal(model)
+    assert all(value.abs() < 1e-9 for value in distilled(model).values())
+
+
+def fused_semantics(**more: Any) -> dict:
+    """What an HTC or SCNet sees of the whole image."""
+    extractor = dict(
+        type='SingleRoIExtractor',
+        roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+        out_channels=32,
+        featmap_strides=[8],
+    )
+    semantic = dict(
+        type='FusedSemanticHead', num_ins=4, fusion_level=1, num_convs=1, in_channels=32, conv_out_channels=32,
+        num_classes=5, loss_seg=dict(type='CrossEntropyLoss', ignore_index=255, loss_weight=0.2),
+    )  # fmt: skip
+    return dict(semantic_roi_extractor=extractor, semantic_head=semantic, **more)
+
+
+def htc() -> dict:
+    model = cascade(name='mask_rcnn')
+    head = model['roi_head']
+    head.update(type='HybridTaskCascadeRoIHead', **fused_semantics())
+    head['mask_head'] = [dict(head['mask_head'], type='HTCMaskHead', with_conv_res=bool(i)) for i in range(2)]
+    return model
+
+
+def scnet() -> dict:
+    model = cascade(name='mask_rcnn')
+    context = dict(num_convs=1, in_channels=32, conv_out_channels=32, num_classes=10)
+    head = model['roi_head']
+    head.update(type='SCNetRoIHead', **fused_semantics(glbctx_head=dict(type='GlobalContextHead', **context)))
+    head['mask_head'].update(type='SCNetMaskHead', conv_to_res=False)
+    for stage in head['bbox_head']:
+        stage.update(type='SCNetBBoxHead', num_shared_fcs=2)
+    return model
+
+
+def double() -> dict:
+    model = detector()
+    model['roi_head'].update(type='DoubleHeadRoIHead', reg_roi_scale_factor=1.3)
+    model['roi_head']['bbox_head'].update(
+        type='DoubleConvFCBBoxHead', num_convs=1, num_fcs=1, conv_out_channels=32, fc_out_channels=32
+    )
+    return model
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'head'), [(htc(), f'{HEAD}.1'), (scnet(), f'{HEAD}.1'), (double(), HEAD)], ids=['htc', 'scnet', 'double']
+)
+def test_a_head_that_wants_more_than_a_region_gets_it(cfg: dict, head: str) -> None:
+    model = build(cfg, cfg, distiller(head))
+    make_equal(model)
+    data = batch(model, masks='mask_head' in cfg['roi_head'])
+    for sample in data['data_samples']:
+        sample.gt_sem_seg = PixelData(sem_seg=torch.zeros(1, *data['inputs'].shape[-2:]).long())
+    losses = model(**data, mode='loss')
+    assert all(value.abs() < 1e-9 for name, value in losses.items() if name.startswith('distill.'))
+
+
+def test_a_head_that_cannot_run_on_given_regions_is_named() -> None:
+    class Other(type(build(detector(), detector(), distiller()).student.roi_head)):
+        def _bbox_forward(self, x: Any, rois: Tensor, object_feats: Tensor) -> dict:
+            return super()._bbox_forward(x, rois)
+
+    teacher = build_model(model_config(str(MINI / 'faster_rcnn_student.py'), 'm'), 'm')
+    teacher.roi_head.__class__ = Other
+    with pytest.raises(ConfigError, match=r'^model\.teacher: a Other cannot be used: .* wants object_feats'):
+        RoIDistill(str(MINI / 'faster_rcnn_student.py'), teacher, distiller())
+
+
+COARSE = dict(type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[0.1, 0.1, 0.2, 0.2])
+FINE = dict(COARSE, target_stds=[0.05, 0.05, 0.1, 0.1])
+
+
+def crossed_labels() -> dict:
+    wiring = distiller(f'{HEAD}.1')
+    wiring['student_recorders']['labels']['source'] = f'{HEAD}.0.loss_cls'
+    return wiring
+
+
+def trident() -> dict:
+    model = detector()
+    model['type'] = 'TridentFasterRCNN'
+    model.pop('neck')
+    model['backbone'] = dict(
+        type='TridentResNet', depth=50, base_channels=8, stem_channels=8, num_stages=3, strides=(1, 2, 2),
+        dilations=(1, 1, 1), trident_dilations=(1, 2, 3), num_branch=3, test_branch_idx=1, out_indices=(2,),
+    )  # fmt: skip
+    model['roi_head'].update(type='TridentRoIHead', num_branch=3, test_branch_idx=1)
+    return model
+
+
+@pytest.mark.parametrize(
+    ('student', 'teacher', 'wiring', 'message'),
+    [
+        (
+            cascade(),
+            detector(),
+            distiller(f'{HEAD}.1', HEAD),
+            r'loss_forward_mappings\.loss_kd: `student` \(.*1\.fc_cls',
+        ),
+        (
+            cascade(),
+            cascade(),
+            distiller(f'{HEAD}.0', f'{HEAD}.1'),
+            'see different regions, of stages 0 and 1',
+        ),
+        (
+            cascade(),
+            cascade(),
+            crossed_labels(),
+            r'loss_foreground: `student` .* and `labels` .*\.0\.loss_cls\) see diff',
+        ),
+        (
+            detector(bbox_coder=COARSE),
+            detector(bbox_coder=FINE),
+            distiller(),
+            r'loss_box: .*code boxes differently.*0\.05',
+        ),
+        (
+            detector(loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True)),
+            detector(loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True)),
+            distiller(),
+            r'^model\.distiller\.distill_losses\.loss_kd: the classes of .*fc_cls are trained by CrossEntropyLoss',
+        ),
+        (
+            detector(),
+            detector(loss_cls=dict(type='SeesawLoss', num_classes=10)),
+            distiller(),
+            'are trained by SeesawLoss, which is no softmax',
+        ),
+        (trident(), detector(), dict(type='ConfigurableDistiller'), 'TridentFasterRCNN samples regions of 3 branches'),
+    ],
+    ids=['plain_teacher', 'stages', 'labels', 'boxes', 'sigmoid', 'seesaw', 'trident'],
+)
+def test_what_does_not_belong_together_is_refused(student: dict, teacher: dict, wiring: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as refused:
+        build(student, teacher, wiring)
+    assert str(refused.value).startswith('model.')

@@ -1,3 +1,4 @@
+import copy
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from mmkd_ext.class_means import ClassMeans
 from mmkd_ext.class_means.means import fingerprint
+from mmkd_ext.distillers.configurable import ConfigurableDistiller
 from mmkd_ext.errors import ConfigError
 
 CLASSES, SAMPLES, CHANNELS = 3, 5, 7
@@ -232,27 +234,36 @@ class TestRunningClassMeans:
         assert torch.equal(loss.sums, plain.sums)
         assert loss.counts.tolist() == [2, 0]
 
-    def test_other_processes_add_to_sums_and_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Another process with the same batch doubles both, and leaves the loss as it is."""
-        alone, together = MODELS.build(self.cfg), MODELS.build(self.cfg)
-        batch = self.batches()[0]
-        expected = alone(*batch)
-        monkeypatch.setattr('mmkd_ext.losses.nd.dist.all_reduce', lambda tensor: tensor.mul_(2))
-        torch.testing.assert_close(together(*batch), expected)
-        torch.testing.assert_close(together.sums, 2 * alone.sums)
-        assert torch.equal(together.counts, 2 * alone.counts)
-
-    def test_a_process_without_samples_adds_nothing_where_the_others_add(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        reduced: list[Tensor] = []
-        monkeypatch.setattr('mmkd_ext.losses.nd.dist.all_reduce', lambda tensor: reduced.append(tensor.clone()))
-        idle, busy = MODELS.build(self.cfg), MODELS.build(self.cfg)
-        busy(*self.batches()[0])
-        idle.skip()
-        waited, added = reduced[:2], reduced[2:]
-        assert [(x.shape, x.dtype) for x in waited] == [(x.shape, x.dtype) for x in added]
-        assert not any(x.any() for x in added)
-        idle.eval().skip()
-        assert len(reduced) == 4
+    def test_processes_take_part_in_one_sum_a_step_whatever_they_had(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two processes, one of them without samples: no sum within the losses, the same means in both after it."""
+        monkeypatch.setattr('mmengine.dist.is_distributed', lambda: True)
+        wiring = dict(
+            student_recorders=dict(x=dict(type='ModuleOutputs', source='x')),
+            distill_losses=dict(loss_a=self.cfg, loss_b=self.cfg),
+            loss_forward_mappings={
+                name: {arg: dict(from_student=True, recorder='x') for arg in ('student', 'teacher', 'labels')}
+                for name in ('loss_a', 'loss_b')
+            },
+        )
+        busy, idle = (ConfigurableDistiller(**wiring) for _ in range(2))
+        batches = dict(zip(('loss_a', 'loss_b'), self.batches(), strict=False))
+        sent: list[Tensor] = []
+        monkeypatch.setattr('mmengine.dist.all_reduce', lambda tensor: sent.append(tensor.clone()))
+        for name, batch in batches.items():
+            busy.distill_losses[name](*batch)
+        assert not sent
+        copy.deepcopy(busy).synchronise()
+        copy.deepcopy(idle).synchronise()
+        assert len(sent) == 2
+        monkeypatch.setattr('mmengine.dist.all_reduce', lambda tensor: tensor.copy_(sum(sent)))
+        for process in (busy, idle):
+            process.synchronise()
+            for name, batch in batches.items():
+                alone, found = MODELS.build(self.cfg), process.distill_losses[name]
+                alone(*batch)
+                torch.testing.assert_close(found.sums, alone.sums)
+                assert torch.equal(found.counts, alone.counts)
+                assert not found.gathered.any()
 
     def test_sizes_are_needed(self) -> None:
         with pytest.raises(ValueError, match='num_classes and channels'):
