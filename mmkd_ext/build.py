@@ -1,6 +1,8 @@
 """Building from configs with messages that name the config key."""
 
 import copy
+import re
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,38 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
         with DefaultScope.overwrite_default_scope(scope):
             return registry.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError, AttributeError, ImportError) as error:
+        _check_known(error, registry, cfg['type'], key)
         text = sentence(error).rstrip('.')
         named = isinstance(error, ConfigError) and text.startswith(key)  # the part names a key of its own
         raise ConfigError(f'{text}.' if named else f'{key}: {text}.') from error
+
+
+def arguments(kind: type) -> list[str]:
+    """The names that a class is constructed with; also its bases' where it hands `**kwargs` on to them."""
+    names = []
+    for base in kind.__mro__:
+        if '__init__' in vars(base):
+            _, *parameters = signature(vars(base)['__init__']).parameters.values()
+            names += [p.name for p in parameters if p.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+            if not any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
+                break
+    return list(dict.fromkeys(names))
+
+
+def unknown_argument(name: str, kind: type, key: str) -> ConfigError:
+    """The error for a key that a class does not know: a slip of the pen, or left by a file that `_base_` names."""
+    near = nearest(name, arguments(kind))
+    if near.startswith('there'):
+        near += '; where a file in `_base_` left it, write _delete_=True beside `type`'
+    return ConfigError(f'{key}.{name} is unknown to {kind.__name__}; {near}.')
+
+
+def _check_known(error: Exception, registry: Registry, kind: Any, key: str) -> None:
+    """Raise `unknown_argument` if it is this that `error`, of building `kind`, says of the class itself."""
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", sentence(error))
+    kind = registry.get(kind) if isinstance(kind, str) else kind
+    if found and isinstance(kind, type) and found[1] in [base.__name__ for base in kind.__mro__]:
+        raise unknown_argument(found[2], kind, key) from error
 
 
 def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
@@ -74,7 +105,8 @@ def model_config(source: Any, key: str) -> ConfigDict:
 
     Args:
         source: A package path (`mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py`), a config file, a dict with
-            `type`, or MMRazor's `dict(cfg_path=..., pretrained=...)`.
+            `type`, or MMRazor's `dict(cfg_path=..., pretrained=...)`. What else that holds is added to the model, as
+            MMRazor does.
         key: The config key that holds it, for messages.
 
     Returns:
@@ -82,17 +114,22 @@ def model_config(source: Any, key: str) -> ConfigDict:
         `pretrained=True`, `_checkpoint_`.
 
     Raises:
-        ConfigError: If it is none of these, or names a file that is not there or holds no model.
+        ConfigError: If it is none of these, names a file that is not there or holds no model, or would change what the
+            file says.
     """
     if isinstance(source, dict) and 'type' in source:
         cfg = config_today(ConfigDict(source))
         if '_scope_' not in cfg and isinstance(cfg.type, str) and '.' in cfg.type:
             cfg['_scope_'] = cfg.type.split('.')[0]
         return cfg
-    pretrained = False
     if isinstance(source, dict) and 'cfg_path' in source:
-        pretrained = source.get('pretrained', False)
-        source = source['cfg_path']
+        beside = dict(source)
+        return _config_and_beside(beside.pop('cfg_path'), beside.pop('pretrained', False), beside, key)
+    return _config_and_beside(source, False, {}, key)
+
+
+def _config_and_beside(source: Any, pretrained: bool, beside: dict, key: str) -> ConfigDict:
+    """`model_config` of a path, with more keys of the model that may not say otherwise than the file."""
     if not isinstance(source, (str, Path)):
         raise ConfigError(
             f"{key} must be a package path such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py', a config file or a "
@@ -105,6 +142,12 @@ def model_config(source: Any, key: str) -> ConfigDict:
     cfg = ConfigDict(config.model)
     if 'data_preprocessor' in config:
         cfg.setdefault('data_preprocessor', config.data_preprocessor)
+    for name, value in beside.items():
+        if name != '_scope_' and cfg.setdefault(name, value) != value:
+            raise ConfigError(
+                f'{key}.{name} stands in {source}, too, which MMRazor lets win; to change it, write a config file with '
+                f'_base_={source!r} and model=dict({name}=...), and name that.'
+            )
     scope = source.split('::')[0] if '::' in source else config.get('default_scope')
     if scope:
         cfg.setdefault('_scope_', scope)
@@ -114,18 +157,23 @@ def model_config(source: Any, key: str) -> ConfigDict:
 
 
 def _config_file(source: str, pretrained: bool, key: str) -> Config:
+    no_weights = ConfigError(f'{key}: pretrained=True, but no package lists weights for {source}.')
     try:
         if '::' in source:
-            return get_config(source, pretrained)
-        if not Path(source).is_file():
+            config = get_config(source, pretrained)
+        elif Path(source).is_file():
+            config = Config.fromfile(source)
+        else:
             raise ConfigError(f'{key}: there is no config file {source} (looked from {Path.cwd()}).')
-        return Config.fromfile(source)
     except ConfigError:
         raise
     except AssertionError:
-        raise ConfigError(f'{key}: pretrained=True, but the package lists no weights for {source}.') from None
+        raise no_weights from None
     except Exception as error:  # a config file runs as Python: it can fail in any way
         raise ConfigError(f'{key}: {source} cannot be read ({type(error).__name__}: {error}).') from error
+    if pretrained and not config.get('model_path'):
+        raise no_weights
+    return config
 
 
 def build_model(cfg: ConfigDict, key: str) -> nn.Module:
@@ -136,11 +184,14 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
     Raises:
         ConfigError: If its type is unknown or refuses its arguments.
     """
-    cfg = ConfigDict(copy.deepcopy(cfg))
+    built = {id(value): value for value in cfg.values() if isinstance(value, nn.Module)}
+    cfg = ConfigDict(copy.deepcopy(cfg, built))
     cfg.pop('_checkpoint_', None)
     scope = cfg.get('_scope_')
     try:
         with DefaultScope.overwrite_default_scope(scope):
             return MMENGINE_MODELS.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError) as error:
+        with MMENGINE_MODELS.switch_scope_and_registry(scope) as registry:
+            _check_known(error, registry, cfg.get('type'), key)
         raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error

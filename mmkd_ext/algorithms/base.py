@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd_ext.algorithms.finite import FiniteCheck
-from mmkd_ext.build import build_model, build_part, model_config
+from mmkd_ext.build import build_model, build_part, model_config, unknown_argument
 from mmkd_ext.distillers.configurable import KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import tensors_in
@@ -33,6 +33,7 @@ class DistillAlgorithm(BaseModel):
         init_cfg: Replaces the student's.
         student_trainable: False freezes the student, so that only connectors train.
         calculate_student_loss: False leaves the student's own losses out.
+        **unknown: Refused, with the nearest name.
 
     Raises:
         ConfigError: If the student cannot be built, or a recorder's source is not in it.
@@ -40,14 +41,17 @@ class DistillAlgorithm(BaseModel):
 
     def __init__(
         self,
-        architecture: Any,
-        distiller: dict,
+        architecture: Any = None,
+        distiller: Any = None,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
         student_trainable: bool = True,
         calculate_student_loss: bool = True,
         module_inplace: bool = True,  # MMRazor's switch; records are safe here either way
+        **unknown: Any,
     ) -> None:
+        if unknown:
+            raise unknown_argument(next(iter(unknown)), type(self), 'model')
         if isinstance(architecture, nn.Module):
             student = architecture
         else:
@@ -136,12 +140,24 @@ class DistillAlgorithm(BaseModel):
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, metadata: dict, strict: bool, missing: list, unexpected: list, errors: list
     ) -> None:
-        """Take the student's names and, from MMRazor's checkpoints, those with `architecture.` in front."""
+        """Take the student's names and, from MMRazor's checkpoints, those with `architecture.` in front.
+
+        Raises:
+            ConfigError: If none of many names is the student's, which mmengine would say in a page of text and go on.
+        """
         old = f'{prefix}architecture.'
         for key in [key for key in state_dict if key.startswith(old)]:
             state_dict[prefix + key.removeprefix(old)] = state_dict.pop(key)
         unknown: list[str] = []
         self.student._load_from_state_dict(state_dict, prefix, metadata, strict, missing, unknown, errors)
+        ours = {*self._modules, *self._parameters, *self._buffers}
+        heads = {key.removeprefix(prefix).split('.')[0] for key in state_dict}
+        if heads and not heads & ours:
+            raise ConfigError(
+                f'load_from: the checkpoint has no weight of the student; its names begin with '
+                f'{", ".join(map(repr, sorted(heads)[:4]))}, those of {type(self.student).__name__} with '
+                f'{", ".join(map(repr, dict(self.student.named_children())))}.'
+            )
         # The student does not know of the distiller beside it, which reports what it lacks itself.
         unexpected += [key for key in unknown if not key.startswith(f'{prefix}distiller.')]
 

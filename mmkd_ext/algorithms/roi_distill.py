@@ -61,7 +61,7 @@ class RoIDistill(SingleTeacherDistill):
 
     teacher_first = False
 
-    def __init__(self, architecture: Any, teacher: Any, distiller: dict, **kwargs: Any) -> None:
+    def __init__(self, architecture: Any = None, teacher: Any = None, distiller: Any = None, **kwargs: Any) -> None:
         super().__init__(architecture, teacher, distiller, **kwargs)
         check_regions(self.student, 'model.architecture')
         check_regions(self.teacher.model, 'model.teacher')

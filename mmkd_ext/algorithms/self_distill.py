@@ -21,7 +21,7 @@ class SelfDistill(DistillAlgorithm):
         ConfigError: If student and distiller do not fit together.
     """
 
-    def __init__(self, architecture: Any, distiller: dict, **kwargs: Any) -> None:
+    def __init__(self, architecture: Any = None, distiller: Any = None, **kwargs: Any) -> None:
         super().__init__(architecture, distiller, **kwargs)
         self.distiller.teacher_recorders.check(self.student)
 

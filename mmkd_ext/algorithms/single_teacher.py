@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
 from mmkd_ext.algorithms.base import DistillAlgorithm
-from mmkd_ext.algorithms.teacher import Teacher
+from mmkd_ext.algorithms.teacher import Teacher, same_pixels
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import MODELS
 
@@ -40,9 +42,9 @@ class SingleTeacherDistill(DistillAlgorithm):
 
     def __init__(
         self,
-        architecture: Any,
-        teacher: Any,
-        distiller: dict,
+        architecture: Any = None,
+        teacher: Any = None,
+        distiller: Any = None,
         teacher_ckpt: str | None = None,
         teacher_strict: bool = True,
         inherit: str | Sequence[str] | None = (),
@@ -80,6 +82,14 @@ class SingleTeacherDistill(DistillAlgorithm):
                     f'{key} does not fit: {name}.{weight} is {ours.get(weight, "absent")} in the student and '
                     f'{theirs.get(weight, "absent")} in the teacher.'
                 )
+        first = next((n for n, m in parts.items() if isinstance(m, (nn.Conv2d, nn.Linear))), '')
+        if f'{first}.'.startswith(f'{name}.') and not same_pixels(
+            self.student.data_preprocessor, self.teacher.model.data_preprocessor
+        ):
+            raise ConfigError(
+                f'{key} holds {first}, made for pixels that the student normalises otherwise (mean, std or channel '
+                "order); give it the teacher's data_preprocessor, or leave the part out."
+            )
 
     def init_weights(self) -> None:
         """Initialise the student, and the teacher where it has no checkpoint; then hand down what is inherited."""

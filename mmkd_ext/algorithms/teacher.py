@@ -49,7 +49,7 @@ class Teacher:
         self.model: Any
         cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, KEY)
         with _noting_loaded() as own:
-            self.model = build_model(copy.deepcopy(cfg), KEY) if cfg else source
+            self.model = build_model(cfg, KEY) if cfg else source
         weights = _weights(checkpoint, cfg, self.model)
         self.loaded = weights is not None or not cfg
         if strict and not self.loaded:
@@ -239,7 +239,7 @@ def _noting_loaded() -> Iterator[dict[int, Tensor]]:
 def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor]) -> None:
     """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
     with torch.random.fork_rng(devices=[]):
-        other = build_model(copy.deepcopy(cfg), KEY).state_dict()
+        other = build_model(cfg, KEY).state_dict()
     random = [
         name
         for name, value in model.state_dict(keep_vars=True).items()
@@ -353,6 +353,13 @@ def _pixels(preprocessor: Any) -> _Pixels:
     swap = any(getattr(preprocessor, name, False) for name in ('_channel_conversion', 'channel_conversion', 'to_rgb'))
     pad = getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0))
     return _Pixels(mean, std, swap, float(pad))
+
+
+def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
+    """Whether two data preprocessors normalise pixels alike, to a hundredth, in one channel order; padding aside."""
+    s, t = _pixels(student), _pixels(teacher)
+    same_std = torch.allclose(s.std, t.std, rtol=0.01)
+    return s.swap == t.swap and same_std and bool(((s.mean - t.mean).abs() <= 0.01 * t.std).all())
 
 
 class PixelAdapter:

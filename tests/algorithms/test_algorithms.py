@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.algorithms.self_distill import SelfDistill
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, sentence
 
 
 def distiller(student: str = 'backbone', teacher: str = 'backbone') -> dict:
@@ -130,6 +131,14 @@ class TestCheckpoints:
         state = {key.replace('head.', 'old_head.'): value + 1 for key, value in toy(1).state_dict().items()}
         algorithm.load_state_dict(state, strict=False)
         assert torch.equal(algorithm.head.bias, state['old_head.bias'])
+
+    @pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
+    def test_a_checkpoint_of_something_else_is_refused(self, algorithm: SingleTeacherDistill, load: Any) -> None:
+        state = {f'layer1.{name}': value for name, value in toy(1).backbone.state_dict().items()}
+        with pytest.raises(
+            ConfigError, match=r"^load_from: .*begin with 'layer1', those of ToyModel with .*'backbone'"
+        ):
+            load(algorithm, state, strict=False)
 
 
 class TestTeacher:
@@ -624,7 +633,7 @@ class TestBuilding:
             ('no/such/file.py', r': there is no config file no/such/file\.py \(looked from /'),
             ('mmengine_nope::a.py', r': mmengine_nope::a\.py cannot be read'),
             (dict(type='NoSuchModel'), r' cannot be built: .*NoSuchModel is not in'),
-            (dict(type='ToyModel', wdith=4), r" cannot be built: .*unexpected keyword argument 'wdith'"),
+            (dict(type='ToyModel', wdith=4), r"\.wdith is unknown to ToyModel; the nearest is 'width'\.$"),
             (dict(type='ToyModel', data_preprocessor=3), r' cannot be built: .*data_preprocessor should be a `dict`'),
         ],
     )
@@ -634,6 +643,72 @@ class TestBuilding:
         kwargs = {'student': toy(1), 'teacher': toy(2, width=6), side: source}
         with pytest.raises(ConfigError, match=rf'^model\.{key}{message}'):
             SingleTeacherDistill(kwargs['student'], kwargs['teacher'], distiller())
+
+    @pytest.mark.parametrize(
+        ('unknown', 'message'),
+        [
+            (
+                dict(teacher_checkpoint='a.pth'),
+                r"teacher_checkpoint is unknown to RoIDistill; the nearest .*'teacher_ckpt'",
+            ),
+            (dict(teachers=dict(type='ToyModel')), r"teachers is unknown to RoIDistill; the nearest are 'teacher', "),
+            (
+                dict(student_trainble=False),
+                r"student_trainble is unknown to RoIDistill; the nearest .*'student_trainable'",
+            ),
+            (
+                dict(backbone=dict(type='ResNet'), neck=None),
+                r"backbone is unknown to RoIDistill; there are 'architecture', .*write _delete_=True beside `type`\.$",
+            ),
+            ({}, r'architecture must be a package path .*, got None'),
+            (dict(architecture=dict(type='ToyModel')), r'distiller must be a dict with the key `type`, got None'),
+            (dict(architecture=dict(type='ToyModel'), distiller=distiller()), r'teacher must be a package path .*None'),
+        ],
+    )
+    def test_a_key_that_is_unknown_or_missing_is_said_in_one_sentence(self, unknown: dict, message: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            MODELS.build(dict(type='mmkd_ext.RoIDistill', **unknown))
+        assert re.match(rf'model\.{message}', sentence(caught.value))
+
+    def test_a_teachers_key_is_not_taken_without_one(self) -> None:
+        with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is unknown to SelfDistill'):
+            make_self(teacher_ckpt='a.pth')
+
+    def test_an_argument_left_of_another_type_is_said_with_the_remedy(self) -> None:
+        cfg = distiller()
+        cfg['distill_losses']['loss_cwt']['gamma_of_old'] = 1
+        message = r"^model\.distiller\.distill_losses\.loss_cwt\.gamma_of_old is .* there are 'alpha', .*_delete_=True"
+        with pytest.raises(ConfigError, match=message):
+            make(distiller=cfg)
+        cfg = distiller()
+        cfg['loss_forward_mapping'] = cfg.pop('loss_forward_mappings')
+        with pytest.raises(
+            ConfigError, match=r"^model\.distiller\.loss_forward_mapping is .*is 'loss_forward_mappings'"
+        ):
+            make(distiller=cfg)
+
+    @pytest.mark.parametrize(('side', 'key'), [('architecture', 'architecture'), ('teacher', 'teacher')])
+    def test_keys_beside_a_path_are_added_and_refused_where_the_file_has_them(
+        self, tmp_path: Path, side: str, key: str
+    ) -> None:
+        path = tmp_path / 'model.py'
+        path.write_text("model = dict(type='ToyModel', width=4)\n")
+        kwargs = dict(architecture=toy(1), teacher=toy(2), distiller=distiller(), teacher_strict=False)
+        kwargs['distiller']['connectors']['mlp']['out_channels'] = 4
+        kwargs[side] = dict(cfg_path=str(path), width=4, classes=7)
+        algorithm = SingleTeacherDistill(**kwargs)
+        model = algorithm.student if side == 'architecture' else algorithm.teacher.model
+        assert model.head.out_features == 7
+        kwargs[side] = dict(cfg_path=str(path), width=6)
+        with pytest.raises(
+            ConfigError, match=rf'^model\.{key}\.width stands in .*model\.py, too.*model=dict\(width=\.\.\.'
+        ):
+            SingleTeacherDistill(**kwargs)
+        kwargs[side] = dict(cfg_path=str(path), pretrained=True)
+        with pytest.raises(
+            ConfigError, match=rf'^model\.{key}: pretrained=True, but no package lists weights for .*model'
+        ):
+            SingleTeacherDistill(**kwargs)
 
     @pytest.mark.parametrize(
         ('text', 'message'),
@@ -663,7 +738,9 @@ class TestBuilding:
     def test_a_mistake_in_the_distiller_is_named_by_its_whole_key(self) -> None:
         cfg = distiller()
         cfg['distill_losses']['loss_cwt']['alpa'] = 1
-        with pytest.raises(ConfigError, match=r"distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"):
+        with pytest.raises(
+            ConfigError, match=r"distill_losses\.loss_cwt\.alpa is unknown to CWTLoss; the nearest is 'alpha'\.$"
+        ):
             make(distiller=cfg)
 
 

@@ -1,6 +1,7 @@
 """A student that starts with parts of its teacher: toys, and a tiny RetinaNet through mmengine's Runner."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import save_checkpoint
 from torch import nn
@@ -44,6 +46,15 @@ def same(ours: nn.Module, theirs: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.fixture(autouse=True)
+def _own_scope() -> Iterator[None]:
+    """The default scope of a run is not left to later tests."""
+    before = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
+
+
 class TestToys:
     def test_the_named_parts_are_the_teachers_after_initialising_and_the_others_are_not(self) -> None:
         algorithm = make(inherit=['neck', 'backbone.norm'])
@@ -65,6 +76,25 @@ class TestToys:
         optimiser.step()
         assert not same(algorithm.neck, algorithm.teacher.model.neck)
         torch.testing.assert_close(algorithm.teacher.model.state_dict(), before)
+
+    def test_what_sees_the_pixels_is_not_taken_over_from_a_teacher_of_other_pixels(self) -> None:
+        def algorithm(inherit: str, **pixels: Any) -> SingleTeacherDistill:
+            ours, theirs = (dict(mean=[120] * 3, std=[60] * 3), {**dict(mean=[120] * 3, std=[60] * 3), **pixels})
+            student, teacher = (
+                toy(seed, data_preprocessor=dict(type='ImgDataPreprocessor', **given))
+                for seed, given in ((1, ours), (2, theirs))
+            )
+            return SingleTeacherDistill(student, teacher, distiller(), inherit=inherit)
+
+        for other in (dict(std=[1] * 3), dict(mean=[0] * 3), dict(bgr_to_rgb=True)):
+            for name in ('backbone', 'backbone.conv'):
+                with pytest.raises(
+                    ConfigError, match=rf"^model\.inherit='{name}' holds backbone\.conv, made for pixels"
+                ):
+                    algorithm(name, **other)
+            algorithm('neck', **other)
+            algorithm('backbone.norm', **other)
+        algorithm('backbone', mean=[120.2] * 3, std=[60.1] * 3, pad_value=9)
 
     def test_nothing_is_inherited_unless_asked_for(self) -> None:
         algorithm = make(inherit=None)  # as --cfg-options model.inherit=None

@@ -736,13 +736,13 @@ class TestMistakesInTheConfig:
             ),
             ([('distill_losses.loss_cwt.type', DROP)], r'distill_losses\.loss_cwt must be a dict with the key `type`'),
             ([('distill_losses.loss_cwt', 'CWTLoss')], r"distill_losses\.loss_cwt must be a dict .*got 'CWTLoss'"),
-            ([('distill_losses.loss_cwt.alpa', 1)], r"distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"),
+            ([('distill_losses.loss_cwt.alpa', 1)], r"distill_losses\.loss_cwt\.alpa is unknown to CWTLoss"),
             ([('distill_losses.loss_cwt.alpha', DROP)], r"distill_losses\.loss_cwt: .*missing .*'alpha'"),
             (
                 [*LOGITS, ('distill_losses.loss_kd.tau', 0)],
                 r'distill_losses\.loss_kd: tau must be > 0, got 0\.$',
             ),
-            ([('connectors.mlp.channels', 1)], r"connectors\.mlp: .*unexpected keyword argument 'channels'"),
+            ([('connectors.mlp.channels', 1)], r"connectors\.mlp\.channels is unknown to ChannelMLPConnector"),
             ([('connectors.mlp.type', 'ChannelMLP')], r"connectors\.mlp\.type='ChannelMLP' is not registered"),
             ([('connectors.mlp', [dict(type='Channel')])], r"connectors\.mlp\[0\]\.type='Channel' is not registered"),
             ([('connectors.mlp.levels', 0)], r'connectors\.mlp\.levels must be a whole number >= 1, got 0'),
@@ -785,7 +785,7 @@ class TestMistakesInTheConfig:
 
     def test_messages_keep_their_key_when_built_from_a_config(self) -> None:
         cfg = dict(type='ConfigurableDistiller', **changed(('distill_losses.loss_cwt.alpa', 1)))
-        said = r"^model\.distiller\.distill_losses\.loss_cwt: .*unexpected keyword argument 'alpa'"
+        said = r'^model\.distiller\.distill_losses\.loss_cwt\.alpa is unknown to CWTLoss'
         with pytest.raises(ConfigError, match=said):
             build_part(cfg, OURS, 'model.distiller')
 
