@@ -3,11 +3,14 @@
 import copy
 import re
 from inspect import Parameter, signature
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import DefaultScope, Registry
 from torch import nn
@@ -153,6 +156,13 @@ def _config_and_beside(source: Any, pretrained: bool, beside: dict, key: str) ->
         cfg.setdefault('_scope_', scope)
     if pretrained:
         cfg['_checkpoint_'] = config.model_path
+    if config.get('load_from') and key == 'model.architecture':
+        print_log(
+            f'{key}: {source} has load_from={config.load_from!r}, which is not taken over; where the student shall '
+            'start with it, set load_from in the distillation config.',
+            logger='current',
+            level=WARNING,
+        )
     return config_today(cfg)
 
 
@@ -176,8 +186,17 @@ def _config_file(source: str, pretrained: bool, key: str) -> Config:
     return config
 
 
+def _is_whole(cfg: ConfigDict) -> bool:
+    """Whether a config is of a whole model, which takes a data preprocessor; of what is no class nothing is known."""
+    with MMENGINE_MODELS.switch_scope_and_registry(cfg.get('_scope_')) as registry:
+        kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    return not isinstance(kind, type) or issubclass(kind, BaseModel)
+
+
 def build_model(cfg: ConfigDict, key: str) -> nn.Module:
     """Build a model from `model_config`'s result, in its own toolbox's scope.
+
+    A part of a model, such as a backbone, gets a `data_preprocessor` that stands beside it as an attribute.
 
     It is built from a copy: mmdet's DETR detectors write into their config what a second build refuses.
 
@@ -190,7 +209,12 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
     scope = cfg.get('_scope_')
     try:
         with DefaultScope.overwrite_default_scope(scope):
-            return MMENGINE_MODELS.build(cfg)
+            pixels = None if _is_whole(cfg) else cfg.pop('data_preprocessor', None)
+            model = MMENGINE_MODELS.build(cfg)
+            if pixels is not None:
+                given = isinstance(pixels, nn.Module)
+                model.data_preprocessor = pixels if given else MMENGINE_MODELS.build(dict(pixels, _scope_=scope))
+            return model
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         with MMENGINE_MODELS.switch_scope_and_registry(scope) as registry:
             _check_known(error, registry, cfg.get('type'), key)

@@ -63,7 +63,8 @@ class DistillAlgorithm(BaseModel):
             student = build_model(cfg, 'model.architecture')
         if not isinstance(student, BaseModel):
             raise ConfigError(
-                f'model.architecture must be a whole model, but {type(student).__name__} is a part of one.'
+                f'model.architecture must be a whole model, but {type(student).__name__} is a part of one; name the '
+                "model around it, as dict(type='mmpretrain.ImageClassifier', backbone=...)."
             )
         clash = [name for name, _ in student.named_children() if name in _OWN]
         if clash:

@@ -155,11 +155,11 @@ class _Backbone(BaseModel):
     """A backbone as a whole model, in which it is named `backbone`.
 
     Args:
-        backbone: Called with images (B, C, H, W).
+        backbone: Called with images (B, C, H, W); a data preprocessor that it has becomes the whole model's.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
-        super().__init__()
+        super().__init__(backbone._modules.pop('data_preprocessor', None))
         self.backbone: Any = backbone
         # Backbones of masked image modelling mask by default.
         self._options = dict(mask=None) if 'mask' in signature(backbone.forward).parameters else {}

@@ -620,8 +620,22 @@ class TestBuilding:
             make(student)
 
     def test_a_part_of_a_model_is_refused_as_student(self) -> None:
-        with pytest.raises(ConfigError, match=r'^model\.architecture must be a whole model, but ToyStage'):
-            make(ToyStage(4))
+        pixels = dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1])
+        for part in (ToyStage(4), dict(type=ToyStage, width=4, data_preprocessor=pixels)):
+            with pytest.raises(
+                ConfigError, match=r'^model\.architecture must be a whole model, but ToyStage .*ImageClas'
+            ):
+                make(part)
+
+    def test_that_a_students_own_load_from_is_not_taken_over_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr('mmkd_ext.build.print_log', lambda text, **_: said.append(text))
+        path = tmp_path / 'student.py'
+        path.write_text("model = dict(type='ToyModel', width=4)\nload_from = 'a.pth'\n")
+        make(str(path))
+        assert "student.py has load_from='a.pth', which is not taken over" in ''.join(said)
 
     @pytest.mark.parametrize(('side', 'key'), [('student', 'architecture'), ('teacher', 'teacher')])
     @pytest.mark.parametrize(

@@ -340,6 +340,9 @@ class TestBuilding:
         teacher.record(taps, dict(t=1), batch()['inputs'], None)
         stage = toy(8).eval().backbone
         torch.testing.assert_close(taps.get('t'), stage.norm(stage.conv(batch()['inputs'])))
+        own = dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[4, 4, 4])
+        named = Teacher(dict(source, data_preprocessor=own), str(path), toy(1, data_preprocessor=pixels))
+        torch.testing.assert_close(named.pixels(torch.ones(1, 3, 2, 2), None), torch.full((1, 3, 2, 2), 0.5))
         torch.save(toy(8).neck.state_dict(), path)
         with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt: .*6 missing \(backbone\.conv\.weight'):
             Teacher(source, str(path), toy(1))
