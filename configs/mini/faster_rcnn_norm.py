@@ -1,5 +1,5 @@
 # The Faster R-CNN of faster_rcnn_student.py learns by NORM on the FPN levels from that of faster_rcnn_teacher.py. The
-# method's paper has no detectors. Each level gets a transform after its last convolution, into which it folds.
+# method's released code has no detectors. Each level gets a transform after its last convolution, into which it folds.
 _base_ = 'faster_rcnn_student.py'
 
 levels = ['fpn_convs.0.conv', 'fpn_convs.1.conv', 'fpn_convs.2.conv', 'fpn_convs.3.conv']

@@ -32,7 +32,7 @@ class DISTLoss(nn.Module):
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet.
         beta: Weight of the rows, the relation between classes.
         gamma: Weight of the columns, the relation within a class.
-        loss_weight: Factor on the result; 2 in the paper.
+        loss_weight: Factor on the result; 2 in the released code.
         inter_loss_weight: MMRazor's name of `beta`.
         intra_loss_weight: MMRazor's name of `gamma`.
         teacher_detach: MMRazor's switch; the teacher gets no gradient, so only True is possible.

@@ -27,7 +27,7 @@ class DKDLoss(nn.Module):
     Args:
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet and detection.
         alpha: Weight of the target class against the rest.
-        beta: Weight of the other classes among themselves; 0.25 to 8 in the paper, more for surer teachers.
+        beta: Weight of the other classes among themselves; 0.25 to 8 in the released settings, more for surer teachers.
         loss_weight: Factor on the result.
         reduction: MMRazor's argument: 'batchmean', the average over samples, or 'sum'. Its 'mean' and 'none' are sums,
             too, as it hands `size_average=False` to `torch.nn.functional.kl_div`, which overrules them.

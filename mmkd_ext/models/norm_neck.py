@@ -8,7 +8,7 @@ in the form of the released code (OSVAI/NORM).
     y = x + contract(expand(x))    the default form; y = contract(expand(x)) is the plain one
 
 There is no activation, so in eval mode each position's channels go through one affine map, y = M x + m, which
-`mmkd_ext.export.fold_norm` puts into the layer that follows. The paper and its code have classifiers only. The block
+`mmkd_ext.export.fold_norm` puts into the layer that follows. The released code has classifiers only. The block
 stays the same, and linear, at other places: what comes after it there is a convolution, or before it (`NORMFeatures`).
 
 N = 1 is a transform with one segment. The released code skips the transform for N = 1: that is `NORMLoss` of the
