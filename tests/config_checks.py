@@ -1,5 +1,6 @@
 """What tests of shipped configs share: a model as the runner builds it, random batches, a step, the zoos' own lists."""
 
+import ast
 import copy
 from functools import lru_cache
 from importlib.util import find_spec
@@ -21,6 +22,38 @@ def header(path: Path) -> str:
     lines = path.read_text().split('_base_ = ')[0].splitlines()
     assert all(line.startswith('# ') for line in lines)
     return ' '.join(line[1:].strip() for line in lines)
+
+
+def check_literals(cfg: Config) -> None:
+    """A config can be written down: it holds literals only, as every file of a run's own config does.
+
+    That mmengine writes these so that they read back is seen once a method, by `check_dump`: its formatter takes
+    seconds a config.
+    """
+    content = cfg.to_dict()
+    assert ast.literal_eval(repr(content)) == content
+    assert 'mmkd_ext' in cfg.custom_imports.imports
+
+
+def check_dump(cfg: Config, path: Path) -> None:
+    """Written and read again it is the same."""
+    cfg.dump(path)
+    assert Config.fromfile(path).to_dict() == cfg.to_dict()
+
+
+def check_start(cfg: Config, kind: str) -> None:
+    """How the classifier of a student starts: `pytorch`, `zero bias` (and PyTorch's weight) or `normal` (std 0.01)."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        head = MODELS.build(cfg.model.head)
+    head.init_weights()
+    weight, bias = head.fc.weight, head.fc.bias
+    bound = weight.shape[1] ** -0.5
+    assert bool(bias.any()) == (kind == 'pytorch')
+    if kind == 'normal':
+        assert abs(weight.std().item() - 0.01) < 1e-3
+    else:
+        assert 0.99 * bound < weight.abs().max().item() <= bound
+    assert bias.abs().max().item() <= bound
 
 
 def listed(config: str, checkpoint: str) -> dict[str, float]:

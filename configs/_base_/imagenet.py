@@ -8,5 +8,6 @@ val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(enable=False, base_batch_size=512)
 
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))
+# The authors report the best epoch.
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=2, save_best='auto'))
 custom_imports = dict(imports=['mmkd_ext'])

@@ -4,7 +4,7 @@
 # Teacher: mmdet's, of its 2x schedule (39.8 box AP).
 # Student: ../_base_/students/faster_rcnn_r50_2x_coco.py, which trains it alone.
 # Schedule: mmdet's 2x, 24 epochs of 8 x 2 images, lr 0.02, a tenth from 16 and 22. Another batch size: --auto-scale-lr.
-# Published: nothing on COCO; the paper distils classifiers, and from one map.
+# Published: nothing known on COCO; the paper distils classifiers, and from one map.
 # Inferred: levels as of CWT, a mean over elements, weight 1.
 # For another pair: MMRazor's loss does not compare sizes, and repeats a map of 1 x 1; both must have the same.
 # Checked here: the losses against MMRazor's engine, and one training step on random data; not trained to the end.

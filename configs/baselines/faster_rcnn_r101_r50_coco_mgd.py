@@ -3,8 +3,8 @@
 # Teacher: mmdet's, of its 2x schedule (39.8 box AP).
 # Student: ../_base_/students/faster_rcnn_r50_2x_coco.py, which trains it alone.
 # Schedule: mmdet's 2x, 24 epochs of 8 x 2 images, lr 0.02, a tenth from 16 and 22. Another batch size: --auto-scale-lr.
-# Published: nothing for this pair. Mask, alpha, levels and clipping (norm 35) are those of MGD's code for two-stage
-#     detectors, where a stronger teacher brings the student to 42.1 box AP.
+# Published: nothing known for this pair. Mask, alpha, levels and clipping (norm 35) are those of MGD's code for
+#     two-stage detectors, where a stronger teacher brings the student to 42.1 box AP.
 # Checked here: the losses against MMRazor's engine, and one training step on random data; not trained to the end.
 _base_ = '_base_/faster_rcnn_r101_r50_coco.py'
 

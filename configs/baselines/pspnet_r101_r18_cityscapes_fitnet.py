@@ -3,7 +3,7 @@
 # Teacher: mmseg's, of 80k iterations at 512 x 1024 (79.76 mIoU).
 # Student: ../_base_/students/pspnet_r18_80k_cityscapes.py, which trains it alone.
 # Schedule: mmseg's 80k iterations, lr 0.01, of 4 x 2 images; crops of 512 x 1024. Another batch size: --auto-scale-lr.
-# Published: nothing on Cityscapes; the paper distils classifiers.
+# Published: nothing known on Cityscapes; the paper distils classifiers.
 # Inferred: the map, a mean over elements, weight 1.
 # For another pair: MMRazor's loss does not compare sizes, and repeats a map of 1 x 1; both must have the same.
 # Checked here: the losses against MMRazor's engine, and one training step on random data; not trained to the end.

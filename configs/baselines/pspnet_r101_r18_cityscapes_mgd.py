@@ -3,8 +3,8 @@
 # Teacher: mmseg's, of 80k iterations at 512 x 1024 (79.76 mIoU).
 # Student: ../_base_/students/pspnet_r18_80k_cityscapes.py, which trains it alone.
 # Schedule: mmseg's 80k iterations, lr 0.01, of 4 x 2 images; crops of 512 x 1024. Another batch size: --auto-scale-lr.
-# Published: nothing at this size. Mask and alpha are those of MGD's code at 512 x 512 and 40k iterations (73.63 mIoU;
-#     student alone 69.85), which also distils the logits.
+# Published: nothing known at this size. Mask and alpha are those of MGD's code at 512 x 512 and 40k iterations (73.63
+#     mIoU; student alone 69.85), which also distils the logits.
 # Checked here: the losses against MMRazor's engine, and one training step on random data; not trained to the end.
 _base_ = '_base_/pspnet_r101_r18_cityscapes.py'
 

@@ -4,7 +4,7 @@
 # Teacher: mmseg's, of 80k iterations at 512 x 1024 (79.76 mIoU).
 # Student: ../_base_/students/pspnet_r18_80k_cityscapes.py, which trains it alone.
 # Schedule: mmseg's 80k iterations, lr 0.01, of 4 x 2 images; crops of 512 x 1024. Another batch size: --auto-scale-lr.
-# Published: nothing on Cityscapes; the paper distils detectors.
+# Published: nothing known on Cityscapes; the paper distils detectors.
 # Inferred: the logits, as PKD has no connector and these alone have as many channels in both; the weight is that of
 #     two-stage detectors.
 # For another pair: MMRazor's loss resizes a map of another size to the other's, without a word.

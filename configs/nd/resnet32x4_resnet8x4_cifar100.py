@@ -7,14 +7,9 @@
 # Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; KD grows from 0 over 20.
 # Published top-1 (authors' README): student alone 72.50, KD 73.33, KD++ 75.54; teacher 79.42.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/resnet8x4_cifar100.py', '_base_/wiring/kd.py']
+_base_ = ['_base_/pairs/resnet32x4_resnet8x4_cifar100.py', '_base_/wiring/kd.py']
 
 model = dict(
-    _delete_=True,
-    type='mmkd_ext.SingleTeacherDistill',
-    architecture=_base_.model,
-    teacher='{{fileDirname}}/../_base_/teachers/resnet32x4_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/resnet32x4.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it
         distill_losses=dict(

@@ -7,14 +7,9 @@
 # Schedule: 240 epochs of batches of 128, lr 0.02, a tenth from 150, 180 and 210; KD grows from 0 over 20.
 # Published top-1 (authors' README): student alone 70.50, KD 74.07, KD++ 75.45; teacher 79.42.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/shufflenetv1_cifar100.py', '_base_/wiring/kd_projected.py']
+_base_ = ['_base_/pairs/resnet32x4_shufflenetv1_cifar100.py', '_base_/wiring/kd_projected.py']
 
 model = dict(
-    _delete_=True,
-    type='mmkd_ext.SingleTeacherDistill',
-    architecture=_base_.model,
-    teacher='{{fileDirname}}/../_base_/teachers/resnet32x4_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/resnet32x4.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it
         connectors=dict(embedding=dict(type='EmbedConnector', in_channels=960, out_channels=256)),

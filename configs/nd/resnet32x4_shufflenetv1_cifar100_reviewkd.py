@@ -9,35 +9,14 @@
 # Published top-1 (authors' README): student alone 70.50, ReviewKD 77.45, ReviewKD++ 77.68; teacher 79.42.
 #     The released code does not run for this pair; channels and sizes are those of ReviewKD's own code.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet32x4_shufflenetv1_cifar100.py'
+_base_ = ['resnet32x4_shufflenetv1_cifar100.py', '_base_/reviewkd/resnet32x4_shufflenetv1_cifar100.py']
 
 model = dict(
     distiller=dict(
-        student_recorders={f'stage{i}': dict(type='ModuleOutputs', source=f'backbone.layer{i}') for i in (1, 2, 3)},
-        teacher_recorders={
-            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.4.relu') for i in (1, 2, 3)
-        },
-        connectors=dict(
-            abf=dict(
-                type='ABFConnector',
-                in_channels=[240, 480, 960, 960],
-                out_channels=[64, 128, 256, 256],
-                out_sizes=[32, 16, 8, 1],
-            )
-        ),
+        _base_.reviewkd,
         distill_losses=dict(
             loss_kd=dict(_delete_=True, type='HCLLoss', loss_weight=7.0),
             loss_nd=dict(loss_weight=1.0),
-        ),
-        loss_forward_mappings=dict(
-            loss_kd=dict(
-                student=dict(
-                    recorder=['stage1', 'stage2', 'stage3', 'embedding'],
-                    data_idx=[None, None, None, 0],
-                    connector='abf',
-                ),
-                teacher=dict(recorder=['stage1', 'stage2', 'stage3', 'embedding'], data_idx=0),
-            )
         ),
     )
 )

@@ -7,41 +7,14 @@
 # Schedule: 100 epochs of 8 x 64 images, lr 0.2, a tenth from 30, 60 and 90; ReviewKD grows from 0 over 5.
 # Published top-1 (authors' README): student alone 68.87, ReviewKD 72.56, ReviewKD++ 72.96; teacher 76.16.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet50_mobilenetv1_in1k.py'
+_base_ = ['resnet50_mobilenetv1_in1k.py', '_base_/reviewkd/resnet50_mobilenetv1_in1k.py']
 
 model = dict(
     distiller=dict(
-        student_recorders={
-            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.{block}.relu')
-            for i, block in enumerate([1, 1, 5, 1], start=1)
-        },
-        teacher_recorders={
-            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.{block}.relu')
-            for i, block in enumerate([2, 3, 5, 2], start=1)
-        },
-        connectors=dict(
-            abf=dict(
-                type='ABFConnector',
-                in_channels=[128, 256, 512, 1024, 1024],
-                out_channels=[256, 512, 1024, 2048, 2048],
-                mid_channels=256,
-            )
-        ),
+        _base_.reviewkd,
         distill_losses=dict(
             loss_kd=dict(_delete_=True, type='HCLLoss', loss_weight=8.0),
             loss_nd=dict(loss_weight=4.0),
-        ),
-        loss_forward_mappings=dict(
-            loss_kd=dict(
-                student=dict(
-                    recorder=['stage1', 'stage2', 'stage3', 'stage4', 'embedding'], data_idx=0, connector='abf'
-                ),
-                teacher=dict(
-                    recorder=['stage1', 'stage2', 'stage3', 'stage4', 'embedding'],
-                    record_idx=[2, 2, 2, 2, 0],
-                    data_idx=0,
-                ),
-            )
         ),
     )
 )

@@ -8,14 +8,9 @@
 # Published top-1 (authors' README): student alone 64.60, KD 67.65, KD++ 70.10; teacher 79.34.
 #     Mdistiller's code gives KD 67.35.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/mobilenetv2_cifar100.py', '_base_/wiring/kd_projected.py']
+_base_ = ['_base_/pairs/resnet50_mobilenetv2_cifar100.py', '_base_/wiring/kd_projected.py']
 
 model = dict(
-    _delete_=True,
-    type='mmkd_ext.SingleTeacherDistill',
-    architecture=_base_.model,
-    teacher='{{fileDirname}}/../_base_/teachers/resnet50_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/resnet50.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it
         connectors=dict(embedding=dict(type='EmbedConnector', in_channels=1280, out_channels=2048)),

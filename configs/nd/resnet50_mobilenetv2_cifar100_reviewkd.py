@@ -9,43 +9,14 @@
 # Published top-1 (authors' README): student alone 64.60, ReviewKD 69.89, ReviewKD++ 70.45; teacher 79.34.
 #     The released code does not run for this pair; channels and sizes are those of ReviewKD's own code.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet50_mobilenetv2_cifar100.py'
+_base_ = ['resnet50_mobilenetv2_cifar100.py', '_base_/reviewkd/resnet50_mobilenetv2_cifar100.py']
 
 model = dict(
     distiller=dict(
-        student_recorders={
-            f'stage{i}': dict(type='ModuleOutputs', source=f'backbone.layer{layer}')
-            for i, layer in enumerate([2, 3, 5, 7], start=1)
-        },
-        teacher_recorders={
-            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.{block}.relu')
-            for i, block in enumerate([2, 3, 5, 2], start=1)
-        },
-        connectors=dict(
-            abf=dict(
-                type='ABFConnector',
-                in_channels=[12, 16, 48, 160, 1280],
-                out_channels=[256, 512, 1024, 2048, 2048],
-                out_sizes=[32, 16, 8, 4, 1],
-            )
-        ),
+        _base_.reviewkd,
         distill_losses=dict(
             loss_kd=dict(_delete_=True, type='HCLLoss', loss_weight=6.0),
             loss_nd=dict(loss_weight=2.0),
-        ),
-        loss_forward_mappings=dict(
-            loss_kd=dict(
-                student=dict(
-                    recorder=['stage1', 'stage2', 'stage3', 'stage4', 'embedding'],
-                    data_idx=[None, None, None, None, 0],
-                    connector='abf',
-                ),
-                teacher=dict(
-                    recorder=['stage1', 'stage2', 'stage3', 'stage4', 'embedding'],
-                    record_idx=[2, 2, 2, 2, 0],
-                    data_idx=0,
-                ),
-            )
         ),
     )
 )

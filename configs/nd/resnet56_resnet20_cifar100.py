@@ -7,14 +7,9 @@
 # Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; KD grows from 0 over 20.
 # Published top-1 (authors' README): student alone 69.06, KD 70.66, KD++ 72.53; teacher 72.34.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/resnet20_cifar100.py', '_base_/wiring/kd.py']
+_base_ = ['_base_/pairs/resnet56_resnet20_cifar100.py', '_base_/wiring/kd.py']
 
 model = dict(
-    _delete_=True,
-    type='mmkd_ext.SingleTeacherDistill',
-    architecture=_base_.model,
-    teacher='{{fileDirname}}/../_base_/teachers/resnet56_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/resnet56.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it
         distill_losses=dict(

@@ -8,28 +8,14 @@
 # Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; ReviewKD grows from 0 over 20.
 # Published top-1 (authors' README): student alone 69.06, ReviewKD 71.89, ReviewKD++ 72.05; teacher 72.34.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet56_resnet20_cifar100.py'
+_base_ = ['resnet56_resnet20_cifar100.py', '_base_/reviewkd/resnet56_resnet20_cifar100.py']
 
 model = dict(
     distiller=dict(
-        student_recorders={f'stage{i}': dict(type='ModuleOutputs', source=f'backbone.layer{i}') for i in (1, 2, 3)},
-        teacher_recorders={
-            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.8.relu') for i in (1, 2, 3)
-        },
-        connectors=dict(abf=dict(type='ABFConnector', in_channels=[16, 32, 64, 64], out_channels=[16, 32, 64, 64])),
+        _base_.reviewkd,
         distill_losses=dict(
             loss_kd=dict(_delete_=True, type='HCLLoss', loss_weight=1.2),
             loss_nd=dict(loss_weight=1.0),
-        ),
-        loss_forward_mappings=dict(
-            loss_kd=dict(
-                student=dict(
-                    recorder=['stage1', 'stage2', 'stage3', 'embedding'],
-                    data_idx=[None, None, None, 0],
-                    connector='abf',
-                ),
-                teacher=dict(recorder=['stage1', 'stage2', 'stage3', 'embedding'], data_idx=0),
-            )
         ),
     )
 )

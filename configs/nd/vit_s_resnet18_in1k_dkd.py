@@ -6,6 +6,7 @@
 # Student: _base_/students/resnet18_in1k.py, which trains it alone.
 # Schedule: 100 epochs of 8 x 64 images, lr 0.2, a tenth from 30, 60 and 90; DKD grows from 0 over 5.
 #     Their DKD++ lets ND grow alike; here, as in their other methods, it has its weight from the start.
+# Start: the classifier's bias is 0; the released code draws it from N(0, 0.01), as the weight.
 # Published top-1 (authors' README): student alone 69.76, DKD 71.21, DKD++ 71.33; teacher 74.64.
 # Checked here: built, and one training step on random data; not trained to the end.
 _base_ = 'vit_s_resnet18_in1k.py'

@@ -7,14 +7,9 @@
 # Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; KD grows from 0 over 20.
 # Published top-1 (authors' README): student alone 71.98, KD 73.54, KD++ 74.59; teacher 75.61.
 # Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/wrn40_1_cifar100.py', '_base_/wiring/kd_projected.py']
+_base_ = ['_base_/pairs/wrn40_2_wrn40_1_cifar100.py', '_base_/wiring/kd_projected.py']
 
 model = dict(
-    _delete_=True,
-    type='mmkd_ext.SingleTeacherDistill',
-    architecture=_base_.model,
-    teacher='{{fileDirname}}/../_base_/teachers/wrn40_2_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/wrn40_2.pth',
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it
         connectors=dict(embedding=dict(type='EmbedConnector', in_channels=64, out_channels=128)),

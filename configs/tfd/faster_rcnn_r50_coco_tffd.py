@@ -5,7 +5,7 @@
 # Settings: all pairs of the stages that train, since the stem and the first are frozen; the authors' are not known,
 #     nor for detection their weights. The weights are 5e-3 and 4e-4, the defaults of the released code; the salient
 #     half is detached, as in its first version (the last detaches neither).
-# Published: no AP; the authors' poster names COCO without numbers. mmdet's zoo: the student alone 37.4.
+# Published: the authors' poster names COCO; its numbers were not at hand. mmdet's zoo: the student alone 37.4.
 # Checked here: built, and one training step on random data; not trained to the end.
 _base_ = 'faster_rcnn_r50_coco_tfd.py'
 

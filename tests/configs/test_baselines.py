@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from config_checks import calibrate, header, listed, random_batch, step, with_random_teacher
+from config_checks import calibrate, check_literals, header, listed, random_batch, step, with_random_teacher
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import set_random_seed
@@ -91,19 +91,15 @@ def expanded(distiller: dict) -> dict:
 
 
 def test_every_method_has_a_detector_and_a_segmentor() -> None:
-    assert {path.stem for path in BASELINES.glob('*.py')} == set(LEAVES)
-
-
-@pytest.mark.parametrize('name', LEAVES)
-def test_it_dumps_and_reloads_to_the_same(name: str, tmp_path: Path) -> None:
-    read(name).dump(tmp_path / 'dumped.py')
-    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == read(name).to_dict()
+    others = ('_kd', '_dkd', '_dist', '_reviewkd')  # see test_plain.py
+    assert {path.stem for path in BASELINES.glob('*.py') if not path.stem.endswith(others)} == set(LEAVES)
 
 
 @pytest.mark.parametrize('name', LEAVES)
 def test_settings(name: str) -> None:
     loss, connector, source = LEAVES[name]
     cfg = read(name)
+    check_literals(cfg)
     distiller = cfg.model.distiller
     assert only(distiller.distill_losses) == loss
     assert (only(distiller.connectors) if connector else distiller.get('connectors')) == connector

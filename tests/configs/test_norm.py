@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from config_checks import build, header, image_side, step, with_random_teacher
+from config_checks import (
+    build,
+    check_dump,
+    check_literals,
+    check_start,
+    header,
+    image_side,
+    random_batch,
+    step,
+    with_random_teacher,
+)  # fmt: skip
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from support import ROOT
@@ -41,9 +51,26 @@ PAIRS: dict[tuple[str, str, str], tuple] = {
 }
 CE_WEIGHTS = {('resnet32x4', 'resnet8x4'): 0.1, ('resnet34', 'resnet18'): 1.0}  # elsewhere 1/8
 PAPER = 'resnet32x4_resnet8x4_cifar100_paper'
-LEAVES = {'_'.join(pair) + method: pair for pair in PAIRS for method in ('', '_kd')} | {
-    PAPER: ('resnet32x4', 'resnet8x4', 'cifar100')
-}
+# Published top-1 of NORM with the plain transform.
+PLAIN = {
+    ('wrn40_2', 'wrn16_2'): 75.57, ('wrn40_2', 'wrn40_1'): 74.78, ('resnet56', 'resnet20'): 70.70,
+    ('resnet110', 'resnet20'): 71.01, ('resnet110', 'resnet32'): 73.27, ('resnet32x4', 'resnet8x4'): 76.76,
+    ('vgg13', 'vgg8'): 73.64, ('vgg13', 'mobilenetv2'): 69.37, ('resnet50', 'mobilenetv2'): 70.94,
+    ('resnet50', 'vgg8'): 74.37, ('resnet32x4', 'shufflenetv1'): 75.93, ('resnet32x4', 'shufflenetv2'): 77.34,
+    ('wrn40_2', 'shufflenetv1'): 76.61,
+}  # fmt: skip
+LEAVES = {'_'.join(pair) + method: pair for pair in PAIRS for method in ('', '_kd')}
+LEAVES |= {'_'.join(pair) + '_cifar100_plain': (*pair, 'cifar100') for pair in PLAIN}
+LEAVES |= {PAPER: ('resnet32x4', 'resnet8x4', 'cifar100')}
+# Published top-1 of a student with the transform and without a teacher, and with the plain one; how its classifier
+# starts.
+TRANSFORMS = {
+    'wrn16_2': (73.72, 72.59, 'zero bias'), 'wrn40_1': (72.09, 71.14, 'zero bias'),
+    'resnet20': (69.55, 68.09, 'pytorch'),
+    'resnet32': (71.64, 70.17, 'pytorch'), 'resnet8x4': (73.72, 73.51, 'pytorch'), 'vgg8': (70.64, 70.17, 'normal'),
+    'mobilenetv2': (64.13, 63.95, 'normal'), 'shufflenetv1': (71.76, 71.82, 'pytorch'),
+    'shufflenetv2': (72.71, 72.55, 'pytorch'),
+}  # fmt: skip
 STUDENTS = {(pair[1], pair[2]): '_'.join(pair) for pair in PAIRS}  # one pair of each
 
 
@@ -52,21 +79,21 @@ def read(name: str) -> Config:
     return Config.fromfile(NORM / f'{name}.py')
 
 
-def test_every_published_pair_has_its_configs() -> None:
-    assert {path.stem for path in NORM.glob('*.py')} == set(LEAVES)
+def test_every_pair_and_student_has_its_configs() -> None:
+    alone = {f'{student}_cifar100_transform' for student in TRANSFORMS}
+    assert {path.stem for path in NORM.glob('*.py')} == {*LEAVES, *alone}
 
 
-@pytest.mark.parametrize('name', LEAVES)
-def test_it_dumps_and_reloads_to_the_same(name: str, tmp_path: Any) -> None:
-    read(name).dump(tmp_path / 'dumped.py')
-    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == read(name).to_dict()
-    assert 'mmkd_ext' in read(name).custom_imports.imports
+def test_one_dumps_and_reloads_to_the_same(tmp_path: Any) -> None:
+    check_dump(read('wrn40_2_shufflenetv1_cifar100_kd'), tmp_path / 'dumped.py')
 
 
 @pytest.mark.parametrize('name', LEAVES)
 def test_losses_and_stages_are_the_released_ones(name: str) -> None:
     teacher, student, data = LEAVES[name]
     cfg, with_kd = read(name), name.endswith('_kd')
+    check_literals(cfg)
+    assert cfg.model.architecture.neck.get('residual', True) is not name.endswith('_plain')
     ce = dict(type='CrossEntropyLoss', loss_weight=0.5 if with_kd else CE_WEIGHTS.get((teacher, student), 0.125))
     loss = ce if name == PAPER else dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=ce)
     assert cfg.model.architecture.head.loss == loss
@@ -88,15 +115,16 @@ def test_schedules(name: str) -> None:
     optimizer = cfg.optim_wrapper.optimizer
     small = student in ('mobilenetv2', 'shufflenetv1', 'shufflenetv2')
     lr, decay, images, epochs = (
-        (0.01 if small else 0.05, 5e-4, 64, 240) if data == 'cifar100' else (0.1, 1e-4, 256, 100)
+        (0.01 if small else 0.05, 5e-4, 64, 241) if data == 'cifar100' else (0.1, 1e-4, 256, 100)
     )
     assert optimizer == dict(type='SGD', lr=lr, momentum=0.9, weight_decay=decay, nesterov=False)
     assert cfg.train_dataloader.batch_size * (1 if data == 'cifar100' else 8) == images
     assert (cfg.auto_scale_lr.base_batch_size, cfg.train_cfg.max_epochs) == (images, epochs)
     if data == 'cifar100':
-        assert cfg.param_scheduler.milestones == [150, 180, 210]
+        assert cfg.param_scheduler.milestones == [151, 181, 211]
     else:
         assert cfg.param_scheduler == dict(type='CosineAnnealingLR', by_epoch=True, T_max=100)
+    assert cfg.default_hooks.checkpoint.save_best == 'auto'
 
 
 @pytest.mark.parametrize('name', LEAVES)
@@ -110,12 +138,14 @@ def test_the_header_says_what_is_needed(name: str) -> None:
     published = (
         f'NORM+KD {norm_kd:.2f}' if with_kd and norm_kd else f'NORM{" without KD" if with_kd else ""} {norm:.2f}'
     )
-    between = f', KD {kd:.2f}' if kd else ''
+    if name.endswith('_plain'):
+        published += f', plain form {PLAIN[teacher, student]:.2f}'
+    between = f', KD {kd:.2f}' if kd else ' (which is 68.03 less the gain of 3.03)'
     assert f"(authors' README): student alone {alone:.2f}{between}, {published}; teacher {top:.2f}." in text
     file = f'_base_/students/{student}_{data}.py'
     assert f'Student: {file}, which trains it alone.' in text
     plain = Config.fromfile(NORM / file).model
-    model = dict(read(name).model.architecture)
+    model = copy.deepcopy(read(name).model.architecture)
     assert model.pop('neck').type == 'mmkd_ext.NORMNeck'
     assert plain.pop('neck').type == 'GlobalAveragePooling'
     model['head'] = {key: value for key, value in model['head'].items() if key != 'loss'}
@@ -146,9 +176,9 @@ def test_a_student_builds_alone(path: Any) -> None:
 
 
 def steps() -> list:
-    """All pairs with KD, which has all losses; one without and the paper's. Slow but for one pair a student."""
+    """All pairs with KD, which has all losses, and in plain form. Slow but for one pair a student."""
     fast = {f'{name}_kd' for name in STUDENTS.values()} | {PAPER, 'resnet56_resnet20_cifar100'}
-    names = sorted({name for name in LEAVES if name.endswith('_kd')} | fast)
+    names = sorted({name for name in LEAVES if name.endswith(('_kd', '_plain'))} | fast)
     return [pytest.param(name, marks=() if name in fast else pytest.mark.slow) for name in names]
 
 
@@ -161,6 +191,35 @@ def test_a_step_reaches_all_that_trains(name: str) -> None:
     expected = {'distill.loss_norm', *(['distill.loss_kd'] if name.endswith('_kd') else [])}
     assert {key for key in losses if key.startswith('distill.')} == expected
     assert min(losses[key] for key in expected) > 0
+
+
+@pytest.mark.parametrize('student', TRANSFORMS)
+def test_a_student_with_the_transform_and_no_teacher(student: str) -> None:
+    with_transform, plain, start = TRANSFORMS[student]
+    name = f'{student}_cifar100_transform'
+    alone = next(published[0] for pair, published in PAIRS.items() if pair[1:] == (student, 'cifar100'))
+    assert f'student alone {alone:.2f}, with the transform {with_transform:.2f}, plain form {plain:.2f}.' in header(
+        NORM / f'{name}.py'
+    )
+    cfg, base = copy.deepcopy(read(name)), read(f'_base_/students/{student}_cifar100')
+    check_literals(cfg)
+    check_start(base, start)
+    for key in ('train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'):
+        assert cfg[key] == base[key]
+    neck = cfg.model.neck
+    assert neck.in_channels == neck.teacher_channels == base.model.head.in_channels
+    pair = read(next(name for name, leaf in LEAVES.items() if leaf[1:] == (student, 'cifar100')))
+    assert cfg.model.backbone == pair.model.architecture.backbone
+    assert neck.get('init_cfg') == pair.model.architecture.neck.get('init_cfg')
+    neck.num_segments = 2
+    model = build(cfg, cfg.model).train()
+    model.parse_losses(model(**random_batch(cfg, model), mode='loss'))[0].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize('student', ['resnet18', 'mobilenetv1', 'resnet50_quarter'])
+def test_classifiers_of_imagenet_start_as_released(student: str) -> None:
+    check_start(read(f'_base_/students/{student}_in1k'), 'pytorch')
 
 
 def randomise(model: nn.Module) -> None:

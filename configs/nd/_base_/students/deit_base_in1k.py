@@ -12,4 +12,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=2048)
 custom_hooks = []  # mmpretrain averages the weights (EMA), the ND code does not
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=2, save_best='auto'))

@@ -1,4 +1,5 @@
-# Faster R-CNN MobileNetV2 FPN for COCO alone. No stage is frozen, batch norm keeps its ImageNet statistics.
+# Faster R-CNN MobileNetV2 FPN for COCO alone. No stage is frozen but its batch norms, as in
+# Detectron2.
 _base_ = 'faster_rcnn_r50_coco.py'
 
 model = dict(
@@ -9,6 +10,7 @@ model = dict(
         # convolution in any case, and distributed training refuses parameters that no loss depends on.
         out_indices=(1, 2, 4, 7),
         frozen_stages=-1,
+        norm_cfg=dict(type='BN', requires_grad=False),
         norm_eval=True,
         init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'),
     ),

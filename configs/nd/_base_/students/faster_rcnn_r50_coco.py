@@ -1,6 +1,8 @@
-# Faster R-CNN R50 FPN for COCO alone: mmdet's 1x config with the image sizes of the ND code.
+# Faster R-CNN R50 FPN for COCO alone: mmdet's 1x config with the image sizes of the ND code and, as in
+# Detectron2, batch norms that do not train at all; mmdet's train weight and bias.
 _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 
+model = dict(backbone=dict(norm_cfg=dict(requires_grad=False)))
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),

@@ -1,4 +1,6 @@
 # NORM: the wide map of the student's transform, and the map that the teacher's classifier pools.
+_base_ = '../as_pytorch.py'
+
 distiller = dict(
     type='ConfigurableDistiller',
     student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),
@@ -10,8 +12,4 @@ distiller = dict(
             teacher=dict(from_student=False, recorder='maps', data_idx=-1),
         )
     ),
-)
-# How PyTorch's convolutions start: in the released code the transform starts as its student does.
-as_pytorch = dict(
-    type='Kaiming', layer='Conv2d', a=5**0.5, mode='fan_in', nonlinearity='leaky_relu', distribution='uniform'
 )

@@ -1,0 +1,43 @@
+# ReviewKD where ResNet-50 teaches MobileNetV1 on ImageNet: what goes into each stage's last ReLU (a ResNet block runs
+# one ReLU two or three times), and embeddings.
+reviewkd = dict(
+    type='ConfigurableDistiller',
+    student_recorders=dict(
+        {
+            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.{block}.relu')
+            for i, block in enumerate([1, 1, 5, 1], start=1)
+        },
+        embedding=dict(type='ModuleInputs', source='head.fc'),
+    ),
+    teacher_recorders=dict(
+        {
+            f'stage{i}': dict(type='ModuleInputs', source=f'backbone.layer{i}.{block}.relu')
+            for i, block in enumerate([2, 3, 5, 2], start=1)
+        },
+        embedding=dict(type='ModuleInputs', source='head.fc'),
+    ),
+    connectors=dict(
+        abf=dict(
+            type='ABFConnector',
+            in_channels=[128, 256, 512, 1024, 1024],
+            out_channels=[256, 512, 1024, 2048, 2048],
+            mid_channels=256,
+        )
+    ),
+    loss_forward_mappings=dict(
+        loss_kd=dict(
+            student=dict(
+                from_student=True,
+                recorder=['stage1', 'stage2', 'stage3', 'stage4', 'embedding'],
+                data_idx=0,
+                connector='abf',
+            ),
+            teacher=dict(
+                from_student=False,
+                recorder=['stage1', 'stage2', 'stage3', 'stage4', 'embedding'],
+                record_idx=[2, 2, 2, 2, 0],
+                data_idx=0,
+            ),
+        )
+    ),
+)
