@@ -99,7 +99,7 @@ def train_config(args: argparse.Namespace) -> Config:
     else:
         _say_batch_size(cfg)
     _loader_defaults(cfg)
-    _plain_val_loop(cfg)
+    _what_mmrazor_names(cfg)
     check_data(cfg)
     if not cfg.get('make_class_means'):
         for key, path in missing_class_means(cfg):
@@ -155,12 +155,28 @@ def _loader_defaults(cfg: Config) -> None:
             loader.setdefault('collate_fn', dict(type='default_collate'))
 
 
-def _plain_val_loop(cfg: Config) -> None:
-    """MMRazor's validation loops run its teacher, which ours is not; here the student alone is evaluated."""
+def _what_mmrazor_names(cfg: Config) -> None:
+    """What goes with MMRazor's algorithms, brought to ours.
+
+    Its validation loops are ours. In the sources of a visualisation hook's recorders the student is the model itself,
+    no longer `architecture`. A best checkpoint by the teacher's metrics, which do not change, is refused.
+    """
+    if not is_ours(cfg.model):
+        return
     loop = cfg.get('val_cfg') or {}
-    ours = is_ours(cfg.model)
-    if ours and loop.get('type') in ('mmrazor.SingleTeacherDistillValLoop', 'mmrazor.SelfDistillValLoop'):
-        loop['type'] = 'ValLoop'
+    if loop.get('type') in ('mmrazor.SingleTeacherDistillValLoop', 'mmrazor.SelfDistillValLoop'):
+        loop['type'] = loop['type'].replace('mmrazor.', 'mmkd_ext.')
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    for hook in (hook for hook in hooks if isinstance(hook, dict)):
+        for recorder in (hook.get('recorders') or {}).values():
+            recorder['source'] = recorder['source'].removeprefix('architecture.')
+        best = hook.get('save_best') or ()
+        for metric in [best] if isinstance(best, str) else best:
+            if metric.startswith('teacher.'):
+                raise ConfigError(
+                    f'save_best={metric!r} of the checkpoint hook: the teacher is frozen, its metrics do not change; '
+                    f"name the student's, {metric.removeprefix('teacher.')!r}."
+                )
 
 
 def _add_exact_resume(cfg: Config) -> None:

@@ -1,13 +1,66 @@
 """The validation loops that MMRazor configs name."""
 
-from mmengine.runner import ValLoop
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.model import is_model_wrapper
+from mmengine.runner import ValLoop, autocast
 
 from mmkd_ext.registry import LOOPS
 
 
-@LOOPS.register_module(name=['SingleTeacherDistillValLoop', 'SelfDistillValLoop'])
+class _Known(BaseMetric):
+    """Metrics that are known beforehand, beside those that are measured."""
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.metrics = dict(metrics)
+
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        """Nothing is measured."""
+
+    def compute_metrics(self, results: list) -> dict:
+        """The metrics."""
+        return self.metrics
+
+    def evaluate(self, size: int) -> dict:
+        """The metrics, the same in every process."""
+        return self.metrics
+
+
+@LOOPS.register_module()
 class SingleTeacherDistillValLoop(ValLoop):
-    """mmengine's `ValLoop`, so that MMRazor configs run unchanged; it evaluates the student.
+    """Evaluates the student and, before its first validation, the teacher, whose metrics are `teacher.*` ever after.
 
     MMRazor's loop of this name evaluates the frozen teacher again at every validation, for the same number each time.
+    The teacher gets images in its own normalisation. A bare backbone has no predictions, so it has no metrics.
     """
+
+    def run(self) -> dict:
+        """As of `ValLoop`."""
+        if not any(isinstance(metric, _Known) for metric in self.evaluator.metrics):
+            self.evaluator.metrics.append(_Known(self._evaluate_teacher()))
+        return super().run()
+
+    @torch.no_grad()
+    def _evaluate_teacher(self) -> dict[str, Any]:
+        algorithm = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        teacher = getattr(algorithm, 'teacher', None)
+        if teacher is None or not teacher.predicts:
+            return {}
+        model = teacher.model.to(algorithm.data_preprocessor.device)
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices):  # a resumed run, which evaluates it again, goes on as this one
+            for batch in self.dataloader:
+                with autocast(enabled=self.fp16):
+                    outputs = model.eval().val_step(batch)
+                self.evaluator.process(data_samples=outputs, data_batch=batch)
+        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        return {f'teacher.{name}': value for name, value in metrics.items()}
+
+
+@LOOPS.register_module()
+class SelfDistillValLoop(ValLoop):
+    """mmengine's `ValLoop`; MMRazor's loop of this name puts `student.` in front of the metrics' names."""

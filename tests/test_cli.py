@@ -188,9 +188,20 @@ def test_data_behind_a_storage_client_is_not_looked_for(digits: Path) -> None:
     cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options, 'val_dataloader.dataset.data_root=cluster/'))
 
 
-def test_the_validation_loop_of_mmrazor_becomes_the_students(digits: Path) -> None:
+def test_the_validation_loop_and_the_visualisation_of_mmrazor_are_brought_to_our_model(digits: Path) -> None:
     options = [*data_options(digits), 'val_cfg.type=mmrazor.SingleTeacherDistillValLoop']
-    assert cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options)).val_cfg.type == 'ValLoop'
+    hook = 'default_hooks.visualization'
+    options += [f'{hook}.recorders.neck.source=architecture.neck', f'{hook}.recorders.out.source=roi_head']
+    cfg = cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options))
+    assert cfg.val_cfg.type == 'mmkd_ext.SingleTeacherDistillValLoop'
+    sources = {name: recorder.source for name, recorder in cfg.default_hooks.visualization.recorders.items()}
+    assert sources == dict(neck='neck', out='roi_head')
+
+
+def test_a_best_checkpoint_by_the_teachers_metrics_is_refused(digits: Path) -> None:
+    options = [*data_options(digits), 'default_hooks.checkpoint.save_best=teacher.coco/bbox_mAP']
+    with pytest.raises(ConfigError, match=r"^save_best='teacher.*name the student's, 'coco/bbox_mAP'"):
+        cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options))
 
 
 @pytest.mark.parametrize(

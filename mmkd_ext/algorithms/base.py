@@ -1,21 +1,27 @@
 """A student with a distiller attached, for mmengine's Runner: to everything outside it is the student."""
 
+import copy
+import logging
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
 from mmengine import dist
+from mmengine.config import ConfigDict
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.build import build_model, build_part, model_config, unknown_argument
+from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.distillers.configurable import KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
 
 _OWN = ('distiller', 'teacher', 'architecture')
+_PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's, which a toolbox's model cannot complete
 
 
 class DistillAlgorithm(BaseModel):
@@ -29,8 +35,9 @@ class DistillAlgorithm(BaseModel):
     Args:
         architecture: The student: package path, config file, dict, or MMRazor's `dict(cfg_path=...)`.
         distiller: Config of the distiller.
-        data_preprocessor: Replaces the student's where its own config names none.
-        init_cfg: Replaces the student's.
+        data_preprocessor: Replaces the student's; of the same type, or without `type`, it replaces what it names.
+        init_cfg: Replaces the student's. One of type `Pretrained` loads a checkpoint, ours or MMRazor's, into student
+            and connectors when the student was initialised; what is missing in it is named in a warning.
         student_trainable: False freezes the student, so that only connectors train.
         calculate_student_loss: False leaves the student's own losses out.
         **unknown: Refused, with the nearest name.
@@ -52,15 +59,10 @@ class DistillAlgorithm(BaseModel):
     ) -> None:
         if unknown:
             raise unknown_argument(next(iter(unknown)), type(self), 'model')
-        if isinstance(architecture, nn.Module):
-            student = architecture
-        else:
-            cfg = model_config(architecture, 'model.architecture')
-            if data_preprocessor is not None:
-                cfg.setdefault('data_preprocessor', data_preprocessor)
-            if init_cfg is not None:
-                cfg['init_cfg'] = init_cfg
-            student = build_model(cfg, 'model.architecture')
+        initial = init_cfg['checkpoint'] if init_cfg and init_cfg.get('type') == 'Pretrained' else None
+        if initial:
+            init_cfg = None
+        student: Any = _build_student(architecture, data_preprocessor, init_cfg)
         if not isinstance(student, BaseModel):
             raise ConfigError(
                 f'model.architecture must be a whole model, but {type(student).__name__} is a part of one; name the '
@@ -73,6 +75,7 @@ class DistillAlgorithm(BaseModel):
             )
         super().__init__(data_preprocessor=student.data_preprocessor)
         self._adopt(student)
+        self.initial = initial
         self.distiller = build_part(distiller, MODELS, KEY)
         self.distiller.student_recorders.check(student)
         self.student_trainable = student_trainable
@@ -127,11 +130,35 @@ class DistillAlgorithm(BaseModel):
         return self
 
     def init_weights(self) -> None:
-        """Initialise the student as its config says."""
+        """Initialise the student as its config says; then load what `init_cfg` of type `Pretrained` names.
+
+        Raises:
+            ConfigError: If that file holds nothing of the student, or other shapes.
+        """
         self.student.init_weights()
         for module in self.distiller.modules():
             if hasattr(module, 'init_weights') and not getattr(module, 'is_init', False):
                 module.init_weights()
+        if self.initial:
+            self._load_initial(self.initial)
+
+    def _load_initial(self, file: str) -> None:
+        key = 'model.init_cfg.checkpoint'
+        try:
+            content = load_checkpoint_file(file, map_location='cpu')
+        except ConfigError as error:
+            raise ConfigError(f'{key}: {error}') from None
+        weights = content.get('state_dict', content) if isinstance(content, dict) else {}
+        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+        weights = {name: value for name, value in weights.items() if not name.startswith('teacher.')}
+        if not {name.removeprefix('architecture.') for name in weights} & set(self.student.state_dict()):
+            raise ConfigError(f'{key}: {file} holds no weights of this student.')
+        try:
+            missing, _ = self.load_state_dict(weights, strict=False)
+        except RuntimeError as error:
+            raise ConfigError(f'{key}: {file} is not of this model: {" ".join(str(error).split())}') from None
+        if missing:
+            print_log(f'{key}: {file} has no {", ".join(missing)}.', 'current', logging.WARNING)
 
     def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
         """As of `nn.Module`; no checkpoint is written after a loss that was not finite."""
@@ -202,3 +229,28 @@ class DistillAlgorithm(BaseModel):
         """A zero that keeps `tensors` in the graph, as distributed training expects of all that trains; or nothing."""
         total = sum((tensor.sum() for tensor in tensors if tensor.requires_grad), torch.zeros(()))
         return {name: total * 0.0} if isinstance(total, Tensor) and total.requires_grad else {}
+
+
+def _build_student(architecture: Any, data_preprocessor: Any, init_cfg: dict | None) -> nn.Module:
+    """The student, with the data preprocessor and the initialisation that the algorithm's config names."""
+    key, scope, given = 'model.architecture', None, data_preprocessor
+    if isinstance(architecture, nn.Module):
+        student = architecture
+    else:
+        cfg = model_config(architecture, key)
+        scope = cfg.get('_scope_')
+        if isinstance(given, dict) and given.get('type') not in _PLAIN:
+            own = cfg.get('data_preprocessor')
+            alike = isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type')
+            cfg['data_preprocessor'] = {**own, **given} if alike else copy.deepcopy(given)
+            given = None
+        if '_checkpoint_' in cfg:
+            cfg['init_cfg'] = dict(type='Pretrained', checkpoint=cfg['_checkpoint_'])
+        if init_cfg is not None:
+            cfg['init_cfg'] = init_cfg
+        student = build_model(cfg, key)
+    if isinstance(given, dict):
+        given = build_model(ConfigDict(_scope_=scope, **given), 'model.data_preprocessor')
+    if given is not None:
+        student.data_preprocessor = given
+    return student

@@ -28,6 +28,8 @@ class SingleTeacherDistill(DistillAlgorithm):
         inherit: Parts of the student that start with the teacher's weights, such as `['neck', 'bbox_head']`. They are
             copied when the student is initialised, so that what is loaded later (`load_from`, `--resume`) stands, and
             then train like all others.
+        teacher_pixels: 'own' gives the teacher images in its own normalisation, whatever the student's is; 'student'
+            those of the student, as MMRazor does.
         teacher_trainable: MMRazor's switch; only False is possible.
         teacher_norm_eval: MMRazor's switch; only True is possible.
         teacher_module_inplace: MMRazor's switch; records are safe here either way.
@@ -48,6 +50,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         teacher_ckpt: str | None = None,
         teacher_strict: bool = True,
         inherit: str | Sequence[str] | None = (),
+        teacher_pixels: str = 'own',
         teacher_trainable: bool = False,
         teacher_norm_eval: bool = True,
         teacher_module_inplace: bool = True,
@@ -58,7 +61,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         if not teacher_norm_eval:
             raise ConfigError('model.teacher_norm_eval must be True: the whole teacher is in eval mode.')
         super().__init__(architecture, distiller, **kwargs)
-        self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict)
+        self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict, self.initial, teacher_pixels)
         self.distiller.teacher_recorders.check(self.teacher.model)
         self.inherit = [inherit] if isinstance(inherit, str) else list(inherit or ())
         for name in self.inherit:

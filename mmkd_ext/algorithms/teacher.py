@@ -40,26 +40,41 @@ class Teacher:
         checkpoint: Path or URL of its weights; None where `source` has them.
         student: The student, whose preprocessed images the teacher is given.
         strict: False accepts missing and unexpected weights, and a random teacher.
+        initial: A checkpoint of MMRazor's for student and teacher together, in which the teacher's weights are where
+            nothing else names them.
+        pixels: 'student' gives it the student's images as they are, whatever its own config says.
 
     Raises:
         ConfigError: If the model cannot be built or its weights do not fit; missing and unexpected ones are listed.
     """
 
-    def __init__(self, source: Any, checkpoint: str | None, student: Any, strict: bool = True) -> None:
+    def __init__(
+        self,
+        source: Any,
+        checkpoint: str | None,
+        student: Any,
+        strict: bool = True,
+        initial: str | None = None,
+        pixels: str = 'own',
+    ) -> None:
+        if pixels not in ('own', 'student'):
+            raise ConfigError(f"model.teacher_pixels must be 'own' or 'student', got {pixels!r}.")
         self.model: Any
         cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, KEY)
         with _noting_loaded() as own:
             self.model = build_model(cfg, KEY) if cfg else source
-        weights = _weights(checkpoint, cfg, self.model)
+        weights = _weights(checkpoint, cfg, self.model) or _initial_weights(initial if cfg else None)
         self.loaded = weights is not None or not cfg
         if strict and not self.loaded:
             _check_not_random(self.model, cfg, own)
             self.loaded = True
-        if not isinstance(self.model, BaseModel):
+        self.predicts = isinstance(self.model, BaseModel)
+        if not self.predicts:
             self.model = _Backbone(self.model)
         # By name: moving the model to another device replaces tensors.
         self._own = [name for name, value in self._state().items() if id(value) in own]
-        if 'data_preprocessor' not in cfg and (cfg or isinstance(self.model, _Backbone)):
+        silent = 'data_preprocessor' not in cfg and (cfg or isinstance(self.model, _Backbone))
+        if silent or pixels == 'student':
             # One that says nothing of its pixels means those that the student is given.
             self.model.data_preprocessor = copy.deepcopy(student.data_preprocessor)
         if weights is not None:
@@ -216,6 +231,19 @@ def _weights(checkpoint: str | None, cfg: Mapping, model: Any) -> _Weights | Non
     return None
 
 
+def _initial_weights(file: str | None) -> _Weights | None:
+    """The teacher's weights in a checkpoint of the whole algorithm, as MMRazor writes it; None where it has none."""
+    if file is None:
+        return None
+    try:
+        content = load_checkpoint_file(file, map_location='cpu')
+    except ConfigError as error:
+        raise ConfigError(f'model.init_cfg.checkpoint: {error}') from None
+    found = content.get('state_dict', content) if isinstance(content, dict) else {}
+    there = any(name.removeprefix('module.').startswith('teacher.') for name in found)
+    return _Weights('model.init_cfg.checkpoint', file, 'teacher.') if there else None
+
+
 @contextmanager
 def _noting_loaded() -> Iterator[dict[int, Tensor]]:
     """A context that collects, by their id, the tensors of modules that `load_state_dict` fills meanwhile."""
@@ -306,7 +334,8 @@ def _read_weights(checkpoint: str, key: str, prefix: str) -> OrderedDict[str, Te
 
     def renamed(items: Mapping[str, Any], dot: str = '') -> OrderedDict[str, Any]:
         names = {(name + dot).removeprefix('module.').removeprefix('architecture.'): v for name, v in items.items()}
-        kept = {name: v for name, v in names.items() if not name.startswith(('distiller.', 'teacher.'))}
+        others = tuple(part for part in ('distiller.', 'teacher.') if part != prefix)
+        kept = {name: v for name, v in names.items() if not name.startswith(others)}
         length = len(dot)
         return OrderedDict(
             (name.removeprefix(prefix)[: -length or None], v) for name, v in kept.items() if name.startswith(prefix)

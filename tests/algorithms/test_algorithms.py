@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
@@ -571,12 +571,76 @@ class TestBuilding:
         )
         assert make(str(path)).data_preprocessor.mean.flatten().tolist() == [5, 6, 7]
 
-    def test_a_preprocessor_given_beside_goes_to_a_student_that_names_none(self) -> None:
+    def test_a_preprocessor_given_beside_replaces_the_students(self) -> None:
         given = dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1])
         own = dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[1, 1, 1])
         none, other = (dict(type='ToyModel', width=4, **more) for more in ({}, dict(data_preprocessor=own)))
         assert make(none, data_preprocessor=given).data_preprocessor.mean.flatten().tolist() == [5, 6, 7]
-        assert make(other, data_preprocessor=given).data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+        algorithm = make(other, data_preprocessor=given)
+        assert algorithm.data_preprocessor.mean.flatten().tolist() == [5, 6, 7]
+        assert algorithm.student.data_preprocessor is algorithm.data_preprocessor
+
+    def test_a_preprocessor_of_the_students_kind_replaces_what_it_names(self) -> None:
+        own = dict(type='SegDataPreProcessor', mean=[1, 2, 3], std=[1, 1, 1], size_divisor=32)
+        student = dict(type='ToyModel', _scope_='mmseg', width=4, data_preprocessor=own)
+        for given in (dict(mean=[5, 6, 7]), dict(type='SegDataPreProcessor', mean=[5, 6, 7], std=[1, 1, 1])):
+            found = make(student, data_preprocessor=given).data_preprocessor
+            assert found.mean.flatten().tolist() == [5, 6, 7]
+            assert found.size_divisor == 32
+
+    def test_mmengines_preprocessor_goes_beside_a_classifier_that_would_add_its_augmentations(self) -> None:
+        backbone = dict(type='MobileNetV2', widen_factor=0.1, init_cfg=None)
+        student = dict(
+            type='mmpretrain.ImageClassifier', backbone=backbone, train_cfg=dict(augments=dict(type='Mixup', alpha=0.2))
+        )
+        given = dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1])
+        cfg = dict(type='ConfigurableDistiller')
+        algorithm = SelfDistill(student, cfg, data_preprocessor=given)
+        assert algorithm.data_preprocessor.mean.flatten().tolist() == [5, 6, 7]
+
+    def test_pretrained_beside_the_students_path_starts_it_from_the_packages_weights(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        torch.save(toy(8).state_dict(), tmp_path / 'zoo.pth')
+        zoo = Config(dict(model=dict(type='ToyModel', width=4), model_path=str(tmp_path / 'zoo.pth')))
+        monkeypatch.setattr('mmkd_ext.build.get_config', lambda path, pretrained: zoo)
+        monkeypatch.setattr('mmkd_ext.build.path_today', lambda path: path)
+        algorithm = make(dict(cfg_path='::toy.py', pretrained=True))
+        algorithm.init_weights()
+        torch.testing.assert_close(algorithm.student.state_dict(), toy(8).state_dict())
+
+    def test_an_init_cfg_pretrained_loads_mmrazors_student_teacher_and_connectors(self, tmp_path: Path) -> None:
+        file = tmp_path / 'mmrazor.pth'
+        other = make(toy(8), toy(9, width=6))
+        weights = {f'architecture.{name}': value for name, value in other.student.state_dict().items()}
+        weights |= {f'teacher.{name}': value for name, value in other.teacher.model.state_dict().items()}
+        weights |= {f'distiller.{name}': value + 1 for name, value in other.distiller.state_dict().items()}
+        torch.save(dict(state_dict=weights), file)
+        init = dict(type='Pretrained', checkpoint=str(file))
+        algorithm = make(dict(type='ToyModel'), dict(type='ToyModel', width=6), init_cfg=init)
+        algorithm.init_weights()
+        torch.testing.assert_close(algorithm.student.state_dict(), other.student.state_dict())
+        torch.testing.assert_close(algorithm.teacher.model.state_dict(), other.teacher.model.state_dict())
+        for name, value in algorithm.distiller.state_dict().items():
+            torch.testing.assert_close(value, weights[f'distiller.{name}'])
+
+    @pytest.mark.parametrize(
+        ('weights', 'message'),
+        [
+            ({'head2.weight': torch.zeros(1)}, r'holds no weights of this student'),
+            ({'head.weight': torch.zeros(9, 9)}, r'is not of this model: .*size mismatch for head\.weight'),
+            (None, r'does not exist'),
+        ],
+    )
+    def test_an_init_cfg_pretrained_of_something_else_is_refused(
+        self, tmp_path: Path, weights: dict | None, message: str
+    ) -> None:
+        file = tmp_path / 'other.pth'
+        if weights:
+            torch.save(weights, file)
+        algorithm = make(dict(type='ToyModel'), init_cfg=dict(type='Pretrained', checkpoint=str(file)))
+        with pytest.raises(ConfigError, match=rf'^model\.init_cfg\.checkpoint: .*other\.pth {message}'):
+            algorithm.init_weights()
 
     def test_a_built_preprocessor_given_beside_is_not_dropped(self) -> None:
         given = MODELS.build(dict(type='ImgDataPreprocessor', mean=[5, 6, 7], std=[1, 1, 1]))

@@ -367,6 +367,15 @@ class TestBuilding:
         x = torch.randn(1, 3, 4, 4)
         assert teacher.pixels(x, None) is x
 
+    def test_it_may_be_given_the_students_pixels_as_they_are(self, saved: Path) -> None:
+        student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2]))
+        own = dict(type='ImgDataPreprocessor', mean=[7, 7, 7], std=[1, 1, 1])
+        source, x = dict(type='ToyModel', data_preprocessor=own), torch.randn(1, 3, 4, 4)
+        assert not torch.equal(Teacher(source, str(saved), student).pixels(x, None), x)
+        assert Teacher(source, str(saved), student, pixels='student').pixels(x, None) is x
+        with pytest.raises(ConfigError, match=r"^model\.teacher_pixels must be 'own' or 'student', got 'mine'"):
+            Teacher(source, str(saved), student, pixels='mine')
+
     def test_freezing_the_teacher_leaves_the_student_as_it_is(self, saved: Path) -> None:
         student = toy(1, data_preprocessor=dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2])).train()
         Teacher(dict(type='ToyModel'), str(saved), student)
