@@ -116,8 +116,8 @@ def record_losses(run: Runner) -> list[tuple[float, float]]:
     seen = []
     algorithm, compute = run.model, run.model.distiller.compute_distill_losses
 
-    def recording() -> dict:
-        losses = compute()
+    def recording(*args: Any) -> dict:
+        losses = compute(*args)
         seen.append(
             (algorithm.distiller.loss_factors['loss_kd'], losses['loss_kd'].item(), losses['loss_other'].item())
         )
