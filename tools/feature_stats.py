@@ -7,9 +7,10 @@ by KD++). Over the validation set, for each of them and for the teacher:
   norm      of the embedding as the classifier is given it
   own       cosine of an embedding and the mean of the others of its class: how tight classes are
   teacher   cosine of an embedding and the teacher's mean of its class, as ND sees it: where the widths differ this is
-            behind the connector, and there for checkpoints that have one
+            behind the connector, and there for checkpoints that have one. Running means are those of the checkpoint
 
-Prints a table and draws OUT/feature_stats.png.
+Samples of the loss's `ignore_label` are left out, and of `teacher` those whose class has no mean. Prints a table and
+draws OUT/feature_stats.png.
 """
 
 import argparse
@@ -103,28 +104,37 @@ def collect(model: Any, loader: DataLoader, name: str, connector: str | None) ->
         model(**model.data_preprocessor(batch, False), mode='loss')
     for handle in handles:
         handle.remove()
-    return {key: torch.cat(values).float() for key, values in found.items() if values} | {
-        'labels': torch.cat(found['labels'])
-    }
+    labels = torch.cat(found['labels'])
+    kept = torch.ones_like(labels, dtype=torch.bool) if loss.ignore_label is None else labels != loss.ignore_label
+    values = {key: torch.cat(parts)[kept].float() for key, parts in found.items() if parts}
+    return values | {'labels': labels[kept]}
+
+
+def class_means(loss: NDLoss) -> Tensor | None:
+    """Directions of the class means (K, C), zeros for a class without one; None where there are none at all."""
+    means = (loss.sums.float() if loss.running else loss.directions).cpu()
+    return means if means.any() else None
 
 
 def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = None) -> Tensor:
     """(N,): of each embedding and the mean of its class.
 
     Without `means` this is the mean of the other embeddings of its class; those that are alone in theirs are left out.
+    With it those are whose class has none.
     """
     if means is not None:
-        return torch.cosine_similarity(embeddings, means[labels], dim=1)
+        known = means[labels].any(dim=1)
+        return torch.cosine_similarity(embeddings[known], means[labels[known]], dim=1)
     sums = torch.zeros(int(labels.max()) + 1, embeddings.shape[1]).index_add_(0, labels, embeddings)
     accompanied = labels.bincount()[labels] > 1
     return torch.cosine_similarity(embeddings, sums[labels] - embeddings, dim=1)[accompanied]
 
 
-def statistics(values: Mapping[str, Tensor], means: Tensor, in_teachers_space: bool) -> dict[str, Tensor]:
-    """The three statistics of a student, one value a sample."""
+def statistics(values: Mapping[str, Tensor], means: Tensor | None, in_teachers_space: bool) -> dict[str, Tensor]:
+    """The three statistics of a student, one value a sample; two where there are no class means."""
     raw, labels = values.get('raw', values['student']), values['labels']
     found = dict(norm=raw.norm(dim=1), own=cosine_to_means(raw, labels))
-    if in_teachers_space:
+    if in_teachers_space and means is not None:
         found['teacher'] = cosine_to_means(values['student'], labels, means)
     return found
 
@@ -145,6 +155,7 @@ def main() -> None:
             raise ConfigError(f'{name}: there is no checkpoint {path or name!r}; write NAME=CHECKPOINT.')
     cli.check_data(cfg, ('val_dataloader',))
     results: dict[str, dict[str, Tensor]] = {}
+    means: Tensor | None = None
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model: Any = MODELS.build(cfg.model)
         model.init_weights()
@@ -157,13 +168,16 @@ def main() -> None:
             model.load_state_dict(initial)
             has_connectors = load(model, path)
             values = collect(model, loader, name, connector)
-            means = (loss.sums.float() if loss.running else loss.directions).cpu()
-            results[name] = statistics(values, means, has_connectors or 'raw' not in values)
+            found = class_means(loss)
+            if found is None:
+                print(f'{path} has no running class means of {loss_name}: no cosine to the teacher.', flush=True)
+            means = found if found is not None else means
+            results[name] = statistics(values, found, has_connectors or 'raw' not in values)
     theirs = dict(student=values['teacher'], labels=values['labels'])
     results['teacher'] = statistics(theirs, means, True)
     lines = ['| ' + ' | '.join(['network', *PANELS]) + ' |', '|---' * (len(PANELS) + 1) + '|']
     for name, found in results.items():
-        cells = [f'{found[key].mean():.3f}' if key in found else '-' for key in PANELS]
+        cells = [f'{found[key].mean():.3f}' if len(found.get(key, ())) else '-' for key in PANELS]
         lines.append('| ' + ' | '.join([name, *cells]) + ' |')
     print('\n'.join(['', *lines]))
     args.out.mkdir(parents=True, exist_ok=True)
@@ -175,11 +189,14 @@ def draw(results: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
     """Draw the distribution of each statistic, one curve a network, its mean dotted."""
     figure, axes = plt.subplots(1, len(PANELS), figsize=(5 * len(PANELS), 3.8), layout='constrained')
     for axis, (key, title) in zip(axes, PANELS.items(), strict=True):
-        shown = {name: found[key] for name, found in results.items() if key in found}
+        shown = {name: found[key] for name, found in results.items() if key in found and len(found[key])}
+        if not shown:
+            axis.set_visible(False)
+            continue
         low = min(float(values.min()) for values in shown.values())
         high = max(float(values.quantile(0.995)) for values in shown.values())
         for i, (name, values) in enumerate(results.items()):
-            if key not in values:
+            if name not in shown:
                 continue
             kept = values[key].clamp(low, high)
             axis.hist(kept.numpy(), 60, range=(low, high), density=True, histtype='step', color=f'C{i}', label=name)

@@ -63,6 +63,7 @@ class NDLoss(nn.Module):
     sums: Tensor
     counts: Tensor
     gathered: Tensor
+    lacking: Tensor | None
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class NDLoss(nn.Module):
             self.register_buffer('directions', _unit(means).float(), persistent=False)
             self.register_buffer('norms', means.norm(dim=1).float(), persistent=False)
             num_classes = len(means)
+        self.register_buffer('lacking', self._lacking(ignore_label), persistent=False)
         self.num_classes = num_classes or 0
         self.ignore_label = ignore_label
         self.loss_weight = loss_weight
@@ -123,11 +125,12 @@ class NDLoss(nn.Module):
         """The loss of embeddings (N, C) with labels (N,), or (N, K) for mixed images; 0 where no sample is left.
 
         Raises:
-            ValueError: If shapes differ, labels are neither integers (N,) nor shares (N, K), or, in the first call, out
-                of range.
+            ValueError: If shapes differ, labels are neither integers (N,) nor shares (N, K), or, in the first call and
+                on a CPU, are out of range, of several classes at once, or of a class without a mean. Later on a GPU,
+                where to look would be to wait for it, the loss of the last two is no number.
         """
         check_same_shape(student, teacher, 2, '(N, C)')
-        self._check_labels(labels, len(student))
+        unusable = self._check_labels(labels, len(student))
         student, teacher = at_least_float32(student, teacher.detach())
         directions, index = self._directions(teacher, labels)
         norms = torch.linalg.vector_norm(teacher, dim=1)
@@ -136,24 +139,68 @@ class NDLoss(nn.Module):
         elif self.terms == 'norm':
             directions, index = _unit(student.detach()), _each(labels)  # its own, which it has already
         rows = 1 - _Projection.apply(student, directions.to(student.dtype), index, norms)
+        if unusable is not None:
+            rows = rows.masked_fill(unusable, torch.nan)
         return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
 
-    def _check_labels(self, labels: Tensor, samples: int) -> None:
+    def _lacking(self, ignore_label: int | None) -> Tensor | None:
+        """The classes of which the file has no embedding, (K,); None where there are none."""
+        if self.file is None:
+            return None
+        lacking = self.file.counts == 0
+        if ignore_label is not None:
+            lacking[ignore_label : ignore_label + 1] = False
+        return lacking if lacking.any() else None
+
+    def _check_labels(self, labels: Tensor, samples: int) -> Tensor | None:
+        """The samples that have no direction, (N,), or None; refused where it costs nothing to look."""
+        looks = not self._labels_checked or not labels.is_cuda  # reading a value waits for the GPU
         if labels.ndim == 2 and labels.is_floating_point():
-            if labels.shape != (samples, self.num_classes):
-                raise ValueError(f'expected shares ({samples}, {self.num_classes}), got {tuple(labels.shape)}')
-            if self.running or self.ignore_label is not None:
-                raise ValueError('the labels of mixed images need class_means of a file, and no ignore_label')
-            return
+            return self._check_shares(labels, samples, looks)
         check_labels(labels, samples)
-        if self._labels_checked and labels.is_cuda:  # reading a value waits for the GPU
-            return
+        if looks:
+            self._check_range(labels)
+        if self.lacking is None:
+            return None
+        index = labels.clamp(0, self.num_classes - 1)
+        unusable = self.lacking[index] & (labels == index)
+        if looks and unusable.any():
+            self._refuse_lacking(labels[unusable][0])
+        return unusable
+
+    def _check_shares(self, labels: Tensor, samples: int, looks: bool) -> Tensor:
+        if labels.shape != (samples, self.num_classes):
+            raise ValueError(f'expected shares ({samples}, {self.num_classes}), got {tuple(labels.shape)}')
+        if self.running or self.ignore_label is not None:
+            raise ValueError('the labels of mixed images need class_means of a file, and no ignore_label')
+        unusable = (labels.sum(dim=1) - 1).abs() > 1e-3
+        if looks and unusable.any():
+            raise ValueError(
+                'labels (N, K) must be the shares of mixed images, which sum to 1; of several classes at once '
+                '(multi-hot) there is no class mean'
+            )
+        if self.lacking is not None:
+            lacking = (labels > 0) & self.lacking
+            if looks and lacking.any():
+                self._refuse_lacking(lacking.any(dim=0).nonzero()[0, 0])
+            unusable |= lacking.any(dim=1)
+        self._labels_checked |= samples > 0
+        return unusable
+
+    def _check_range(self, labels: Tensor) -> None:
         used = labels if self.ignore_label is None else labels[labels != self.ignore_label]
         if len(used):
             low, high = (int(value) for value in used.aminmax())
             if low < 0 or high >= self.num_classes:
                 raise ValueError(f'class_means has {self.num_classes} classes, but labels are {low} to {high}')
             self._labels_checked = True
+
+    @staticmethod
+    def _refuse_lacking(label: Tensor) -> None:
+        raise ValueError(
+            f'class_means has no embedding of class {int(label)}, which the data has; make them again, of all images: '
+            'tools/class_means.py CONFIG --out FILE --restart'
+        )
 
     def _directions(self, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Unit vectors (of classes, or of samples), and the index of each sample's (N,)."""

@@ -302,6 +302,18 @@ class TestFiles:
         with pytest.raises(ValueError, match='another teacher'):
             loss.check_teacher(other)
 
+    def test_a_class_of_which_the_file_has_nothing_is_refused_where_the_data_has_it(self, tmp_path: Path) -> None:
+        path = str(tmp_path / 'means.safetensors')
+        ClassMeans(torch.tensor(MEANS), torch.tensor([4, 0, 7])).save(path)
+        x = torch.ones(2, CHANNELS)
+        loss = MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=path))
+        assert loss(x, x, torch.tensor([0, 2])).isfinite()
+        for labels in (torch.tensor([0, 1]), torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])):
+            with pytest.raises(ValueError, match='no embedding of class 1, which the data has; make them again'):
+                loss(x, x, labels)
+        ignoring = MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=path, ignore_label=1))
+        assert ignoring(x, x, torch.tensor([0, 1])).isfinite()
+
 
 class Head(nn.Module):
     def __init__(self, classes: int) -> None:
@@ -353,6 +365,11 @@ class TestBadInput:
         x = torch.ones(2, CHANNELS + 1)
         with pytest.raises(ValueError, match='7 channels, but the embedding has 8'):
             MODELS.build(self.cfg)(x, x, torch.tensor([0, 1]))
+
+    def test_labels_of_several_classes_at_once_are_no_shares(self) -> None:
+        x = torch.ones(2, CHANNELS)
+        with pytest.raises(ValueError, match=r'shares of mixed images, which sum to 1; of several classes at once'):
+            MODELS.build(self.cfg)(x, x, torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]))
 
     @pytest.mark.parametrize('labels', [torch.tensor([0.0, 1.0]), torch.tensor([0]), torch.ones(2, 3).long()])
     def test_labels_that_are_neither_classes_nor_shares_are_refused(self, labels: Tensor) -> None:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from support import MINI, load_tool
 
+from mmkd_ext.losses.nd import NDLoss
+
 stats = load_tool('feature_stats')
 
 
@@ -37,6 +39,40 @@ def test_norms_are_of_what_the_classifier_gets_and_directions_of_what_nd_gets() 
     assert found['own'].tolist() == pytest.approx([1, 1])
     assert found['teacher'].tolist() == [1, 0]
     assert 'teacher' not in stats.statistics(values, means, False)
+
+
+class Model(torch.nn.Module):
+    """Embeddings of two samples and a background region, as an NDLoss is given them."""
+
+    def __init__(self, loss: NDLoss) -> None:
+        super().__init__()
+        self.distiller = torch.nn.Module()
+        self.distiller.distill_losses = torch.nn.ModuleDict(dict(loss_nd=loss))
+        self.data_preprocessor = lambda batch, _: batch
+
+    def forward(self, mode: str) -> None:
+        rows = torch.tensor([[1.0, 0.0], [0.0, 2.0], [5.0, 5.0]])
+        self.distiller.distill_losses['loss_nd'](student=rows, teacher=rows, labels=torch.tensor([0, 1, 2]))
+
+
+def test_ignored_samples_and_classes_without_a_mean_are_left_out() -> None:
+    model = Model(NDLoss([[1.0, 0.0], [0.0, 0.0]], ignore_label=2))
+    values = stats.collect(model, [{}], 'name', None)
+    assert values['labels'].tolist() == [0, 1]
+    found = stats.statistics(values, stats.class_means(model.distiller.distill_losses['loss_nd']), True)
+    assert found['norm'].tolist() == [1, 2]
+    assert found['teacher'].tolist() == [1]
+
+
+def test_without_running_means_there_is_no_cosine_to_them(tmp_path: Path) -> None:
+    loss = NDLoss(num_classes=3, channels=2)
+    values = stats.collect(Model(loss), [{}], 'name', None)
+    assert stats.class_means(loss) is None
+    found = dict(old=stats.statistics(values, None, True))
+    assert set(found['old']) == {'norm', 'own'}
+    stats.draw(found, tmp_path / 'picture.png')
+    loss.train()(values['student'], values['teacher'], values['labels'])
+    assert stats.statistics(values, stats.class_means(loss), True)['teacher'].tolist() == pytest.approx([1, 1, 1])
 
 
 @pytest.mark.slow
