@@ -74,7 +74,7 @@ def find_classifier(teacher: nn.Module) -> str:
 
 
 def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None, metainfo: Mapping) -> int:
-    """K, background included: the outputs of the classifier, or the data set's classes where there is none.
+    """K, background included: as a region head or the classifier has them, or the data set where there is none.
 
     Args:
         taps: As of `find_taps`.
@@ -95,7 +95,9 @@ def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None
     for name in names:
         module = modules.get(name or '')
         if isinstance(module, nn.Linear):
-            return module.out_features
+            head = modules[str(name).rpartition('.')[0]]
+            foreground = getattr(head, 'num_classes', None) if str(name).startswith('roi_head.') else None
+            return module.out_features if foreground is None else foreground + 1  # whatever its loss makes of them
     if not metainfo.get('classes'):
         raise ConfigError('--layer is needed: neither the teacher nor the data set says how many classes there are.')
     return len(metainfo['classes']) + hasattr(teacher, 'roi_head')  # and the background

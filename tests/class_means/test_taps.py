@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from torch import nn
 
+from mmkd_ext.class_means import extract
 from mmkd_ext.class_means.taps import Tap, count_classes, find_classifier, find_taps
 from mmkd_ext.errors import ConfigError
 
@@ -110,6 +111,27 @@ def test_without_a_linear_classifier_the_data_set_says_how_many_classes() -> Non
     assert count_classes(taps, model, None, dict(classes=('cat', 'dog'))) == 3, 'the background'
     with pytest.raises(ConfigError, match='how many classes'):
         count_classes(taps, model, None, {})
+
+
+@pytest.mark.parametrize('outputs', [10, 11, 12])
+def test_a_region_head_has_the_background_too_whatever_its_loss_makes_of_it(outputs: int) -> None:
+    """A sigmoid has no output for it, seesaw one more than a softmax."""
+    model = detector()
+    model.roi_head.bbox_head.fc_cls = nn.Linear(8, outputs)
+    model.roi_head.bbox_head.num_classes = 10
+    assert count_classes(find_taps({}, model), model, None, {}) == 11
+
+
+def test_labels_of_another_stage_than_the_embeddings_are_refused() -> None:
+    model = nn.Module()
+    model.roi_head = nn.Module()
+    model.roi_head.bbox_head = nn.ModuleList(detector().roi_head.bbox_head for _ in range(2))
+    taps = dict(
+        embedding=Tap(dict(type='ModuleInputs', source='roi_head.bbox_head.1.fc_cls'), 'key.embedding'),
+        labels=Tap(dict(type='ModuleInputs', source='roi_head.bbox_head.0.loss_cls'), 'key.labels'),
+    )
+    with pytest.raises(ConfigError, match=r'^key\.labels: `embedding` .* and `labels` .* of stages 1 and 0'):
+        extract._Look(model, taps)
 
 
 DISTILLER = dict(

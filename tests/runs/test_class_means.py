@@ -213,6 +213,63 @@ def test_what_is_written_says_what_it_is_and_fits_its_teacher_alone(detector: Ca
     assert not list(detector.folder.glob('*.partial'))
 
 
+def test_a_teacher_that_looks_for_hard_examples_is_recorded_where_it_would_be_trained(
+    detector: Case, tmp_path: Path
+) -> None:
+    """Its sampler runs the head before, image by image, on the background first."""
+    cfg = detector.config()
+    cfg.model.train_cfg.rcnn.sampler = dict(type='OHEMSampler', num=16, pos_fraction=0.25, add_gt_as_proposals=True)
+    found = detector.make(tmp_path / 'means', cfg)
+    present = detector.means.counts > 0
+    assert found.counts.sum() == 16 * 24
+    assert torch.equal(found.counts > 0, present)
+    assert (torch.cosine_similarity(found.means, detector.means.means)[present] > 0.7).all()
+
+
+def test_the_students_regions_are_embedded_by_the_teacher(
+    detector: Case, teacher_ckpt: Callable, tmp_path: Path
+) -> None:
+    """Those of a student that is the teacher are the teacher's own; another's are others."""
+    cfg = detector.config(default_scope='mmdet')
+    teacher = cfg.model.copy()
+    cfg.model = dict(
+        type='mmkd_ext.RoIDistill',
+        architecture=teacher,
+        teacher=teacher,
+        teacher_ckpt=str(detector.checkpoint),
+        distiller=dict(
+            student_recorders=dict(labels=dict(type='ModuleInputs', source='roi_head.bbox_head.loss_cls')),
+            teacher_recorders=dict(embedding=dict(type='ModuleInputs', source='roi_head.bbox_head.fc_cls')),
+            distill_losses=dict(loss_nd=dict(type='mmkd_ext.NDLoss', class_means='none')),
+            loss_forward_mappings=dict(
+                loss_nd=dict(
+                    teacher=dict(from_student=False, recorder='embedding', data_idx=0),
+                    labels=dict(from_student=True, recorder='labels', data_idx=1),
+                )
+            ),
+        ),
+    )
+    same = detector.make(tmp_path / 'same', cfg, proposals='student', student_checkpoint=str(detector.checkpoint))
+    assert_equal(same, detector.means.means, detector.means.counts)
+    assert same.metadata['proposals'].startswith('student, faster_rcnn_teacher.pth: ')
+    random = detector.make(tmp_path / 'random', cfg, proposals='student')
+    assert random.metadata['proposals'].startswith('student, as it starts: ')
+    assert not torch.allclose(random.means, same.means, rtol=1e-2)
+    wrong = [
+        (dict(proposals='student', cfg=detector.config()), '--proposals student needs a distillation config'),
+        (dict(student_checkpoint='x.pth', cfg=cfg), '--student-ckpt is for --proposals student'),
+        (
+            dict(proposals='student', student_checkpoint='x.pth', cfg=cfg),
+            '--student-ckpt: the checkpoint x.pth does not',
+        ),
+    ]
+    for options, message in wrong:
+        with pytest.raises(ConfigError, match=message):
+            detector.make(tmp_path / 'none', **options)
+    with pytest.raises(ConfigError, match="same is of another run .proposals is 'student, .* there and 'teacher' here"):
+        detector.make(tmp_path / 'same', cfg)
+
+
 def test_two_processes_make_the_same(detector: Case, command: Callable, tmp_path: Path) -> None:
     options = ['--out', tmp_path / 'means', '--checkpoint', detector.checkpoint]
     done = command('tools/dist_class_means.sh', detector.path, 2, *options, PORT='29531')
