@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
 from logging import WARNING
 from pathlib import Path
@@ -51,7 +52,7 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
         with DefaultScope.overwrite_default_scope(scope):
             return registry.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError, AttributeError, ImportError) as error:
-        _check_known(error, registry, cfg['type'], key)
+        _check_known(error, registry, cfg, key)
         text = sentence(error).rstrip('.')
         named = isinstance(error, ConfigError) and text.startswith(key)  # the part names a key of its own
         raise ConfigError(f'{text}.' if named else f'{key}: {text}.') from error
@@ -77,12 +78,28 @@ def unknown_argument(name: str, kind: type, key: str) -> ConfigError:
     return ConfigError(f'{key}.{name} is unknown to {kind.__name__}; {near}.')
 
 
-def _check_known(error: Exception, registry: Registry, kind: Any, key: str) -> None:
-    """Raise `unknown_argument` if it is this that `error`, of building `kind`, says of the class itself."""
+def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -> None:
+    """Raise `unknown_argument` if it is this that `error`, of building `cfg`, says of one of the classes in it."""
     found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", sentence(error))
-    kind = registry.get(kind) if isinstance(kind, str) else kind
-    if found and isinstance(kind, type) and found[1] in [base.__name__ for base in kind.__mro__]:
-        raise unknown_argument(found[2], kind, key) from error
+    if found is None:
+        return
+    name, argument = found.groups()
+    for where, part in _parts(cfg, key):
+        kind = registry.get(part['type']) if isinstance(part['type'], str) else part['type']
+        if argument in part and isinstance(kind, type) and name in [base.__name__ for base in kind.__mro__]:
+            raise unknown_argument(argument, kind, where) from error
+
+
+def _parts(cfg: Any, key: str) -> Iterator[tuple[str, Mapping]]:
+    """The configs in a config that have a `type`, and their keys."""
+    if isinstance(cfg, Mapping):
+        if 'type' in cfg:
+            yield key, cfg
+        for name, value in cfg.items():
+            yield from _parts(value, f'{key}.{name}')
+    elif isinstance(cfg, (list, tuple)):
+        for i, value in enumerate(cfg):
+            yield from _parts(value, f'{key}[{i}]')
 
 
 def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
@@ -217,5 +234,5 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
             return model
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         with MMENGINE_MODELS.switch_scope_and_registry(scope) as registry:
-            _check_known(error, registry, cfg.get('type'), key)
+            _check_known(error, registry, cfg, key)
         raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error

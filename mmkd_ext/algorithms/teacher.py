@@ -177,7 +177,7 @@ class _Backbone(BaseModel):
         super().__init__(backbone._modules.pop('data_preprocessor', None))
         self.backbone: Any = backbone
         # Backbones of masked image modelling mask by default.
-        self._options = dict(mask=None) if 'mask' in signature(backbone.forward).parameters else {}
+        self._options = dict.fromkeys({'mask', 'importance'} & {*signature(backbone.forward).parameters})
         self.register_load_state_dict_pre_hook(self._name)
 
     @staticmethod

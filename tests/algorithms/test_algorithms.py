@@ -752,6 +752,19 @@ class TestBuilding:
         with pytest.raises(ConfigError, match=r'^model\.teacher_ckpt is unknown to SelfDistill'):
             make_self(teacher_ckpt='a.pth')
 
+    def test_a_part_of_a_model_that_refuses_a_key_is_named(self) -> None:
+        cfg = dict(type='mmpretrain.ImageClassifier', backbone=dict(type='ResNet', depth=18, widen_factor=1.0, dept=3))
+        message = (
+            r"^model\.architecture\.backbone\.widen_factor is unknown to ResNet; there are 'depth', .*_delete_=True"
+        )
+        with pytest.raises(ConfigError, match=message):
+            make(cfg)
+        del cfg['backbone']['widen_factor']
+        with pytest.raises(
+            ConfigError, match=r"^model\.architecture\.backbone\.dept is .*; the nearest are 'depth', 'deep_stem'\.$"
+        ):
+            make(cfg)
+
     def test_an_argument_left_of_another_type_is_said_with_the_remedy(self) -> None:
         cfg = distiller()
         cfg['distill_losses']['loss_cwt']['gamma_of_old'] = 1
