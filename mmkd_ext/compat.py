@@ -127,7 +127,7 @@ def _download(url: str) -> Path:
         # Without the hash that the toolboxes' files carry a name says little: many files are called latest.pth.
         path = path.with_name(f'{path.stem}-{sha256(url.encode()).hexdigest()[:8]}{path.suffix}')
     failure = None
-    # Of mmengine's launchers each sets it; its own get_local_rank wants a group that none of them makes.
+    # Set by torchrun and SLURM's launcher; mmengine's get_local_rank wants a group that no launcher of its own makes.
     first = not dist.is_distributed() or os.environ.get('LOCAL_RANK', '0') == '0'
     if first and (not path.is_file() or _damage(path, name)):
         found = f' (in the cache, {path} {_damage(path, name)})' if path.is_file() else ''

@@ -63,7 +63,7 @@ class Teacher:
         cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, KEY)
         with _noting_loaded() as own:
             self.model = build_model(cfg, KEY) if cfg else source
-        weights = _weights(checkpoint, cfg, self.model) or _initial_weights(initial if cfg else None)
+        weights = teacher_weights(checkpoint, cfg, self.model) or _initial_weights(initial if cfg else None)
         self.loaded = weights is not None or not cfg
         if strict and not self.loaded:
             _check_not_random(self.model, cfg, own)
@@ -204,7 +204,7 @@ class _Backbone(BaseModel):
             self.backbone.init_weights()
 
 
-class _Weights(NamedTuple):
+class Weights(NamedTuple):
     """Where weights are: the config key that says so, the path or URL, and what the names in it begin with."""
 
     key: str
@@ -212,7 +212,7 @@ class _Weights(NamedTuple):
     prefix: str = ''
 
 
-def _weights(checkpoint: str | None, cfg: Mapping, model: Any) -> _Weights | None:
+def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any) -> Weights | None:
     """The file that a teacher's weights are in; None where none is named for the whole model.
 
     Args:
@@ -221,17 +221,17 @@ def _weights(checkpoint: str | None, cfg: Mapping, model: Any) -> _Weights | Non
         model: The teacher.
     """
     if checkpoint:
-        return _Weights(CKPT, str(checkpoint))
+        return Weights(CKPT, str(checkpoint))
     if cfg.get('_checkpoint_'):
-        return _Weights(f'{KEY}.pretrained', cfg['_checkpoint_'])
+        return Weights(f'{KEY}.pretrained', cfg['_checkpoint_'])
     init = (getattr(model, 'init_cfg', None) if cfg else None) or []
     for entry in init if isinstance(init, (list, tuple)) else [init]:
         if entry.get('type') in ('Pretrained', PretrainedInit) and entry.get('checkpoint'):
-            return _Weights(f'{KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
+            return Weights(f'{KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
     return None
 
 
-def _initial_weights(file: str | None) -> _Weights | None:
+def _initial_weights(file: str | None) -> Weights | None:
     """The teacher's weights in a checkpoint of the whole algorithm, as MMRazor writes it; None where it has none."""
     if file is None:
         return None
@@ -241,7 +241,7 @@ def _initial_weights(file: str | None) -> _Weights | None:
         raise ConfigError(f'model.init_cfg.checkpoint: {error}') from None
     found = content.get('state_dict', content) if isinstance(content, dict) else {}
     there = any(name.removeprefix('module.').startswith('teacher.') for name in found)
-    return _Weights('model.init_cfg.checkpoint', file, 'teacher.') if there else None
+    return Weights('model.init_cfg.checkpoint', file, 'teacher.') if there else None
 
 
 @contextmanager
@@ -280,7 +280,7 @@ def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Te
         )
 
 
-def _check_trained(source: Any, weights: _Weights) -> None:
+def _check_trained(source: Any, weights: Weights) -> None:
     """Where a missing checkpoint is one that training the config `source` writes, say so."""
     if not isinstance(source, str) or '://' in weights.file:
         return

@@ -39,7 +39,7 @@ from mmkd_ext.algorithms.regions import (
     region_recorders,
     run_heads,
 )
-from mmkd_ext.algorithms.teacher import Teacher, load_teacher
+from mmkd_ext.algorithms.teacher import Teacher, load_teacher, teacher_weights
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.class_means.accumulator import ClassMeanAccumulator
 from mmkd_ext.class_means.data import SeededDataset, reseed, training_set
@@ -289,7 +289,7 @@ def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, 
     if 'teacher' in model:
         source = model['teacher']
         teacher_cfg = model_config(source, 'model.teacher')
-        checkpoint = checkpoint or model.get('teacher_ckpt') or teacher_cfg.get('_checkpoint_')
+        checkpoint = checkpoint or model.get('teacher_ckpt')
         if 'data_preprocessor' not in teacher_cfg:
             student = model_config(model['architecture'], 'model.architecture')
             pixels = student.get('data_preprocessor') or model.get('data_preprocessor') or cfg.get('data_preprocessor')
@@ -302,13 +302,14 @@ def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, 
         teacher_cfg = ConfigDict(model)
         teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
         name = Path(cfg.filename).name if cfg.filename else str(model.get('type'))
-    if not checkpoint:
-        raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
     network: Any = build_model(teacher_cfg, 'model.teacher')
-    load_teacher(network, str(checkpoint), model.get('teacher_strict', True))
+    # The init_cfg of a config that trains the teacher itself says where that training starts.
+    weights = teacher_weights(checkpoint, teacher_cfg if 'teacher' in model else {}, network)
+    if weights is None:
+        raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
+    load_teacher(network, weights.file, model.get('teacher_strict', True), weights.key, weights.prefix)
     network.to(get_device())
-    weights = fingerprint(network)
-    return network, dict(teacher=name, checkpoint=Path(checkpoint).name, fingerprint=weights)
+    return network, dict(teacher=name, checkpoint=Path(weights.file).name, fingerprint=fingerprint(network))
 
 
 def _build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:

@@ -180,6 +180,8 @@ def test_a_distillation_config_takes_its_nd_loss_s_places_and_builds_no_loss(
     inline = distilled.config()
     inline.model.teacher = model_config(str(MINI / 'resnet_teacher.py'), 'model.teacher')
     inline.model.teacher.pop('data_preprocessor')  # an inline teacher that does not say has the student's pixels
+    inline.model.teacher_ckpt = None  # an init_cfg names its weights as well
+    inline.model.teacher.init_cfg = dict(type='Pretrained', checkpoint=str(distilled.checkpoint))
     assert_equal(distilled.make(tmp_path / 'inline', inline), classifier.means.means, classifier.means.counts)
     inline.model.architecture = dict(inline.model.architecture, data_preprocessor=dict(mean=[0, 0, 0], std=[1, 1, 1]))
     other = distilled.make(tmp_path / 'other', inline)
