@@ -125,39 +125,47 @@ class Teacher:
         """
         self.model.eval()
         images = self.pixels(inputs, data_samples)
-        with recorders.recording(self.model, needed):
-            if recorders.hold(needed):
-                return  # parameters are there without a forward
-            if forward is None:
-                self._run(recorders, images, data_samples)
-            else:
-                forward(self.model, images)
 
-    def _run(self, recorders: RecorderManager, images: Any, data_samples: Any) -> None:
-        """Run the cheapest forward that reaches all records, at the last of which it ends; one that returns fell short.
+        def run(function: Callable[[], Any]) -> bool:
+            with recorders.recording(self.model, needed):
+                if not recorders.hold(needed):  # parameters are there without a forward
+                    function()
+            return recorders.hold(needed)
+
+        if forward is None:
+            self._run(run, images, data_samples)
+        else:
+            run(lambda: forward(self.model, images))
+
+    def _run(self, run: Callable[[Callable[[], Any]], bool], images: Any, data_samples: Any) -> None:
+        """Run the cheapest forward that reaches all records.
 
         The features alone need no labels and are, of a self-supervised model, those of the unmasked images. Else the
         losses are computed or, of a model that has none, its plain output.
+
+        Args:
+            run: Calls a forward, from which it begins to record anew, until all records are there; says if they are.
+            images: The teacher's.
+            data_samples: The batch's annotations.
         """
         if self._features and isinstance(images, Tensor) and images.ndim == 4:
             first, self._first = self._first, False
             try:
-                self.model.extract_feat(images)
+                if run(lambda: self.model.extract_feat(images)):
+                    return
             except (NotImplementedError, AttributeError, TypeError):  # not every model gives them so
                 if not first:
                     raise
             self._features = False
-            recorders.clear()
         if self._losses:
             try:
-                self.model(images, data_samples, mode='loss')
+                run(lambda: self.model(images, data_samples, mode='loss'))
                 return
             except RuntimeError as error:
                 if not isinstance(error, NotImplementedError) and not str(error).startswith('Invalid mode'):
                     raise
             self._losses = False
-            recorders.clear()
-        self.model(images, data_samples, mode='tensor')
+        run(lambda: self.model(images, data_samples, mode='tensor'))
 
 
 def _gives_features(model: nn.Module) -> bool:

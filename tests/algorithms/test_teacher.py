@@ -442,6 +442,14 @@ class TestForward:
         # Features were tried once, and what was recorded of them dropped.
         assert teacher.model.calls == ['backbone', 'neck'] + 3 * ['backbone', 'neck', 'head']
 
+    def test_a_parameter_beside_is_there_whichever_forward_it_takes(self) -> None:
+        teacher = Teacher(toy(8), None, toy(1))
+        kinds = dict(gain='Parameter', head='ModuleOutputs')
+        taps = RecorderManager({name: dict(type=kind, source=name) for name, kind in kinds.items()}, 'key')
+        teacher.record(taps, dict(gain=1, head=1), **batch())
+        assert taps.get('gain') is teacher.model.gain
+        assert taps.get('head').shape == (4, 3)
+
     def test_a_part_that_runs_again_behind_the_features_is_recorded_as_often_as_is_needed(self) -> None:
         class Twice(ToyModel):
             def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
