@@ -1,6 +1,6 @@
 """The one door to what the outside broke: mmengine's checkpoints on torch >= 2.6, MMRazor on torch >= 2.0.
 
-`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond four repairs:
+`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond five repairs:
 
 * mmengine 0.10.7 stores `HistoryBuffer` objects in its training checkpoints, which torch's safe loader (the default
   since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
@@ -9,6 +9,8 @@
   else that a file wants to execute is refused by name. What is fetched is kept only if it is whole.
 * MMRazor 1.0.0 imports quantization code that current torch no longer has; distillation needs none of it. A
   placeholder stands in for that one module.
+* SciPy 1.14 removed the function with which Swin and BEiT resize the position tables of another image size; its own
+  replacement stands in for it where a checkpoint is read.
 * A config whose `_base_` has the name that mmcls or mmdet 2 gave it is found under today's name.
 """
 
@@ -19,9 +21,11 @@ import re
 import shutil
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +41,7 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.utils import digit_version
 from tqdm import tqdm
 
 from mmkd_ext.errors import ConfigError, nearest
@@ -229,6 +234,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
     Raises:
         ConfigError: Where there is no such file, it is no whole PyTorch file, or it asks to run code; named.
     """
+    _stand_in_for_interp2d()
     filename = str(filename)
     remote = re.match('https?://', filename)
     if '://' in filename and not remote:
@@ -247,6 +253,22 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
         raise ConfigError(
             f'the checkpoint {filename} is truncated or no PyTorch file ({reason}){_remedy(path if remote else None)}.'
         ) from None
+
+
+def _stand_in_for_interp2d() -> None:
+    """Give SciPy >= 1.14 back the function with which mmpretrain and mmseg resize weights that they load."""
+    if find_spec('scipy') is None:
+        return
+    module = importlib.import_module('scipy.interpolate')
+    if digit_version(importlib.import_module('scipy').__version__) < digit_version('1.14'):
+        return
+
+    def interp2d(x: Any, y: Any, z: Any, kind: str = 'linear') -> Callable[[Any, Any], Any]:
+        degree = dict(linear=1, cubic=3, quintic=5)[kind]
+        spline = module.RectBivariateSpline(x, y, np.transpose(z), kx=degree, ky=degree)
+        return lambda to_x, to_y: spline(to_x, to_y).T
+
+    module.interp2d = interp2d  # type: ignore[attr-defined]
 
 
 def _pickled(name: str, error: pickle.UnpicklingError, cached: Path | None = None) -> ConfigError:

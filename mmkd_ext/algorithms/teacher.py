@@ -318,6 +318,8 @@ def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True, key: st
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
+        if not str(error).startswith('Error(s) in loading'):
+            raise  # of the model's own code
         raise ConfigError(f'{key}: {checkpoint} is not of this teacher: {_misfit(str(error))}.') from error
     # Not those that the model itself dropped from the file to compute anew, nor what files of old torch have not.
     missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
