@@ -1,7 +1,7 @@
 """Knowledge distillation of box regression: a region's predicted box offsets follow the teacher's.
 
 Not of ND's released code, whose detectors distil class logits and embeddings alone; an option for two-stage detectors.
-Both heads must code boxes alike (`bbox_coder` with the same means and standard deviations).
+Both heads must code boxes alike (`bbox_coder` with the same means and standard deviations); RoIDistill refuses others.
 
     L = 1 / N * sum over foreground regions i of || student_i[y_i] - teacher_i[y_i] ||_1
 
