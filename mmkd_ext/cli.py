@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -17,22 +18,32 @@ from mmengine import dist
 from mmengine.config import Config, DictAction
 from mmengine.hub import get_config
 from mmengine.registry import DATASETS, DefaultScope
-from mmengine.runner import find_latest_checkpoint
+from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmkd_ext import identity
+from mmkd_ext.checks import check_effects
 from mmkd_ext.compat import load_checkpoint_file
-from mmkd_ext.errors import ConfigError, sentence
+from mmkd_ext.errors import ConfigError, nearest, sentence
 from mmkd_ext.export.config import is_ours
 from mmkd_ext.export.student import why_not_foldable
 from mmkd_ext.old_names import config_today, path_today
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's, at every `mmdet::` path
 
+PATIENCE = 5.0  # seconds that a process other than the first leaves to the first to say what is wrong
+# The fields of a config that mmengine's Runner, a toolbox's train.py or a command here reads.
+READ_FIELDS = {
+    *inspect.signature(Runner.__init__).parameters, 'model_wrapper_cfg', 'sync_bn', 'find_unused_parameters', 'compile',
+    'activation_checkpointing', 'efficient_conv_bn_eval', 'runner_type', 'custom_imports', 'tta_model', 'tta_pipeline',
+    'make_class_means',
+} - {'self', 'cfg'}  # fmt: skip
+
 
 def train_parser() -> argparse.ArgumentParser:
     """The options of the toolboxes' own `tools/train.py`."""
     parser = argparse.ArgumentParser(description='Train a model, with or without distillation.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: ./work_dirs/CONFIG_NAME)')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: ./work_dirs/METHOD/CONFIG_NAME)')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the total batch size')
     parser.add_argument(
@@ -66,9 +77,32 @@ def read_config(path: str, options: dict | None = None) -> Config:
     except Exception as error:  # a config file runs as Python: it can fail in any way
         raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
     if options:
+        _check_options(cfg, path, options)
         cfg.merge_from_dict(options)
     config_today(cfg._cfg_dict)
     return cfg
+
+
+def _check_options(cfg: Config, path: str, options: dict) -> None:
+    """Refuse an option that begins a new field which nothing reads, as a slip of the keyboard does."""
+    for name in dict.fromkeys(key.split('.')[0] for key in options):
+        if name not in cfg and name not in READ_FIELDS:
+            near = nearest(name, sorted({*cfg, *READ_FIELDS}))
+            raise ConfigError(f'--cfg-options: {path} has no `{name}`, and nothing reads it; {near}.')
+
+
+def default_work_dir(config: str) -> str:
+    """The folder of a config's runs, which names the method where the config lies in a folder `configs`.
+
+    Examples:
+        >>> default_work_dir('configs/nd/faster_rcnn_r101_r50_coco.py')
+        './work_dirs/nd/faster_rcnn_r101_r50_coco'
+        >>> default_work_dir('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
+        './work_dirs/retinanet_r50_fpn_1x_coco'
+    """
+    folders = () if '::' in config else Path(os.path.abspath(config)).parts[:-1]
+    inside = [i for i, name in enumerate(folders) if name == 'configs']
+    return os.path.join('./work_dirs', *(folders[inside[-1] + 1 :] if inside else ()), Path(config).stem)
 
 
 def train_config(args: argparse.Namespace) -> Config:
@@ -83,63 +117,97 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = os.path.join('./work_dirs', Path(args.config).stem)
+        cfg.work_dir = default_work_dir(args.config)
     if args.amp:
         if not torch.cuda.is_available():
             raise ConfigError('--amp needs a GPU, and torch sees none here; leave it out.')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
-        if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
-            raise ConfigError(
-                '--auto-scale-lr: the config has no auto_scale_lr=dict(enable=False, base_batch_size=...) '
-                'to say for which batch size its learning rate is.'
-            )
-        cfg.auto_scale_lr.enable = True
-    else:
-        _say_batch_size(cfg)
-    _loader_defaults(cfg)
-    _what_mmrazor_names(cfg)
+        _scale_lr(cfg)
+    complete(cfg)
+    for note in check_effects(cfg):
+        say(note)
+    _say_batch_size(cfg)
     check_data(cfg)
-    if not cfg.get('make_class_means'):
-        for key, path in missing_class_means(cfg):
-            same = ' and the same --cfg-options' if args.cfg_options else ''
-            raise ConfigError(
-                f'{key}: there is no class-mean file {path}; make it with: tools/class_means.py {args.config} '
-                f'--out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
-            )
+    _check_class_means(cfg, args)
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume or (cfg.get('resume') and (cfg.get('load_from') or any(Path(cfg.work_dir).glob('*.pth')))):
         check_resume(cfg)
-    _add_exact_resume(cfg)
+    else:
+        _say_what_lies_there(cfg)
     _say_what_will_not_fold(cfg)
     return cfg
 
 
-def _say(note: str) -> None:
-    if os.environ.get('RANK', '0') == '0':
+def _scale_lr(cfg: Config) -> None:
+    if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
+        raise ConfigError(
+            '--auto-scale-lr: the config has no auto_scale_lr=dict(enable=False, base_batch_size=...) '
+            'to say for which batch size its learning rate is.'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def _check_class_means(cfg: Config, args: argparse.Namespace) -> None:
+    for key, path in [] if cfg.get('make_class_means') else missing_class_means(cfg):
+        same = ' and the same --cfg-options' if args.cfg_options else ''
+        raise ConfigError(
+            f'{key}: there is no class-mean file {path}; make it with: tools/class_means.py {args.config} '
+            f'--out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
+        )
+
+
+def complete(cfg: Config) -> None:
+    """Add to a config what a run of it has without its saying so; once."""
+    if (cfg.get('auto_scale_lr') or {}).get('enable'):
+        # mmengine scales by the images of a step; the optimiser sees those of all the steps that it waits for.
+        cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
+    _loader_defaults(cfg)
+    _what_mmrazor_names(cfg)
+    _add_exact_resume(cfg)
+
+
+def rank() -> int:
+    """This process's number in its job, as the launcher gives it."""
+    names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    return int(next((os.environ[name] for name in names if os.environ.get(name)), 0))
+
+
+def say(note: str) -> None:
+    """Tell the user something, once a job."""
+    if rank() == 0:
         print(f'note: {note}', file=sys.stderr)
+
+
+def _say_what_lies_there(cfg: Config) -> None:
+    there = identity.read(cfg.work_dir) if any(Path(cfg.work_dir).glob('*.pth')) else None
+    found = identity.differences(there, identity.settings(cfg), length=True) if there else []
+    if found:
+        say(f'{cfg.work_dir} holds checkpoints of another run ({identity.listed(found, 1)}), which stay there.')
 
 
 def _say_what_will_not_fold(cfg: Config) -> None:
     reason = why_not_foldable(cfg)
     if reason:
-        _say(f'the student will train, but not export to a plain one: {reason}')
+        say(f'the student will train, but not export to a plain one: {reason}')
 
 
 def _say_batch_size(cfg: Config) -> None:
     """One line where the learning rate is for another batch size."""
     expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     size = (cfg.get('train_dataloader') or {}).get('batch_size')
-    processes = (
-        int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1) if cfg.launcher != 'none' else 1
-    )
+    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.launcher != 'none' else ()
+    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+    waits = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
-    if expected and size and not scaled and size * processes != expected:
-        _say(
-            f'{processes} x {size} images a step, but the learning rate is for {expected}: '
-            f'--auto-scale-lr, or {expected // size} processes.'
+    if expected and size and not scaled and size * processes * waits != expected:
+        of = f'{processes} x {size}' + (f' x {waits} (accumulative_counts)' if waits > 1 else '')
+        say(
+            f'{of} images a step, but the learning rate is for {expected}: '
+            f'--auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
         )
 
 
@@ -256,9 +324,13 @@ def make_class_means(cfg: Config) -> None:
 
 
 def check_resume(cfg: Config) -> None:
-    """Raise ConfigError if there is no checkpoint to go on from, or the run that it belongs to is over."""
+    """Check the checkpoint to go on from, and take its seed where the config has none.
+
+    Raises:
+        ConfigError: If there is none, that run is over, or it is a run of other settings.
+    """
     checkpoint, content = _readable(cfg)
-    meta = content.get('meta', {}) if isinstance(content, dict) else {}
+    meta = (content.get('meta') or {}) if isinstance(content, dict) else {}
     if 'iter' not in meta or 'optimizer' not in content:
         raise ConfigError(
             f'--resume: {checkpoint} holds weights only; a training checkpoint is needed '
@@ -271,6 +343,16 @@ def check_resume(cfg: Config) -> None:
                 f'--resume: nothing is left to do, {checkpoint} is of {unit} {meta[unit]} of {limit}; '
                 f'raise train_cfg.max_{unit}s to go on.'
             )
+    there = identity.of_checkpoint(content)
+    found = identity.differences(there, identity.settings(cfg)) if there else []
+    if found:
+        name = re.sub(r'_\d{8}_\d{6}$', '', str(meta.get('experiment_name', 'unnamed')))
+        raise ConfigError(
+            f'--resume: {checkpoint} is of another run, {name}: {identity.listed(found)}; go on with the settings of '
+            'that run, or start this one in another --work-dir.'
+        )
+    if (cfg.get('randomness') or {}).get('seed') is None and meta.get('seed') is not None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=meta['seed'])
 
 
 def _age(checkpoint: Path) -> tuple[float, list[int]]:
@@ -326,6 +408,9 @@ def leave_process_group() -> None:
 def run(main: Callable[[], None]) -> None:
     """Run a command; a user's mistake ends it with one sentence and exit status 2.
 
+    Of several processes the first says it. Another one waits, and is ended by the launcher meanwhile; it speaks where
+    the first goes on.
+
     MMKD_EXT_TRACEBACK=1 in the environment shows where it was raised.
     """
     try:
@@ -334,5 +419,7 @@ def run(main: Callable[[], None]) -> None:
     except ConfigError as error:
         if os.environ.get('MMKD_EXT_TRACEBACK'):
             raise
+        if rank():
+            time.sleep(PATIENCE)
         print(f'error: {sentence(error)}', file=sys.stderr)
         sys.exit(2)

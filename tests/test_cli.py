@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from support import MINI
 
-from mmkd_ext import cli
+from mmkd_ext import cli, identity
 from mmkd_ext.errors import ConfigError, sentence
 
 
@@ -183,6 +183,61 @@ def test_resume_goes_on_from_the_newest_whole_checkpoint_where_a_kill_left_half_
     assert cli.train_config(arguments(*words)).load_from is None  # mmengine finds that one itself
 
 
+def test_resume_of_another_run_is_refused_by_name_and_of_the_same_one_takes_its_seed(
+    digits: Path, tmp_path: Path
+) -> None:
+    words = [MINI / 'faster_rcnn_cwt.py', '--work-dir', tmp_path / 'own', *data_options(digits), 'randomness.seed=None']
+    own = cli.train_config(arguments(*words)).pretty_text
+
+    def resume(cfg: str, *more: str) -> Config:
+        meta = dict(iter=6, epoch=1, cfg=cfg, seed=9, experiment_name='other_20260101_120000')
+        torch.save(dict(meta=meta, optimizer={}, state_dict={}), tmp_path / 'epoch_1.pth')
+        return cli.train_config(arguments(*words, *more, '--resume', tmp_path / 'epoch_1.pth'))
+
+    assert resume(own, 'train_cfg.max_epochs=40').randomness.seed == 9
+    with pytest.raises(
+        ConfigError, match=r'^--resume: .*epoch_1\.pth is of another run, other: randomness\.seed is 9 '
+    ):
+        resume(own, 'randomness.seed=4')
+    with pytest.raises(ConfigError, match=r'is of another run, other: model\..* there and .* settings more differ; go'):
+        resume("model = dict(type='RetinaNet', backbone=dict(depth=18))\n")
+
+
+def test_a_fresh_start_among_another_runs_checkpoints_is_said(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = [MINI / 'faster_rcnn_cwt.py', '--work-dir', tmp_path, *data_options(digits)]
+    identity.write(cli.train_config(arguments(*words)), 'faster_rcnn_cwt.py', None)
+    (tmp_path / 'epoch_1.pth').touch()
+    cli.train_config(arguments(*words))
+    assert 'another run' not in capsys.readouterr().err
+    cli.train_config(arguments(*words, 'optim_wrapper.optimizer.lr=0.5'))
+    assert 'another run (optim_wrapper.optimizer.lr is' in capsys.readouterr().err
+
+
+def test_an_option_that_nothing_reads_is_refused(digits: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--cfg-options: .*has no `trian_cfg`.*'train_cfg'"):
+        cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'trian_cfg.max_epochs=3'))
+
+
+@pytest.mark.parametrize('variable', ['RANK', 'SLURM_PROCID'])
+def test_of_several_processes_the_first_speaks_and_another_one_only_where_the_first_goes_on(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ConfigError('so it is.')
+
+    waited: list[float] = []
+    monkeypatch.setattr(cli.time, 'sleep', waited.append)
+    for rank in (0, 1):
+        monkeypatch.setenv(variable, str(rank))
+        cli.say('a note')
+        with pytest.raises(SystemExit):
+            cli.run(fail)
+    assert waited == [cli.PATIENCE]  # in which the launcher ends it, if the first has ended
+    assert capsys.readouterr().err.splitlines() == ['note: a note', 'error: so it is.', 'error: so it is.']
+
+
 def test_data_behind_a_storage_client_is_not_looked_for(digits: Path) -> None:
     options = [*data_options(digits), 'val_dataloader.dataset.backend_args.backend=petrel']
     cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options, 'val_dataloader.dataset.data_root=cluster/'))
@@ -282,6 +337,8 @@ def test_the_options_reach_the_config(digits: Path, tmp_path: Path) -> None:
     assert cfg.work_dir == str(tmp_path)
     assert cfg.launcher == 'none'
     assert [hook['type'] for hook in cfg.custom_hooks] == ['mmkd_ext.ExactResumeHook']
+    waits = cli.train_config(arguments(*words, 'optim_wrapper.accumulative_counts=4'))
+    assert waits.auto_scale_lr.base_batch_size == 16 / 4  # an update is of four steps' images
     assert cli.train_config(arguments(*words, 'work_dir=x')).work_dir == str(tmp_path)
 
 

@@ -2,8 +2,9 @@
 """Compare runs: tools/report.py WORK_DIR... [--out DIR].
 
 Prints a table of each run's last metrics and draws DIR/curves.png (validation metric and distillation losses over the
-steps). A run is what tools/train.py or a toolbox's test.py wrote; interrupted runs are joined. Runs whose names differ
-in `_seedN` alone are one row: mean, standard error and number of seeds.
+steps). A run is what tools/train.py or a toolbox's test.py wrote; interrupted runs are joined, and what was evaluated
+last counts. Runs of one folder whose names differ in `_seedN` alone are one row: mean, standard error and number of
+seeds; `(1 of 3)` says that not all of them have the metric.
 """
 
 import argparse
@@ -28,45 +29,85 @@ PERCENT = ('coco/bbox_mAP', 'coco/segm_mAP')  # written as fractions, quoted in 
 
 @dataclass
 class Run:
-    """What a work dir says of its run: scalars by step, and the metrics of the last evaluation."""
+    """What a work dir says of its run: scalars by step, and the metrics of the last evaluation.
+
+    Attributes:
+        name: The row, without its seed.
+        begin: The first step that was logged.
+        curves: For each metric and distillation loss its value by step.
+        final: The metrics that were evaluated last.
+    """
 
     name: str
+    begin: int | None = None
     curves: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     final: dict[str, float] = field(default_factory=dict)
-    seconds_per_step: float | None = None
-
-    @property
-    def group(self) -> str:
-        """The name without its seed."""
-        return re.sub(r'_seed\d+', '', self.name)
 
 
 def read_run(work_dir: Path) -> Run:
-    """Read a work dir's scalars and test results.
+    """Read a work dir's scalars and test results, oldest first.
 
     Raises:
         ConfigError: If it holds neither.
     """
-    run = Run(work_dir.name)
-    times = []
-    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            record = json.loads(line)
-            step = int(record.get('step', record.get('iter', 0)))
-            for name, value in record.items():
-                if isinstance(value, (int, float)) and (name in METRICS or name.startswith('distill.')):
-                    run.curves[name][step] = value
-            if 'loss' in record:
-                times.append(record['time'])
-    for metric in METRICS:
-        if run.curves.get(metric):
-            run.final[metric] = run.curves[metric][max(run.curves[metric])]
-    for path in sorted(work_dir.glob('*/*.json')):
-        run.final |= {k: v for k, v in json.loads(path.read_text()).items() if k in METRICS}
+    run = Run(re.sub(r'_seed\d+', '', work_dir.name))
+    # mmengine makes a folder of each start, named after the time.
+    for folder in sorted((path for path in work_dir.glob('*/') if path.is_dir()), key=_ended):
+        scalars = folder / 'vis_data' / 'scalars.json'
+        if scalars.exists():
+            _join(run, [json.loads(line) for line in scalars.read_text().splitlines()])
+        for path in sorted(folder.glob('*.json')):
+            run.final |= {k: v for k, v in json.loads(path.read_text()).items() if k in METRICS}
     if not run.final and not run.curves:
         raise ConfigError(f'{work_dir} holds no run (no */vis_data/scalars.json and no test results).')
-    run.seconds_per_step = sorted(times)[len(times) // 2] if times else None
     return run
+
+
+def _ended(folder: Path) -> str:
+    """When the last line of a folder's log was written, or else when it began: the folder's name."""
+    lines = [line for path in folder.glob('*.log') for line in path.read_text(errors='replace').splitlines()]
+    times = re.findall(r'^(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)', '\n'.join(lines), re.MULTILINE)
+    return max(('{}{}{}_{}{}{}'.format(*time) for time in times), default=folder.name)
+
+
+def _join(run: Run, records: list[dict]) -> None:
+    """Add a start's scalars to those of the starts before it; what it did again replaces what they did."""
+    begin = min((_step(record) for record in records if 'loss' in record), default=None)
+    if begin is not None and run.begin is not None and begin <= run.begin:  # from the beginning
+        run.curves.clear()
+        run.final.clear()
+    run.begin = begin if run.begin is None else run.begin
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    for record in records:
+        for name, value in record.items():
+            if isinstance(value, (int, float)) and (name in METRICS or name.startswith('distill.')):
+                curves[name][_step(record)] = value
+    for name, curve in curves.items():
+        kept = {step: value for step, value in run.curves[name].items() if step < min(curve)}
+        run.curves[name] = kept | curve
+        if name in METRICS:
+            run.final[name] = curve[max(curve)]
+
+
+def _step(record: dict) -> int:
+    return int(record.get('step', record.get('iter', 0)))
+
+
+def read_runs(work_dirs: list[Path]) -> list[Run]:
+    """Read work dirs, each once; rows of one name in several folders get the folder's name in front."""
+    paths = list(dict.fromkeys(path.resolve() for path in work_dirs))
+    runs = [read_run(path) for path in paths]
+    names = [run.name for run in runs]
+    for depth in range(1, max(len(path.parts) for path in paths)):
+        folders = defaultdict(set)
+        for run, path in zip(runs, paths, strict=True):
+            folders[run.name].add(path.parent)
+        if all(len(found) == 1 for found in folders.values()):
+            break
+        for run, name, path in zip(runs, names, paths, strict=True):
+            if len(folders[run.name]) > 1:
+                run.name = '/'.join([*path.parent.parts[-depth:], name])
+    return runs
 
 
 def table(runs: list[Run]) -> str:
@@ -74,11 +115,12 @@ def table(runs: list[Run]) -> str:
     metrics = [metric for metric in METRICS if any(metric in run.final for run in runs)]
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[run.group].append(run)
+        groups[run.name].append(run)
     rows = [['run', 'seeds', *(metric.split('/')[-1].replace('_', ' ') for metric in metrics)]]
     for name, members in groups.items():
         cells = [
-            _cell([run.final[m] * (100 if m in PERCENT else 1) for run in members if m in run.final]) for m in metrics
+            _cell([run.final[m] * (100 if m in PERCENT else 1) for run in members if m in run.final], len(members))
+            for m in metrics
         ]
         rows.append([name, str(len(members)), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -89,11 +131,11 @@ def table(runs: list[Run]) -> str:
     return '\n'.join(lines)
 
 
-def _cell(values: list[float]) -> str:
+def _cell(values: list[float], seeds: int) -> str:
     if not values:
         return '-'
     spread = f' ± {stdev(values) / len(values) ** 0.5:.2f}' if len(values) > 1 else ''
-    return f'{mean(values):.2f}{spread}'
+    return f'{mean(values):.2f}{spread}' + (f' ({len(values)} of {seeds})' if len(values) < seeds else '')
 
 
 def draw(runs: list[Run], path: Path) -> None:
@@ -102,17 +144,15 @@ def draw(runs: list[Run], path: Path) -> None:
     metrics = [metric for metric in METRICS if any(run.curves.get(metric) for run in runs)]
     panels = [*metrics, 'distillation losses'] if any(_distills(run) for run in runs) else metrics
     figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4), squeeze=False, layout='constrained')
-    colours = {group: f'C{i}' for i, group in enumerate(dict.fromkeys(run.group for run in runs))}
+    colours = {group: f'C{i}' for i, group in enumerate(dict.fromkeys(run.name for run in runs))}
     for axis, panel in zip(axes[0], panels, strict=True):
         for run in runs:
             names = [panel] if panel in METRICS else _distills(run)
             for name in names:
                 points = sorted(run.curves.get(name, {}).items())
                 scale = 100 if name in PERCENT else 1
-                label = run.group if panel in METRICS else f'{run.group}: {name.removeprefix("distill.")}'
-                axis.plot(
-                    *zip(*((s, scale * v) for s, v in points), strict=True), color=colours[run.group], label=label
-                )
+                label = run.name if panel in METRICS else f'{run.name}: {name.removeprefix("distill.")}'
+                axis.plot(*zip(*((s, scale * v) for s, v in points), strict=True), color=colours[run.name], label=label)
         handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         axis.legend(handles.values(), handles.keys(), fontsize=8)
         axis.set_title(panel.split('/')[-1].replace('_', ' '))
@@ -136,7 +176,7 @@ def main() -> None:
     for path in args.work_dirs:
         if not path.is_dir():
             raise ConfigError(f'there is no work dir {path} (looked from {Path.cwd()}).')
-    runs = [read_run(path) for path in args.work_dirs]
+    runs = read_runs(args.work_dirs)
     print(table(runs))
     if any(run.curves for run in runs):
         args.out.mkdir(parents=True, exist_ok=True)

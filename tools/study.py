@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config, DictAction
 
-from mmkd_ext import cli
+from mmkd_ext import cli, identity
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 
@@ -69,6 +69,17 @@ def call(words: list[str], log: Path, name: str, append: bool = False) -> tuple[
     return status, last
 
 
+def check_run(run: Run, config: Config, out: Path) -> None:
+    """Raise ConfigError where the run's folder is that of another config, other options or another seed."""
+    there = identity.read(out / run.name)
+    config = Config(config.to_dict())
+    config.merge_from_dict({'randomness.seed': run.seed})
+    cli.complete(config)
+    found = identity.differences(there, identity.settings(config), length=True) if there else []
+    if found:
+        raise ConfigError(f'{out / run.name} is of another run: {identity.listed(found)}; name another --out.')
+
+
 def train(run: Run, out: Path) -> None:
     """Train, or go on training, unless it is done.
 
@@ -76,10 +87,8 @@ def train(run: Run, out: Path) -> None:
         ConfigError: If it fails.
     """
     work_dir = out / run.name
-    done, what = work_dir / 'done', f'{run.config} {" ".join(run.options)}'.strip()
+    done = work_dir / 'done'
     if done.exists():
-        if done.read_text() not in ('', what):
-            raise ConfigError(f'{work_dir} is a run of {done.read_text()!r}, not of {what!r}; name another --out.')
         print(f'{run.name}: done before', flush=True)
         return
     words = [sys.executable, str(ROOT / 'tools/train.py'), run.config, '--work-dir', str(work_dir)]
@@ -89,17 +98,19 @@ def train(run: Run, out: Path) -> None:
     status, last = call(words, out / f'{run.name}.log', run.name, append=True)
     if status and 'nothing is left to do' not in last:  # stopped between the last checkpoint and here
         raise ConfigError(f'training {run.name} failed ({last}); see {out / run.name}.log.')
-    done.write_text(what)
+    done.touch()
 
 
 def test(name: str, config: Config, checkpoint: str, out: Path) -> None:
-    """Test a checkpoint by the test.py of the config's toolbox, unless that is done.
+    """Test a checkpoint by the test.py of the config's toolbox, unless this config was tested with this very file.
 
     Raises:
         ConfigError: If it fails.
     """
     folder = out / 'test' / name
-    if (folder / 'predictions.pkl').exists():
+    tested, file = folder / 'tested', Path(checkpoint)
+    what = f'{checkpoint} {file.stat().st_mtime_ns if file.exists() else ""}\n{config.pretty_text}'
+    if tested.exists() and tested.read_text() == what:
         return
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob('*/*.json'):
@@ -115,17 +126,45 @@ def test(name: str, config: Config, checkpoint: str, out: Path) -> None:
     status, last = call(words, folder / 'log.txt', f'{name} test')
     if status:
         raise ConfigError(f'testing {name} failed ({last}); see {folder}/log.txt.')
-    (folder / 'predictions.pkl').touch()
+    tested.write_text(what)
 
 
 def teachers(configs: dict[str, Config]) -> dict[str, tuple[Config, str]]:
-    """The teachers of the configs that name a config file and a checkpoint that is there."""
-    found = {}
+    """The teachers of the configs that name a config file and a checkpoint that is there, by name of a row.
+
+    Raises:
+        ConfigError: If two would be one row.
+    """
+    found: dict[str, tuple[Config, str]] = {}
+    sources: dict[str, tuple[str, str]] = {}
     for config in configs.values():
         source, checkpoint = config.model.get('teacher'), config.model.get('teacher_ckpt')
         if isinstance(source, str) and checkpoint and Path(source).is_file() and Path(checkpoint).is_file():
-            found[Path(source).stem] = (Config.fromfile(source), str(checkpoint))
+            name, what = Path(source).stem, (source, str(checkpoint))
+            if sources.setdefault(name, what) != what:
+                raise ConfigError(
+                    f'two teachers would be the row {name}, {sources[name]} and {what}; run their configs with another '
+                    '--out each.'
+                )
+            found[name] = (Config.fromfile(source), str(checkpoint))
     return found
+
+
+def names_of(paths: list[str]) -> list[str]:
+    """A name for each config: the file's, with the method's folder in front where two files have the same.
+
+    Raises:
+        ConfigError: If two are the same even so.
+    """
+    stems = [Path(path).stem for path in paths]
+    names = [
+        f'{Path(path).resolve().parent.name}_{stem}' if stems.count(stem) > 1 else stem
+        for path, stem in zip(paths, stems, strict=True)
+    ]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f'two configs would be the row {name}; run them with another --out each.')
+    return names
 
 
 def stop(*_: object) -> None:
@@ -148,21 +187,20 @@ def main() -> None:
     options = args.cfg_options or {}
     configs: dict[str, Config] = {}
     runs = []
-    for path in args.configs:
+    for name, path in zip(names_of(args.configs), args.configs, strict=True):
         config = cli.read_config(path, options)
         own = options_of(options)
         if args.teacher_ckpt and 'teacher' in config.model:
             config.model.teacher_ckpt = args.teacher_ckpt
             own.append(f'model.teacher_ckpt={args.teacher_ckpt}')
         cli.check_data(config)
-        name = Path(path).stem
-        if name in configs:
-            raise ConfigError(
-                f'two configs are named {name}, which would be one row; run them with another --out each.'
-            )
         configs[name] = config
-        runs += [Run(f'{name}_seed{seed}', path, seed, own) for seed in range(args.seeds)]
+        made = [Run(f'{name}_seed{seed}', path, seed, own) for seed in range(args.seeds)]
+        for run in made:
+            check_run(run, config, args.out)
+        runs += made
     runs.sort(key=lambda run: run.seed)
+    taught = teachers(configs)
     args.out.mkdir(parents=True, exist_ok=True)
     os.environ |= {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '1'), 'PYTHONWARNINGS': 'ignore'}
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -175,12 +213,12 @@ def main() -> None:
 
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(whole, run) for run in runs]
-        jobs += [pool.submit(test, name, *teacher, args.out) for name, teacher in teachers(configs).items()]
+        jobs += [pool.submit(test, name, *teacher, args.out) for name, teacher in taught.items()]
         failed = [str(job.exception()) for job in as_completed(jobs) if job.exception()]
     if failed:
         raise ConfigError(' '.join(failed))
     report = [sys.executable, str(ROOT / 'tools/report.py')]
-    tested = [str(args.out / 'test' / name) for name in (*(run.name for run in runs), *teachers(configs))]
+    tested = [str(args.out / 'test' / name) for name in (*(run.name for run in runs), *taught)]
     table = subprocess.run([*report, *tested], check=True, capture_output=True, text=True).stdout
     (args.out / 'table.md').write_text(table)
     print(f'\n{table}')

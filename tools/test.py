@@ -2,7 +2,8 @@
 """Evaluate a checkpoint: tools/test.py CONFIG CHECKPOINT [options of the toolbox's own test.py].
 
 CONFIG is a distillation config or a plain one. The student's own toolbox does the work, with its test.py and its
-options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain config; the teacher is not needed.
+options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain config; the teacher is not needed. A
+checkpoint whose weights are not the student's is refused; MMRazor's are read by their own names.
 """
 
 import argparse
@@ -15,8 +16,10 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from mmkd_ext import cli
+from mmkd_ext.checks import check_weights, write_plain
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
+from mmkd_ext.export.student import build_student
 
 TOOLBOXES = ('mmdet', 'mmpretrain', 'mmseg')
 
@@ -36,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder for the results (default: ./work_dirs/CONFIG_NAME)')
+    parser.add_argument('--work-dir', help='folder for the results (default: ./work_dirs/METHOD/CONFIG_NAME)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     args, options = parser.parse_known_args()
@@ -46,15 +49,21 @@ def main() -> None:
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise ConfigError(f'there is no checkpoint {args.checkpoint} (looked from {Path.cwd()}).')
     cli.check_data(cfg, ('test_dataloader',))
+    of_mmrazor = check_weights(build_student(cfg), args.checkpoint)
     cli.start_distributed(cfg)
-    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
+    work_dir = Path(args.work_dir or cli.default_work_dir(args.config))
     work_dir.mkdir(parents=True, exist_ok=True)
     plain = work_dir / f'{Path(args.config).stem}_student.py'
     part = plain.with_name(f'{plain.stem}.{os.getpid()}.py')  # several processes may write the same at once
     cfg.dump(part)
     part.replace(plain)
+    checkpoint = args.checkpoint
+    if of_mmrazor:
+        checkpoint = str(plain.with_suffix('.pth'))
+        write_plain(args.checkpoint, part.with_suffix('.pth'))
+        part.with_suffix('.pth').replace(checkpoint)
     known = ['--work-dir', str(work_dir), '--launcher', args.launcher]
-    sys.argv = [str(script), str(plain), args.checkpoint, *known, *options]
+    sys.argv = [str(script), str(plain), checkpoint, *known, *options]
     runpy.run_path(str(script), run_name='__main__')
 
 

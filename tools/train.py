@@ -4,15 +4,21 @@
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmkd_ext import cli
+from mmkd_ext import cli, identity
+from mmkd_ext.checks import check_runner
 
 
 def main() -> None:
     """Check what can be checked, then hand over to mmengine's Runner."""
-    cfg = cli.train_config(cli.train_parser().parse_args())
+    args = cli.train_parser().parse_args()
+    cfg = cli.train_config(args)
+    if cli.rank() == 0:
+        identity.write(cfg, args.config, args.cfg_options)
     cli.start_distributed(cfg)
     cli.make_class_means(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for note in check_runner(runner):
+        cli.say(note)
     runner.train()
 
 

@@ -7,7 +7,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/pspnet_teacher.py',
-    teacher_ckpt='work_dirs/pspnet_teacher/epoch_10.pth',
+    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_10.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),

@@ -9,7 +9,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=dict(_base_.model, neck=neck),
     teacher='{{fileDirname}}/pspnet_teacher.py',
-    teacher_ckpt='work_dirs/pspnet_teacher/epoch_10.pth',
+    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_10.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),

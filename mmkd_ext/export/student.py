@@ -69,7 +69,7 @@ def export_student(
     stock_cfg = stock_config(cfg)
     source = write_out_backbones(stock_cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        trained = _build(student_config(cfg))
+        trained = build_student(student_config(cfg))
         content = load_checkpoint_file(checkpoint, map_location='cpu')
         _load(trained, _student_weights(content), f'{checkpoint} is not of this config')
         folded = fold_student(trained)
@@ -106,7 +106,7 @@ def why_not_foldable(cfg: Config) -> str | None:
     if stock_config(cfg).model == plain.model:
         return None
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        student = _build(plain)
+        student = build_student(plain)
     for block in student.modules():
         if isinstance(block, FeatureTransform):
             for norm in block.modules():
@@ -151,7 +151,8 @@ def _stock(entry: Any) -> Any:
     return made
 
 
-def _build(cfg: Config) -> Any:
+def build_student(cfg: Config) -> Any:
+    """The model of a plain config, in eval mode."""
     model = model_config(cfg.model, 'model')
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)

@@ -38,7 +38,8 @@ class LossWeightHook(Hook):
         by_epoch: False counts iterations, which a run without epochs (`IterBasedTrainLoop`) needs.
 
     Raises:
-        ConfigError: If an argument that the schedule needs is missing or does not fit, or the run has no such loss.
+        ConfigError: If an argument that the schedule needs is missing or does not fit, the run has no such loss, or
+            another hook schedules it, too.
     """
 
     priority = 'NORMAL'
@@ -84,7 +85,7 @@ class LossWeightHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Raise ConfigError if the model has no such loss, or the run no epochs to count."""
+        """Raise ConfigError if the model has no such loss, another hook has it, too, or the run no epochs to count."""
         if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ConfigError(
                 f'custom_hooks: LossWeightHook of {", ".join(self.losses)} counts epochs, but train_cfg counts '
@@ -97,6 +98,11 @@ class LossWeightHook(Hook):
                 raise ConfigError(
                     f'custom_hooks: LossWeightHook: {name!r} is not in model.distiller.distill_losses; '
                     f'{nearest(name, known)}.'
+                )
+            if sum(name in hook.losses for hook in runner.hooks if isinstance(hook, LossWeightHook)) > 1:
+                raise ConfigError(
+                    f'custom_hooks: two LossWeightHooks schedule {name}, of which one would have no effect; write both '
+                    'into one table.'
                 )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:

@@ -151,6 +151,12 @@ def test_a_loss_that_is_not_there_is_refused_before_the_first_step(tmp_path: Pat
         run.train()
 
 
+def test_two_schedules_of_one_loss_are_refused(tmp_path: Path) -> None:
+    run = runner(tmp_path / 'b', [WARM_UP, dict(WARM_UP, loss=['loss_other', 'loss_kd'])])
+    with pytest.raises(ConfigError, match=r'^custom_hooks: two LossWeightHooks schedule loss_kd'):
+        run.train()
+
+
 def test_a_run_without_epochs_is_counted_in_iterations(tmp_path: Path) -> None:
     iterations = dict(by_epoch=False, max_iters=5)
     with pytest.raises(ConfigError, match=r'^custom_hooks: LossWeightHook of loss_kd counts epochs.*by_epoch=False'):

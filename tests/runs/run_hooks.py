@@ -13,13 +13,10 @@ from mmengine.registry import HOOKS
 
 @HOOKS.register_module()
 class KillHook(Hook):
-    """`kill -9` to its own process after an iteration."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
+    """`kill -9` to its own process after the iteration that the environment's KILL_AT names."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        if runner.iter + 1 == self.at:
+        if runner.iter + 1 == int(os.environ.get('KILL_AT', 0)):
             os.kill(os.getpid(), signal.SIGKILL)
 
 

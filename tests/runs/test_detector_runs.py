@@ -73,11 +73,10 @@ def test_a_killed_and_resumed_run_ends_with_the_same_bits(
     whole_run: Path, command: Callable, digits: Path, teacher: Path, tmp_path: Path
 ) -> None:
     options = [*train_options(digits, teacher), 'train_cfg.max_epochs=3', 'train_cfg.val_interval=3']
-    config = config_with(tmp_path / 'config.py', EMA, dict(type='KillHook', at=9))
-    killed = command(TRAIN, config, '--work-dir', tmp_path, '--cfg-options', *options)
+    config = config_with(tmp_path / 'config.py', EMA, dict(type='KillHook'))
+    killed = command(TRAIN, config, '--work-dir', tmp_path, '--cfg-options', *options, KILL_AT='9')
     assert killed.returncode == -9, killed.stderr
     assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_1.pth')
-    config = config_with(tmp_path / 'config.py', EMA)
     resumed = command(TRAIN, config, '--work-dir', tmp_path, '--resume', '--cfg-options', *options)
     assert resumed.returncode == 0, resumed.stderr
     expected, found = load(whole_run / 'epoch_3.pth'), load(tmp_path / 'epoch_3.pth')
@@ -124,6 +123,22 @@ def test_our_test_tool_evaluates_a_distillation_config_without_its_teacher(
     )
     assert done.returncode == 0, done.stderr
     assert mean_ap(done.stdout + done.stderr) == mean_ap(next(whole_run.glob('*/*.log')).read_text())
+
+
+def test_our_test_tool_refuses_the_teachers_checkpoint(
+    command: Callable, digits: Path, teacher: Path, tmp_path: Path
+) -> None:
+    done = command(
+        'tools/test.py',
+        CONFIG,
+        teacher,
+        '--work-dir',
+        tmp_path / 'test',
+        *['--cfg-options', *data_options(digits, 'test')],
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f'error: {teacher} is not of this config: size mismatch for ')
+    assert not (tmp_path / 'test').exists()
 
 
 def test_the_stock_train_py_of_mmdet_trains_our_config(

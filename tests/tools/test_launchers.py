@@ -46,3 +46,10 @@ def test_without_arguments_the_usage_is_printed(command: Callable, script: str) 
     done = command(f'tools/{script}')
     assert done.returncode == 2
     assert f'tools/{script} ' in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_say_one_error(command: Callable) -> None:
+    done = command('tools/dist_train.sh', 'nowhere.py', 2, PORT='29541')
+    assert done.returncode
+    assert sum(line.startswith('error: ') for line in done.stderr.splitlines()) == 1, done.stderr

@@ -1,0 +1,170 @@
+"""Settings and weights that would have no effect, said before the first step."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmengine.registry import METRICS, DefaultScope
+from torch import Tensor
+
+from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.errors import ConfigError
+
+# Hooks that do something in one epoch alone, and the argument that says in which.
+_OF_AN_EPOCH = {'StopDistillHook': 'stop_epoch', 'PipelineSwitchHook': 'switch_epoch', 'YOLOXModeSwitchHook': None}
+
+
+def check_effects(cfg: Config) -> Iterator[str]:
+    """Look for settings that the run would not notice; those that may be meant are given back, a sentence each.
+
+    Raises:
+        ConfigError: For the first that cannot be meant.
+    """
+    loop = cfg.get('train_cfg') or {}
+    iterations = str(loop.get('type', '')).endswith('IterBasedTrainLoop') or loop.get('by_epoch') is False
+    last = loop.get('max_iters' if iterations else 'max_epochs') or float('inf')
+    yield from _schedulers(cfg, iterations, last)
+    yield from _hooks(cfg, iterations, last)
+    saves = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    best = saves.get('save_best')
+    if best and (cfg.get('val_cfg') is None or loop.get('val_begin', 1) > last):
+        raise ConfigError(
+            f'default_hooks.checkpoint.save_best={best!r}, but nothing is evaluated while training '
+            '(val_cfg, train_cfg.val_begin); leave it out.'
+        )
+    _check_best([best] if isinstance(best, str) else best or [], cfg)
+    if iterations and saves.get('by_epoch', True) and saves.get('interval', 1) > 0:
+        yield (
+            'default_hooks.checkpoint counts epochs, but train_cfg iterations: the only checkpoint is that of the end; '
+            'give by_epoch=False and an interval in iterations.'
+        )
+
+
+def _check_best(keys: list[str], cfg: Config) -> None:
+    """Refuse a metric that no evaluator can give, by its prefix; mmengine looks for it when the first epoch is over."""
+    evaluators = cfg.get('val_evaluator') or []
+    prefixes = set()
+    for evaluator in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
+        scope = cfg.get('default_scope')
+        with DefaultScope.overwrite_default_scope(scope), METRICS.switch_scope_and_registry(scope) as registry:
+            kind = registry.get(evaluator.get('type', '')) if isinstance(evaluator, dict) else None
+        if kind is None:
+            return
+        prefixes.add(evaluator.get('prefix') or kind.default_prefix)
+    for key in keys:
+        if prefixes and key != 'auto' and (key.rpartition('/')[0] or None) not in prefixes:
+            known = ' or '.join(f"'{prefix}/...'" if prefix else 'without a prefix' for prefix in prefixes)
+            raise ConfigError(f'default_hooks.checkpoint.save_best={key!r}: the metrics of val_evaluator are {known}.')
+
+
+def _schedulers(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
+    schedulers = cfg.get('param_scheduler') or []
+    scaled = (cfg.get('auto_scale_lr') or {}).get('enable')
+    for i, scheduler in enumerate(schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]):
+        if not isinstance(scheduler, dict) or 'type' not in scheduler:
+            continue
+        key, kind, by_epoch = f'param_scheduler[{i}]', str(scheduler['type']), scheduler.get('by_epoch', True)
+        if iterations and by_epoch and 'ReduceOn' not in kind:
+            raise ConfigError(
+                f'{key}: {kind} counts epochs, but train_cfg iterations, so that it would never act; give '
+                'by_epoch=False, and its numbers in iterations.'
+            )
+        if scaled and 'OneCycle' in kind:
+            raise ConfigError(f'{key}: {kind} sets the learning rate itself, so that auto_scale_lr scales nothing.')
+        begin = min(scheduler.get('milestones') or [scheduler.get('begin', 0)])
+        if by_epoch != iterations and begin >= last:
+            yield f'{key}: {kind} begins at {begin}, when the run of {last} is over.'
+
+
+def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        kind = str(hook.get('type', '')).split('.')[-1] if isinstance(hook, dict) else ''
+        if kind in _OF_AN_EPOCH and iterations:
+            raise ConfigError(
+                f'custom_hooks[{i}]: {kind} waits for an epoch, but train_cfg counts iterations, so that it never '
+                'acts; leave it out, or train by epochs.'
+            )
+        argument = _OF_AN_EPOCH.get(kind)
+        if argument and hook.get(argument, 0) >= last:
+            yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, when the run of {last} is over.'
+
+
+def weights_of(content: Any) -> dict[str, Tensor]:
+    """The weights in a checkpoint by the student's names, without those of MMRazor's teacher and of the distiller."""
+    found = content.get('state_dict', content) if isinstance(content, dict) else {}
+    names = {str(name).removeprefix('module.').removeprefix('architecture.'): value for name, value in found.items()}
+    return {name: v for name, v in names.items() if not name.startswith(('distiller.', 'teacher.'))}
+
+
+def check_runner(runner: Any) -> Iterator[str]:
+    """Look for settings that the model does not notice; those that may be meant are given back, a sentence each.
+
+    Raises:
+        ConfigError: If not one weight of the file of `load_from` is taken.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    optim = runner.optim_wrapper if isinstance(runner.optim_wrapper, dict) else {}
+    names = [name for name, _ in model.named_parameters()]
+    for key in (optim.get('paramwise_cfg') or {}).get('custom_keys') or {}:
+        if not any(key in name for name in names):
+            yield f'optim_wrapper.paramwise_cfg.custom_keys: no parameter has {key!r} in its name.'
+    if runner._load_from and not runner._resume:
+        yield from _load_from(runner, model)
+
+
+def _load_from(runner: Any, model: Any) -> Iterator[str]:
+    weights = weights_of(load_checkpoint_file(runner._load_from, map_location='cpu'))
+    own = {name: value for name, value in model.state_dict().items() if not name.startswith('distiller.')}
+    taken = [name for name, value in weights.items() if name in own and own[name].shape == value.shape]
+    if not taken:
+        raise ConfigError(
+            f'load_from: no weight of {runner._load_from} is one of the model by name and shape '
+            f'(it has {next(iter(weights), "none")}, the model {next(iter(own), "none")}).'
+        )
+    if len(taken) < len(own):
+        yield f'load_from: {len(taken)} of the {len(own)} weights of the model are in {runner._load_from}.'
+
+
+def check_weights(model: Any, checkpoint: str) -> bool:
+    """Load a checkpoint into a model that is to be evaluated, as a check.
+
+    Weights of parts that the model lacks altogether (an auxiliary head) may be there.
+
+    Args:
+        model: A student.
+        checkpoint: Path or URL.
+
+    Returns:
+        Whether the names are MMRazor's, with `architecture.` in front, which no toolbox knows.
+
+    Raises:
+        ConfigError: If a weight of the model is missing or of another shape, or one of its parts has more in the file.
+    """
+    content = load_checkpoint_file(checkpoint, map_location='cpu')
+    weights = weights_of(content)
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        first = ' '.join(str(error).split('\n')[1].split()) if '\n' in str(error) else str(error)
+        raise ConfigError(f'{checkpoint} is not of this config: {first.rstrip(".")}.') from None
+    parts = {name for name, _ in model.named_children()}
+    missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
+    unexpected = [name for name in unexpected if name.split('.')[0] in parts]
+    wrong = [
+        f'{len(names)} weights {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})'
+        for what, names in (('are missing', missing), ('do not belong to it', unexpected))
+        if names
+    ]
+    if wrong:
+        raise ConfigError(f'{checkpoint} is not of this config: {" and ".join(wrong)}.')
+    found = content.get('state_dict', content)
+    return any(str(name).removeprefix('module.').startswith('architecture.') for name in found)
+
+
+def write_plain(checkpoint: str, path: Any) -> None:
+    """Write the student of a checkpoint of MMRazor's under its toolbox's names."""
+    content = load_checkpoint_file(checkpoint, map_location='cpu')
+    meta = content.get('meta') or {}
+    torch.save(dict(meta=meta, state_dict=weights_of(content)), path)

@@ -1,0 +1,157 @@
+"""What a run is: the settings that its weights depend on, in its work dir from the first second."""
+
+import ast
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.config import our_type
+
+FILE = 'run.json'
+# What the Runner makes weights of; all else in a config is a variable, or says what is logged, saved and evaluated.
+_FIELDS = (
+    'model', 'data_preprocessor', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
+    'custom_hooks', 'randomness', 'sync_bn', 'efficient_conv_bn_eval',
+)  # fmt: skip
+_HOW = re.compile(
+    r'train_cfg\.(val_\w+|dynamic_\w+)'  # when it is evaluated
+    r'|train_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|timeout)'  # how fast it is fed
+    r'|.*\.(data_root|backend_args\b.*)'  # where the data lies
+)
+_LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a run that goes on
+_OTHER = '...'  # stands for a value that is no literal
+
+Settings = dict[str, Any]
+
+
+def settings(cfg: Any) -> Settings:
+    """The settings that a run's weights depend on, as dotted key to value.
+
+    Args:
+        cfg: A config, or a dict of its fields.
+
+    Examples:
+        >>> settings(dict(train_cfg=dict(by_epoch=True, val_interval=2), param_scheduler=[dict(type='StepLR')], x=1))
+        {'train_cfg.by_epoch': True, 'param_scheduler[0].type': 'StepLR'}
+    """
+    found: Settings = {}
+    for field in _FIELDS:
+        value = cfg.get(field)
+        if field == 'custom_hooks':
+            value = [hook for hook in value or [] if our_type(hook) != 'ExactResumeHook'] or None
+        if field == 'auto_scale_lr' and not (value or {}).get('enable'):
+            continue
+        if value is not None:
+            _flatten(value, field, found)
+    return {key: value for key, value in found.items() if not _HOW.fullmatch(key)}
+
+
+def _flatten(value: Any, key: str, into: Settings) -> None:
+    if isinstance(value, dict) and value:
+        for name, part in value.items():
+            _flatten(part, f'{key}.{name}', into)
+    elif isinstance(value, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in value):
+        for i, part in enumerate(value):
+            _flatten(part, f'{key}[{i}]', into)
+    else:
+        into[key] = _leaf(value)
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, type):
+        return f'{value.__module__}.{value.__qualname__}'
+    if isinstance(value, (list, tuple)):
+        return [_leaf(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return _OTHER
+    return value if isinstance(value, (str, int, float, dict, type(None))) else _OTHER
+
+
+def of_checkpoint(content: Any) -> Settings | None:
+    """The settings of the run that wrote a training checkpoint; None where it does not say.
+
+    mmengine keeps the config's text in it, which is read here without being run.
+    """
+    meta = (content.get('meta') or {}) if isinstance(content, dict) else {}
+    try:
+        tree = ast.parse(meta.get('cfg') or '')
+    except SyntaxError:
+        return None
+    fields = {
+        node.targets[0].id: _literal(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    if 'model' not in fields:
+        return None
+    found = settings(fields)
+    if meta.get('seed') is not None:
+        found['randomness.seed'] = meta['seed']
+    return found
+
+
+def _literal(node: ast.AST) -> Any:
+    """The value of a literal that may be written as `dict(a=...)`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
+        return {str(word.arg): _literal(word.value) for word in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_literal(key): _literal(part) for key, part in zip(node.keys, node.values, strict=True) if key}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(part) for part in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return _OTHER
+
+
+def differences(there: Settings, here: Settings, length: bool = False) -> list[str]:
+    """What differs, a few words for each key.
+
+    Args:
+        there: Settings of a run that exists.
+        here: Those that are asked for; without a seed any will do.
+        length: Whether another number of epochs or iterations is a difference.
+    """
+    found = []
+    for key in dict.fromkeys([*there, *here]):
+        if key == 'randomness.seed' and (here.get(key) is None or there.get(key) is None):
+            continue
+        if there.get(key, _OTHER) != here.get(key, _OTHER) and (length or not _LENGTH.fullmatch(key)):
+            was, now = (repr(values[key]) if key in values else 'not set' for values in (there, here))
+            found.append(f'{key} is {was} there and {now} here')
+    return found
+
+
+def listed(found: list[str], count: int = 3) -> str:
+    """The first differences, and how many more there are."""
+    more = f'; {len(found) - count} settings more differ' if len(found) > count else ''
+    return '; '.join(found[:count]) + more
+
+
+def write(cfg: Config, config: str, options: dict | None) -> None:
+    """Note in the work dir which run it is of."""
+    work_dir = Path(cfg.work_dir)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    note = dict(config=config, options={k: str(v) for k, v in (options or {}).items()}, settings=settings(cfg))
+    part = work_dir / f'{FILE}.part'
+    part.write_text(json.dumps(note, indent=1))
+    part.replace(work_dir / FILE)
+
+
+def read(work_dir: str | Path) -> Settings | None:
+    """The settings of the run in a work dir, of its note or its last checkpoint; None where there is no run."""
+    note, last = Path(work_dir) / FILE, Path(work_dir) / 'last_checkpoint'
+    if note.is_file():
+        try:
+            return json.loads(note.read_text())['settings']
+        except (ValueError, KeyError):
+            raise ConfigError(f'{note} is damaged; remove it, or name another --work-dir.') from None
+    if last.is_file() and Path(last.read_text().strip()).is_file():
+        return of_checkpoint(load_checkpoint_file(last.read_text().strip(), map_location='cpu'))
+    return None

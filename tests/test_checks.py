@@ -1,0 +1,112 @@
+"""Settings and weights that would have no effect are refused or said."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from toys import toy
+
+from mmkd_ext.checks import check_effects, check_runner, check_weights, write_plain
+from mmkd_ext.errors import ConfigError
+
+
+def run(**cfg: Any) -> Config:
+    return Config(dict(dict(train_cfg=dict(by_epoch=True, max_epochs=10), val_cfg=dict()), **cfg))
+
+
+ITERATIONS = dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=100))
+REFUSED = [
+    (dict(ITERATIONS, param_scheduler=dict(type='StepLR')), r'^param_scheduler\[0\]: StepLR counts epochs'),
+    (dict(ITERATIONS, custom_hooks=[dict(type='mmrazor.StopDistillHook', stop_epoch=3)]), r'^custom_hooks\[0\]: Stop'),
+    (dict(val_cfg=None, default_hooks=dict(checkpoint=dict(save_best='auto'))), 'save_best=.*nothing is evaluated'),
+    (
+        dict(
+            default_hooks=dict(checkpoint=dict(save_best='bbox_mAP')),
+            val_evaluator=dict(type='CocoMetric'),
+            default_scope='mmdet',
+        ),
+        r"save_best='bbox_mAP': the metrics of val_evaluator are 'coco/\.\.\.'",
+    ),
+    (
+        dict(param_scheduler=[dict(type='OneCycleLR')], auto_scale_lr=dict(enable=True)),
+        r'^param_scheduler\[0\]: OneCycleLR sets the learning rate itself',
+    ),
+]
+
+
+@pytest.mark.parametrize(('cfg', 'words'), REFUSED)
+def test_a_setting_without_effect_is_refused(cfg: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        list(check_effects(run(**cfg)))
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'words'),
+    [
+        (dict(param_scheduler=dict(type='MultiStepLR', milestones=[10, 20])), 'MultiStepLR begins at 10, when the run'),
+        (dict(custom_hooks=[dict(type='StopDistillHook', stop_epoch=12)]), 'waits for epoch 12, when the run of 10'),
+        (dict(ITERATIONS, default_hooks=dict(checkpoint=dict(interval=1))), 'checkpoint counts epochs, but train_cfg'),
+    ],
+)
+def test_a_setting_that_comes_too_late_is_said(cfg: dict, words: str) -> None:
+    (note,) = check_effects(run(**cfg))
+    assert words in note
+
+
+def test_settings_that_have_an_effect_are_not_spoken_of() -> None:
+    late = [dict(type='LinearLR', by_epoch=False, begin=0, end=500), dict(type='MultiStepLR', milestones=[8, 11])]
+    best = dict(checkpoint=dict(save_best='auto'))
+    assert not list(check_effects(run(param_scheduler=late, default_hooks=best)))
+    poly = dict(type='PolyLR', by_epoch=False, end=100)
+    saves = dict(checkpoint=dict(by_epoch=False, interval=10))
+    assert not list(check_effects(run(**ITERATIONS, param_scheduler=poly, default_hooks=saves)))
+
+
+def save(path: Path, weights: dict) -> str:
+    torch.save(dict(state_dict=weights), path)
+    return str(path)
+
+
+def test_weights_to_start_from_that_are_not_the_models_are_refused(tmp_path: Path) -> None:
+    model = toy(1)
+    own = model.state_dict()
+
+    def load_from(weights: dict) -> list[str]:
+        file = save(tmp_path / 'w.pth', weights)
+        return list(check_runner(SimpleNamespace(_load_from=file, _resume=False, model=model, optim_wrapper=None)))
+
+    assert load_from({f'architecture.{name}': value for name, value in own.items()}) == []
+    assert load_from({n: v for n, v in own.items() if 'neck' in n})[0].startswith('load_from: 2 of the')
+    with pytest.raises(ConfigError, match=r'^load_from: no weight of .*w\.pth is one of the model .*has conv\.weight'):
+        load_from({'conv.weight': own['backbone.conv.weight']})
+
+
+def test_a_rule_for_parameters_that_are_not_there_is_said() -> None:
+    rules = dict(paramwise_cfg=dict(custom_keys={'neck.': dict(lr_mult=0.1), 'nek': dict(lr_mult=0.1)}))
+    run = SimpleNamespace(_load_from=None, model=toy(1), optim_wrapper=rules)
+    assert list(check_runner(run)) == ["optim_wrapper.paramwise_cfg.custom_keys: no parameter has 'nek' in its name."]
+
+
+def test_a_checkpoint_of_the_student_fits_and_another_ones_does_not(tmp_path: Path) -> None:
+    own, path = toy(2).state_dict(), tmp_path / 'w.pth'
+    extra = {'distiller.connectors.a.weight': own['gain'], 'auxiliary_head.weight': own['gain']}
+    assert not check_weights(toy(1), save(path, {**own, **extra}))
+    with pytest.raises(ConfigError, match=r'w\.pth is not of this config: size mismatch for head\.weight'):
+        check_weights(toy(1), save(path, toy(1, classes=5).state_dict()))
+    with pytest.raises(ConfigError, match=r'1 weights do not belong to it \(backbone\.layer3\.6\.weight\)\.$'):
+        check_weights(toy(1), save(path, {**own, 'backbone.layer3.6.weight': own['gain']}))
+    with pytest.raises(ConfigError, match=r'2 weights are missing \(head\.weight, head\.bias\)'):
+        check_weights(toy(1), save(path, {name: v for name, v in own.items() if not name.startswith('head')}))
+
+
+def test_a_checkpoint_of_mmrazor_is_written_by_the_toolboxs_names(tmp_path: Path) -> None:
+    own, path = toy(2).state_dict(), tmp_path / 'w.pth'
+    theirs = {f'architecture.{name}': value for name, value in own.items()}
+    theirs |= {f'teacher.{name}': value for name, value in toy(3, width=8).state_dict().items()}
+    model = toy(1)
+    assert check_weights(model, save(path, theirs))
+    write_plain(str(path), tmp_path / 'plain.pth')
+    assert torch.load(tmp_path / 'plain.pth', weights_only=True)['state_dict'].keys() == own.keys()

@@ -1,0 +1,99 @@
+"""A run knows what it is: by the settings that its weights depend on, wherever they are written down."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from support import MINI, ROOT, load_tool
+
+from mmkd_ext import cli, identity
+from mmkd_ext.errors import ConfigError
+
+
+def config(path: str, **options: Any) -> Config:
+    cfg = Config.fromfile(ROOT / 'configs' / path)
+    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
+    return cfg
+
+
+def saved(cfg: Config, **meta: Any) -> dict:
+    """What mmengine keeps of a config in a checkpoint."""
+    return dict(meta=dict(cfg=cfg.pretty_text, **meta))
+
+
+@pytest.mark.parametrize(
+    'path', ['mini/faster_rcnn_cwt.py', 'cwt/pspnet_r101_r18_cityscapes.py', 'norm/resnet34_resnet18_in1k_kd.py']
+)
+def test_a_checkpoint_says_of_which_settings_it_is_as_the_config_does(path: str) -> None:
+    cfg = config(path)
+    assert identity.differences(identity.of_checkpoint(saved(cfg)), identity.settings(cfg), length=True) == []
+
+
+def differences(**options: Any) -> list[str]:
+    there = identity.settings(config('mini/faster_rcnn_cwt.py'))
+    return identity.differences(there, identity.settings(config('mini/faster_rcnn_cwt.py', **options)))
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (dict(optim_wrapper__optimizer__lr=7e-3), r'optim_wrapper\.optimizer\.lr is [\d.]+ there and 0\.007 here'),
+        (dict(model__teacher_ckpt='other.pth'), r"model\.teacher_ckpt is '.*' there and 'other.pth' here"),
+        (dict(custom_hooks=[dict(type='EMAHook')]), r"custom_hooks\[0\]\.type is not set there and 'EMAHook' here"),
+        (dict(randomness__diff_rank_seed=True), r'randomness\.diff_rank_seed is not set there and True here'),
+    ],
+)
+def test_what_changes_the_weights_differs(options: dict, words: str) -> None:
+    (found,) = differences(**options)
+    assert re.fullmatch(words, found), found
+
+
+def test_what_does_not_change_the_weights_is_free() -> None:
+    how = dict(train_dataloader__num_workers=7, train_dataloader__dataset__data_root='/elsewhere/')
+    shown = dict(train_cfg__val_interval=5, log_level='ERROR', work_dir='x', launcher='pytorch')
+    longer = dict(train_cfg__max_epochs=99, custom_hooks=[dict(type='mmkd_ext.ExactResumeHook')])
+    assert differences(**how, **shown, **longer) == []
+
+
+def test_the_text_of_a_checkpoint_is_read_and_not_run(tmp_path: Path) -> None:
+    text = f"model = dict(type=__import__('pathlib').Path({str(tmp_path / 'made')!r}).touch(), depth=-3)\n"
+    assert identity.of_checkpoint(dict(meta=dict(cfg=text)))['model.depth'] == -3
+    assert not (tmp_path / 'made').exists()
+    assert identity.of_checkpoint(dict(meta=dict(cfg='model = ('))) is None
+    assert identity.of_checkpoint(dict(state_dict={})) is None
+
+
+def test_a_study_names_the_run_that_is_another_one(tmp_path: Path) -> None:
+    study = load_tool('study')
+    cfg = config('mini/resnet_student.py')
+    run = study.Run('resnet_student_seed1', 'resnet_student.py', 1, [])
+    study.check_run(run, cfg, tmp_path)  # nothing is there
+
+    began = config('mini/resnet_student.py', randomness__seed=1, work_dir=str(tmp_path / run.name))
+    cli.complete(began)
+    identity.write(began, 'resnet_student.py', None)  # killed before its first checkpoint
+    study.check_run(run, cfg, tmp_path)
+    for other in (run._replace(seed=2), run):
+        cfg = config('mini/resnet_student.py') if other is not run else config('mini/resnet_kd.py')
+        with pytest.raises(ConfigError, match=r'resnet_student_seed1 is of another run: .* there and .*another --out'):
+            study.check_run(other, cfg, tmp_path)
+
+
+def test_configs_of_one_name_in_a_study_are_told_apart_by_their_method() -> None:
+    name = 'resnet34_resnet18_in1k.py'
+    names_of = load_tool('study').names_of
+    assert names_of([f'configs/nd/{name}', f'configs/cwt/{name}', 'x.py']) == [
+        'nd_resnet34_resnet18_in1k', 'cwt_resnet34_resnet18_in1k', 'x'
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match='two configs would be the row nd_resnet34_resnet18_in1k'):
+        names_of([f'configs/nd/{name}'] * 2)
+
+
+def test_the_work_dir_names_the_method() -> None:
+    assert cli.default_work_dir(str(MINI / 'pspnet_cwt.py')) == './work_dirs/mini/pspnet_cwt'
+    assert cli.default_work_dir('/home/me/my_distillation.py') == './work_dirs/my_distillation'
+    for name in ('mask_rcnn_cwt.py', 'pspnet_cwt.py', 'pspnet_norm.py'):
+        cfg = config(f'mini/{name}')
+        assert Path(cfg.model.teacher_ckpt).parent == Path(cli.default_work_dir(cfg.model.teacher))
