@@ -2,7 +2,8 @@
 
 import ast
 import copy
-from functools import lru_cache
+import re
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from support import load_tool
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
+from mmkd_ext.models.mdistiller import classifier_config
 
 
 def header(path: Path) -> str:
@@ -56,15 +58,34 @@ def check_start(cfg: Config, kind: str) -> None:
     assert bias.abs().max().item() <= bound
 
 
+@cache
+def _models(metafile: Path) -> list[dict]:
+    return yaml.safe_load(metafile.read_text())['Models']
+
+
 def listed(config: str, checkpoint: str) -> dict[str, float]:
     """The metrics of a checkpoint in the metafile of the toolbox, which must list it for this config."""
     package, name = config.split('::')
     path = Path(find_spec(package).origin).parent / '.mim' / 'configs' / name
     (metafile,) = path.parent.glob('metafile.y*ml')
-    models = yaml.safe_load(metafile.read_text())['Models']
-    (found,) = [m for m in models if m['Config'] == f'configs/{name}' and m['Weights'] == checkpoint]
+    (found,) = [m for m in _models(metafile) if m['Config'] == f'configs/{name}' and m['Weights'] == checkpoint]
     results = found['Results'] if isinstance(found['Results'], list) else [found['Results']]
     return {metric: value for result in results for metric, value in result['Metrics'].items()}
+
+
+def check_converted(path: Path, model: Any) -> None:
+    """The command in a config's header makes the weights of its teacher from a model of mdistiller."""
+    command = r'tools/convert_mdistiller.py SRC (\S+) --arch (\S+)\n'
+    file, arch = re.search(command, path.read_text()).groups()
+    assert file == model.teacher_ckpt
+    assert _shapes(model.teacher) == _shapes(arch)
+
+
+@cache
+def _shapes(source: str) -> dict[str, tuple]:
+    """Of the weights of a teacher's config, or of a model of mdistiller."""
+    cfg = model_config(source if source.endswith('.py') else classifier_config(source), 'model.teacher')
+    return {name: tuple(value.shape) for name, value in build_model(cfg, 'model.teacher').state_dict().items()}
 
 
 def build(cfg: Config, model: Any) -> Any:

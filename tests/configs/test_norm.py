@@ -1,7 +1,6 @@
 """The NORM configs: each parses, has the released settings and what its header promises, builds, steps and folds."""
 
 import copy
-import re
 from functools import cache
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from config_checks import (
     build,
+    check_converted,
     check_dump,
     check_literals,
     check_start,
@@ -19,14 +19,12 @@ from config_checks import (
     with_random_teacher,
 )  # fmt: skip
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from support import ROOT
 from torch import Tensor, nn
 
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.student import stock_config
-from mmkd_ext.models.mdistiller import classifier_config
 
 NORM = ROOT / 'configs' / 'norm'
 
@@ -155,24 +153,9 @@ def test_the_header_says_what_is_needed(name: str) -> None:
     assert model == plain
 
 
-def shapes(model: dict) -> dict[str, torch.Size]:
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return {key: value.shape for key, value in MODELS.build(model).state_dict().items()}
-
-
 @pytest.mark.parametrize('name', [name for name, pair in LEAVES.items() if pair[2] == 'cifar100'])
 def test_a_teacher_of_mdistiller_is_the_one_that_is_converted(name: str) -> None:
-    model = read(name).model
-    command = r'tools/convert_mdistiller.py SRC (\S+) --arch (\S+)\n'
-    file, arch = re.search(command, (NORM / f'{name}.py').read_text()).groups()
-    assert file == model.teacher_ckpt
-    assert shapes(Config.fromfile(model.teacher).model) == shapes(classifier_config(arch))
-
-
-@pytest.mark.parametrize('path', sorted(NORM.glob('_base_/students/*.py')), ids=lambda path: path.stem)
-def test_a_student_builds_alone(path: Any) -> None:
-    cfg = Config.fromfile(path)
-    assert sum(p.numel() for p in build(cfg, cfg.model).parameters()) > 1e5
+    check_converted(NORM / f'{name}.py', read(name).model)
 
 
 def steps() -> list:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from config_checks import check_dump, check_literals
+from config_checks import check_converted, check_dump, check_literals
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import HOOKS, MODELS, DefaultScope
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.export.config import student_config
-from mmkd_ext.models.mdistiller import classifier_config
 
 TFD = ROOT / 'configs' / 'tfd'
 
@@ -153,16 +152,7 @@ def test_the_header_says_what_is_needed(name: str) -> None:
 
 @pytest.mark.parametrize('name', WITH_KD)
 def test_a_teacher_of_mdistiller_is_the_one_that_is_converted(name: str) -> None:
-    model = read(name).model
-    command = r'tools/convert_mdistiller.py SRC (\S+) --arch (\S+)\n'
-    file, arch = re.search(command, (TFD / f'{name}.py').read_text()).groups()
-    assert file == model.teacher_ckpt
-    assert shapes(model.teacher) == shapes(classifier_config(arch))
-
-
-def shapes(source: Any) -> dict[str, torch.Size]:
-    model = build_model(model_config(source, 'model.teacher'), 'model.teacher')
-    return {key: value.shape for key, value in model.state_dict().items()}
+    check_converted(TFD / f'{name}.py', read(name).model)
 
 
 def build(cfg: Config, **overrides: Any) -> Any:
