@@ -166,7 +166,7 @@ def complete(cfg: Config) -> None:
         # mmengine scales by the images of a step; the optimiser sees those of all the steps that it waits for.
         cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
     _loader_defaults(cfg)
-    _what_mmrazor_names(cfg)
+    bring_to_ours(cfg)
     _add_exact_resume(cfg)
 
 
@@ -223,7 +223,7 @@ def _loader_defaults(cfg: Config) -> None:
             loader.setdefault('collate_fn', dict(type='default_collate'))
 
 
-def _what_mmrazor_names(cfg: Config) -> None:
+def bring_to_ours(cfg: Config) -> None:
     """What goes with MMRazor's algorithms, brought to ours.
 
     Its validation loops are ours. In the sources of a visualisation hook's recorders the student is the model itself,

@@ -1,4 +1,4 @@
-"""MMRazor's own CWD Faster R-CNN R101 -> R50 config gives the same losses in its engine and in ours."""
+"""MMRazor's own configs give the same losses in its engine and in ours."""
 
 import copy
 import importlib.util
@@ -10,6 +10,7 @@ from config_checks import calibrate
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import set_random_seed
+from support import ROOT, load_tool
 
 from mmkd_ext.compat import import_mmrazor
 
@@ -105,3 +106,33 @@ def test_the_records_differ_only_where_an_inplace_relu_overwrote_those_of_mmrazo
                 kept[scope] = manager.get('stem')
     assert kept['mmkd_ext'].min() < 0, 'a batch norm has negative outputs'
     torch.testing.assert_close(kept['mmrazor'], kept['mmkd_ext'].relu())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'name',
+    [
+        'ofd_backbone_resnet50_resnet18_8xb16_cifar10',  # margins; two networks of MMRazor's own
+        'factor-transfer_backbone_resnet50_resnet18_8xb16_cifar10_pretrain',  # an unused connector, other pixels
+        'dkd_resnet34_resnet18_8xb32_in1k',  # MMRazor's arguments of our loss
+        'kd_logits_resnet50_shufflenet-v2-1x_16xb64_in1k',  # an inline student, mmengine's preprocessor
+    ],
+)
+def test_a_config_gives_the_losses_and_gradients_of_mmrazor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    tool = load_tool('mmrazor_table')
+    (path,) = (path for path in tool.configs() if path.stem == name)
+    row = tool.compare(path)
+    assert row['there'], row
+    assert row['here'], row
+    assert row['losses'] <= tool.CLOSE
+    assert row['gradients'] <= tool.CLOSE
+
+
+@pytest.mark.slow
+def test_byot_runs_here_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MMRazor's engine asks for a module that mmpretrain does not register where it looks."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    tool = load_tool('mmrazor_table')
+    (path,) = (path for path in tool.configs() if 'byot' in path.stem)
+    assert tool.compare(path)['here']
