@@ -102,6 +102,14 @@ def _parts(cfg: Any, key: str) -> Iterator[tuple[str, Mapping]]:
             yield from _parts(value, f'{key}[{i}]')
 
 
+def ours_for_mmrazors(cfg: Any) -> Any:
+    """A config without MMRazor's scope, for what it names and only ours can do here: recorders and distillers."""
+    if not isinstance(cfg, dict) or not isinstance(cfg.get('type'), str):
+        return cfg
+    kept = {key: value for key, value in cfg.items() if (key, value) != ('_scope_', 'mmrazor')}
+    return dict(kept, type=cfg['type'].removeprefix('mmrazor.'))
+
+
 def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
     """The scope and the type of something that is not ours: MMRazor's, or an error that names what is near."""
     known = list(registry.module_dict)

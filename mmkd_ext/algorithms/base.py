@@ -13,7 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd_ext.algorithms.finite import FiniteCheck
-from mmkd_ext.build import build_model, build_part, model_config, unknown_argument
+from mmkd_ext.build import build_model, build_part, model_config, ours_for_mmrazors, unknown_argument
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.distillers.configurable import KEY
 from mmkd_ext.errors import ConfigError
@@ -76,7 +76,7 @@ class DistillAlgorithm(BaseModel):
         super().__init__(data_preprocessor=student.data_preprocessor)
         self._adopt(student)
         self.initial = initial
-        self.distiller = build_part(distiller, MODELS, KEY)
+        self.distiller = build_part(ours_for_mmrazors(distiller), MODELS, KEY)
         self.distiller.student_recorders.check(student)
         self.student_trainable = student_trainable
         if not student_trainable:

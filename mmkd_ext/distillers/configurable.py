@@ -125,6 +125,8 @@ class ConfigurableDistiller(nn.Module):
     def _parse_mappings(self, mappings: Mapping[str, Mapping]) -> dict[str, dict[str, _Entry]]:
         """Turn the mappings into sources: one, or one a level, for each argument of each loss."""
         parsed = {}
+        if not isinstance(mappings, Mapping):
+            raise ConfigError(f'{KEY}.loss_forward_mappings must be a dict of losses, got {mappings!r}.')
         for name, arguments in mappings.items():
             key = f'{KEY}.loss_forward_mappings.{name}'
             if name not in self.distill_losses:

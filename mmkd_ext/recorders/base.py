@@ -185,6 +185,11 @@ class Recorder(ABC):
             context.__exit__(*error)
 
     @property
+    def recording(self) -> bool:
+        """Whether the block of `with recorder:` runs."""
+        return self._context is not None
+
+    @property
     def data_buffer(self) -> list:
         """The records."""
         return self.records

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from mmkd_ext.build import build_part
+from mmkd_ext.build import build_part, ours_for_mmrazors
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.recorders.base import Recorder
 from mmkd_ext.registry import TASK_UTILS
@@ -31,7 +31,8 @@ class RecorderManager:
         self.key = key
         self._stack = ExitStack()
         self.recorders: dict[str, Recorder] = {
-            name: build_part(cfg, TASK_UTILS, f'{key}.{name}') for name, cfg in (recorders or {}).items()
+            name: build_part(ours_for_mmrazors(cfg), TASK_UTILS, f'{key}.{name}')
+            for name, cfg in (recorders or {}).items()
         }
 
     def check(self, model: nn.Module) -> None:

@@ -17,6 +17,7 @@ from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.algorithms.self_distill import SelfDistill
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
+from mmkd_ext.distillers.configurable import ConfigurableDistiller
 from mmkd_ext.errors import ConfigError, sentence
 
 
@@ -554,8 +555,16 @@ class TestBuilding:
         assert 'distill.loss_cwt' in algorithm(**batch(), mode='loss')
         assert type(MODELS.build(ConfigDict(copy.deepcopy(cfg)))) is SingleTeacherDistill
 
-    def test_mmrazors_fpn_teacher_distill_is_the_same_class(self) -> None:
-        assert MODELS.get('mmkd_ext.FpnTeacherDistill') is SingleTeacherDistill
+    @pytest.mark.parametrize('name', ['FpnTeacherDistill', 'OverhaulFeatureDistillation'])
+    def test_mmrazors_algorithms_with_a_teacher_are_the_same_class(self, name: str) -> None:
+        assert MODELS.get(f'mmkd_ext.{name}') is SingleTeacherDistill
+
+    def test_mmrazors_scope_on_a_distiller_or_recorder_means_ours(self) -> None:
+        cfg = dict(distiller(), type='mmrazor.ConfigurableDistiller')
+        cfg['student_recorders']['s']['_scope_'] = 'mmrazor'
+        algorithm = make(distiller=dict(cfg, _scope_='mmrazor'))
+        assert type(algorithm.distiller) is ConfigurableDistiller
+        assert 'distill.loss_cwt' in algorithm(**batch(), mode='loss')
 
     @pytest.mark.parametrize('form', [str, Path, lambda path: dict(cfg_path=str(path), pretrained=False)])
     def test_a_student_may_come_from_a_config_file(self, tmp_path: Path, form: Any) -> None:

@@ -705,6 +705,7 @@ class TestMistakesInTheConfig:
             ([(f'{STUDENT}.record_idx', True)], rf'{STUDENT}\.record_idx must be a whole number, .*got True'),
             ([(STUDENT, 'neck')], rf"{STUDENT} must be a dict .*got 'neck'"),
             ([('loss_forward_mappings.loss_cwt', 'neck')], r'loss_forward_mappings\.loss_cwt must be a dict'),
+            ([('loss_forward_mappings', ['loss_cwt'])], r'loss_forward_mappings must be a dict of losses'),
             (
                 [(f'{STUDENT}.connector', 'mpl')],
                 rf"{STUDENT}\.connector='mpl' is not in .*connectors; the nearest is 'mlp'",

@@ -596,8 +596,11 @@ class TestAsMMRazorsAreUsed:
         recorder.initialize(net)
         for _ in range(2):
             with recorder:
+                assert recorder.recording
+                assert not recorder.data_buffer
                 net(x)
             assert len(recorder.data_buffer) == 3
+            assert not recorder.recording
         net(x)
         assert torch.equal(recorder.get_record_data(1), net.shared(recorder.get_record_data(0)))
         with pytest.raises(ConfigError, match='record_idx=3'):
