@@ -277,7 +277,7 @@ def table(rows: Iterable[dict]) -> str:
     for row in rows:
         here = ('yes, names corrected' if row.get('renamed') else 'yes') if row['here'] else 'no'
         values = [_difference(row.get(key)) for key in ('losses', 'gradients')]
-        note = row.get('reason_here') or row.get('reason', '')
+        note = (row.get('reason_here') or row.get('reason', '')).split('. ')[0].rstrip('.')  # its first sentence
         if row['here']:
             note = f'not in MMRazor: {note}' if note else ''
         if row.get('pixels'):
