@@ -138,7 +138,6 @@ def train_config(args: argparse.Namespace) -> Config:
         check_resume(cfg)
     else:
         _say_what_lies_there(cfg)
-    _say_what_will_not_fold(cfg)
     return cfg
 
 
@@ -189,10 +188,11 @@ def _say_what_lies_there(cfg: Config) -> None:
         say(f'{cfg.work_dir} holds checkpoints of another run ({identity.listed(found, 1)}), which stay there.')
 
 
-def _say_what_will_not_fold(cfg: Config) -> None:
-    reason = why_not_foldable(cfg)
+def say_what_will_not_fold(runner: Runner) -> None:
+    """Log, after the pages that a runner logs as it is made, why a student could not be exported to a plain one."""
+    reason = why_not_foldable(runner.cfg)
     if reason:
-        say(f'the student will train, but not export to a plain one: {reason}')
+        runner.logger.warning(f'the student will train, but not export to a plain one: {reason}')
 
 
 def _say_batch_size(cfg: Config) -> None:

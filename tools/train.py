@@ -19,6 +19,7 @@ def main() -> None:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for note in check_runner(runner):
         cli.say(note)
+    cli.say_what_will_not_fold(runner)
     runner.train()
 
 

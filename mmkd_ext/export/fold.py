@@ -11,6 +11,7 @@ from mmkd_ext.models.norm_neck import FeatureTransform
 
 # The layers of a head that are given the neck's last map: alone, or joined with others behind it.
 _CLASSIFIERS = ('LinearClsHead', 'MultiLabelLinearClsHead')
+_KNOWN = (*_CLASSIFIERS, 'VisionTransformerClsHead', 'ASPPHead', 'FCNHead', 'PSPHead')
 _JOINED = ('bottleneck', 'conv_cat')
 
 
@@ -110,6 +111,8 @@ def _first_layers(student: Any, head: Any) -> list[str]:
     kind = type(head).__name__
     if kind in _CLASSIFIERS:
         return ['fc']
+    if kind == 'VisionTransformerClsHead':
+        return [f'layers.{next(name for name, _ in head.layers.named_children())}']
     if kind == 'PSPHead':
         layers = [*(f'psp_modules.{i}.1' for i in range(len(head.psp_modules))), 'bottleneck']
     elif kind == 'ASPPHead':
@@ -117,7 +120,7 @@ def _first_layers(student: Any, head: Any) -> list[str]:
     elif kind == 'FCNHead' and head.num_convs:
         layers = ['convs.0', *(['conv_cat'] if head.concat_input else [])]
     else:
-        raise ValueError(f'a {kind} comes next; known are {", ".join(_CLASSIFIERS)}, ASPPHead, FCNHead and PSPHead')
+        raise ValueError(f'a {kind} comes next; known are {", ".join(_KNOWN)}')
     if isinstance(head.in_index, (list, tuple)):
         raise ValueError(f'{kind} takes several maps (in_index={head.in_index})')
     return layers if _is_last(student, kind, head.in_index) else []

@@ -24,7 +24,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmkd_ext.errors import nearest
+from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.models.base import KAIMING
 from mmkd_ext.registry import MODELS
 
@@ -112,11 +112,31 @@ class NORMNeck(FeatureTransform):
         self.gap = nn.AdaptiveAvgPool2d(1) if pool else None
 
     def forward(self, inputs: Tensor | Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
-        """Map (B, C, H, W), or maps of which the last has C channels; as many are returned, (B, C) where pooled."""
-        if isinstance(inputs, Tensor):
-            return self._pool(super().forward(inputs))
-        *others, last = inputs
-        return tuple(map(self._pool, (*others, super().forward(last))))
+        """Map (B, C, H, W), or maps of which the last has C channels; as many are returned, (B, C) where pooled.
+
+        Raises:
+            ConfigError: If that is no map, or has other channels.
+        """
+        *others, last = [inputs] if isinstance(inputs, Tensor) else inputs
+        self._check(last)
+        maps = tuple(map(self._pool, (*others, super().forward(last))))
+        return maps[0] if isinstance(inputs, Tensor) else maps
+
+    def _check(self, last: Any) -> None:
+        """Say in the student's words what `FeatureTransform.forward` would refuse."""
+        found = tuple(last.shape) if isinstance(last, Tensor) else type(last).__name__
+        key = 'model.architecture.neck (model.neck where there is no teacher)'
+        if not isinstance(last, Tensor) or last.ndim != 4:
+            raise ConfigError(
+                f'{key}: NORMNeck with in_channels={self.in_channels} takes maps (B, {self.in_channels}, H, W), and '
+                f"the backbone's last output is {found}; let it give its map: gap_before_final_norm=False for "
+                "ConvNeXt and its like, out_type='featmap' for ViT and its like."
+            )
+        if last.shape[1] != self.in_channels:
+            raise ConfigError(
+                f'{key}: NORMNeck with in_channels={self.in_channels} takes maps of so many channels, and the '
+                f"backbone's last map is {found}; set in_channels={last.shape[1]}."
+            )
 
     def _pool(self, x: Tensor) -> Tensor:
         return x if self.gap is None else self.gap(x).flatten(1)

@@ -243,6 +243,20 @@ def test_convolutions_with_batch_norms_after_it_in_both_heads_of_a_segmentor(ker
         torch.testing.assert_close(other(theirs), one(ours), rtol=1e-10, atol=1e-12)
 
 
+def test_the_head_of_a_vision_transformer_that_gives_its_map() -> None:
+    cfg = read('resnet_norm_alone')
+    arch = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16)
+    cfg.model.backbone = dict(type='VisionTransformer', arch=arch, img_size=32, patch_size=8, out_type='featmap')
+    cfg.model.neck.in_channels = 16
+    cfg.model.head = dict(type='VisionTransformerClsHead', num_classes=10, in_channels=16, hidden_dim=8)
+    model, stock = trained(cfg), build(stock_config(cfg))
+    folded = fold_student(model)
+    assert folded.notes == ['neck folded into head.layers.pre_logits']
+    stock.load_state_dict(folded.weights, strict=True)
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(stock(images), model(images), rtol=1e-4, atol=1e-5)
+
+
 def test_the_parallel_convolutions_of_deeplab() -> None:
     cfg = read('pspnet_norm')
     student = cfg.model.architecture

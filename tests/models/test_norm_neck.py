@@ -11,6 +11,7 @@ from mmcv.cnn import ConvModule
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
+from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
 
 NECK = dict(type='mmkd_ext.NORMNeck', in_channels=6, teacher_channels=4, num_segments=3)
@@ -124,9 +125,12 @@ class TestNORMNeck:
         assert neck.contract.conv.weight.abs().max().item() == pytest.approx(1 / math.sqrt(128), rel=0.01)
 
     def test_what_does_not_fit_is_refused(self) -> None:
-        for wrong in maps((2, 5, 3, 3), (6, 3, 3)):
-            with pytest.raises(ValueError, match='in_channels=6 expects'):
-                build().double()(wrong)
+        vectors, tokens, others = maps((2, 6), (2, 9, 6), (2, 5, 3, 3))
+        for wrong in (vectors, tokens, [tokens, vectors]):  # of ConvNeXt and ViT as they are
+            with pytest.raises(ConfigError, match=r"^model.architecture.neck .*False for ConvNeXt .*'featmap' for ViT"):
+                build().double()((wrong,))
+        with pytest.raises(ConfigError, match=r'^model.architecture.neck .* is \(2, 5, 3, 3\); set in_channels=5'):
+            build().double()(others)
         with pytest.raises(ValueError, match='num_segments must be at least 1'):
             build(num_segments=0)
 
