@@ -217,10 +217,13 @@ class DistillAlgorithm(BaseModel):
             idle: Losses for which this process has nothing.
 
         Raises:
+            ConfigError: In the first step, if one does not train what it should.
             FloatingPointError: If one is not finite; it names the loss and the batch's images. See `FiniteCheck`.
         """
         losses = self.distiller.compute_distill_losses(idle)
         self.distiller.synchronise()
+        trained = self.student_trainable and any(p.requires_grad for p in self.student.parameters())
+        self.distiller.check_gradients(losses, self.student if trained else None)
         self.finite.add(losses, data_samples)
         return {f'distill.{name}': value for name, value in losses.items()}
 

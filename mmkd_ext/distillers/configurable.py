@@ -29,6 +29,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
+from mmkd_ext.distillers.gradients import Reach, why_none
 from mmkd_ext.errors import ConfigError, config_can_mend, nearest
 from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
@@ -119,6 +120,8 @@ class ConfigurableDistiller(nn.Module):
             self.distill_losses[name] = build_part(cfg, MODELS, f'{KEY}.distill_losses.{name}')
         self._mappings = self._parse_mappings(loss_forward_mappings or {})
         self._tell_recorders()
+        self._given: dict[str, dict[str, Any]] = {}  # the arguments of each loss, until their gradients are checked
+        self._gradients_checked = False
         self.loss_factors: dict[str, float] = {}  # of scheduled losses, set by a hook before each step
         self._drop_unused()
 
@@ -284,6 +287,8 @@ class ConfigurableDistiller(nn.Module):
                 losses[name] = self._idle(name, arguments)
                 continue
             values = {arg: self._value(entry, name, arg) for arg, entry in arguments.items()}
+            if not self._gradients_checked:
+                self._given[name] = values
             levels = {arg: len(values[arg]) for arg, entry in arguments.items() if self._has_levels(entry)}
             if len(set(levels.values())) > 1:
                 raise ConfigError(
@@ -329,6 +334,90 @@ class ConfigurableDistiller(nn.Module):
         dist.all_reduce(total)
         for loss, part in zip(losses, total.split([loss.gathered.numel() for loss in losses]), strict=True):
             loss.take_total(part.view_as(loss.gathered))
+
+    @torch.compiler.disable
+    def check_gradients(self, losses: Mapping[str, Tensor], student: nn.Module | None) -> None:
+        """Once, before anything was trained: each loss must train the student, and some loss each connector.
+
+        A connector that gives no gradient itself (MMRazor's `Paraphraser`, once it is trained) is left alone, and so is
+        a loss while it is idle, or a constant 0, for want of anything to learn from.
+
+        Args:
+            losses: What `compute_distill_losses` just returned.
+            student: The model of the student's recorders; None where it is not to be trained.
+
+        Raises:
+            ConfigError: If no gradient reaches any record of the student that a loss uses, or a connector.
+        """
+        if self._gradients_checked or not torch.is_grad_enabled():
+            return
+        reaches = {name: Reach(losses[name]) for name in self._given}
+        constant = [name for name in self._given if not losses[name].requires_grad and losses[name] == 0]
+        if student is not None:
+            for name in self._given:
+                self._check_student(name, reaches[name], student, name in constant)
+        if not constant and len(self._given) == len(self._mappings):  # none was idle
+            self._check_connectors(reaches)
+            self._gradients_checked = True
+            self._given.clear()
+
+    def _check_student(self, name: str, reach: Reach, student: nn.Module, constant: bool) -> None:
+        records = [
+            (source, tensor)
+            for arg, entry in self._mappings[name].items()
+            for source in (entry if isinstance(entry, list) else [entry])
+            if source.from_student
+            for tensor in tensors_in(self._record(source, name, arg))
+            if tensor.is_floating_point()
+        ]
+        carrying = [source for source, tensor in records if tensor.requires_grad]
+        if not records or (constant and carrying) or any(tensor in reach for _, tensor in records):
+            return
+        source = carrying[0] if carrying else records[0][0]
+        key = f'{KEY}.loss_forward_mappings.{name}'
+        if carrying:
+            raise ConfigError(
+                f'{key}: the student learns nothing from it: no gradient reaches what its recorder '
+                f'{source.recorder!r} gives, which the loss or a connector detaches (are the two sides exchanged?).'
+            )
+        why = why_none(student, self.student_recorders[source.recorder])
+        raise ConfigError(
+            f'{key}: the student learns nothing from it: what its recorder {source.recorder!r} gives carries no '
+            f'gradient; {why} (model.student_trainable=False trains connectors alone).'
+        )
+
+    def _check_connectors(self, reaches: Mapping[str, Reach]) -> None:
+        """Each connector's results, where they carry a gradient, must be reached by some loss."""
+        untrained: dict[tuple[str, int | None], str] = {}
+        trained = set()
+        for name, arguments in self._mappings.items():
+            for arg, entry in arguments.items():
+                for source, value in self._results(entry, self._given[name][arg]):
+                    key = str(source.connector), source.connector_level
+                    results = [tensor for tensor in tensors_in(value) if tensor.requires_grad]
+                    if not results or any(tensor in reaches[name] for tensor in results):
+                        trained.add(key)
+                    else:
+                        untrained.setdefault(key, f'{name}.{arg}')
+        for (connector, level), user in untrained.items():
+            module: Any = self.connectors[connector]
+            module = module if level is None else module[level]
+            if (connector, level) not in trained and any(p.requires_grad for p in module.parameters()):
+                raise ConfigError(
+                    f'{KEY}.connectors.{connector}{"" if level is None else f"[{level}]"} would never be trained: the '
+                    f'loss sends no gradient to {KEY}.loss_forward_mappings.{user}; put a connector on the side that '
+                    'is trained, or take a loss that trains this one.'
+                )
+
+    def _results(self, entry: _Entry, value: Any) -> list[tuple[_Source, Any]]:
+        """The sources of an entry that have a connector, and what it made of them."""
+        if not isinstance(entry, list):
+            pairs = [(entry, value)]
+        elif self._fuses(entry[0]):
+            pairs = [(entry[0], value)]
+        else:
+            pairs = list(zip(entry, value, strict=True))
+        return [(source, result) for source, result in pairs if source.connector is not None]
 
     def _has_levels(self, entry: _Entry) -> bool:
         return isinstance(entry, list) or self._fuses(entry)
@@ -407,6 +496,7 @@ class ConfigurableDistiller(nn.Module):
 
     def clear(self) -> None:
         """Drop all records: none outlives its step."""
+        self._given.clear()
         self.student_recorders.clear()
         self.teacher_recorders.clear()
 
