@@ -111,7 +111,7 @@ def with_random_teacher(cfg: Config) -> Any:
         train.rpn_proposal.update(nms_pre=50, max_per_img=20)
         train.rcnn.sampler.num = 16
     if cfg.default_scope == 'mmseg':
-        cfg.model.architecture.data_preprocessor.size = (64, 64)
+        cfg.model.architecture.data_preprocessor.size = cfg.data_preprocessor.size = (64, 64)
     return build(cfg, dict(cfg.model, teacher=teacher)).train()
 
 

@@ -197,7 +197,7 @@ def test_a_step_runs_the_student_once_and_compares_its_stages(name: str) -> None
         train.rpn_proposal.update(nms_pre=50, max_per_img=20)
         train.rcnn.sampler.num = 16
     if 'cityscapes' in name:
-        cfg.model.architecture.data_preprocessor.size = (64, 64)  # to which it pads
+        cfg.model.architecture.data_preprocessor.size = cfg.data_preprocessor.size = (64, 64)  # to which it pads
     model = build(cfg)
     forwards = Counter()
     model.student.backbone.register_forward_hook(forwards)
