@@ -63,6 +63,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         super().__init__(architecture, distiller, **kwargs)
         self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict, self.initial, teacher_pixels)
         self.distiller.teacher_recorders.check(self.teacher.model)
+        self.distiller.check_classes(self.student, self.teacher.model)
         self.inherit = [inherit] if isinstance(inherit, str) else list(inherit or ())
         for name in self.inherit:
             self._check_heir(name)

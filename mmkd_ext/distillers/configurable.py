@@ -29,6 +29,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
+from mmkd_ext.distillers.classes import HEADS, class_count
 from mmkd_ext.distillers.gradients import Reach, why_none
 from mmkd_ext.errors import ConfigError, config_can_mend, nearest
 from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
@@ -257,6 +258,28 @@ class ConfigurableDistiller(nn.Module):
                     check(teacher)
                 except ValueError as error:
                     raise ConfigError(f'{KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
+
+    def check_classes(self, student: nn.Module, teacher: nn.Module) -> None:
+        """Refuse a loss that compares class by class where student and teacher have other numbers of classes.
+
+        Raises:
+            ConfigError: If they do; it names both keys.
+        """
+        ours, theirs = class_count(student), class_count(teacher)
+        if ours is None or theirs is None or ours[1] == theirs[1]:
+            return
+        for name, arguments in self.levels():
+            sources = [arguments[arg] for arg in ('student', 'teacher') if arg in arguments]
+            of_heads = all(self._source_name(source).startswith(HEADS) and not source.connector for source in sources)
+            if getattr(self.distill_losses[name], 'by_class', False) and ('labels' in arguments or of_heads):
+                raise ConfigError(
+                    f'{KEY}.distill_losses.{name} compares class by class, but model.architecture.{ours[0]}={ours[1]} '
+                    f'and model.teacher.{theirs[0]}={theirs[1]}; take a teacher of the same classes.'
+                )
+
+    def _source_name(self, source: _Source) -> str:
+        recorders = self.student_recorders if source.from_student else self.teacher_recorders
+        return recorders[source.recorder].source
 
     def levels(self) -> Iterator[tuple[str, dict[str, _Source]]]:
         """The name of each loss, and where its arguments come from; once for each of its levels."""

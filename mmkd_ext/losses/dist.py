@@ -40,6 +40,8 @@ class DISTLoss(nn.Module):
 
     aliases: ClassVar = dict(logits_S='student', logits_T='teacher')  # MMRazor's
 
+    by_class = True  # student and teacher must have the same classes
+
     def __init__(
         self,
         tau: float = 1.0,

@@ -35,6 +35,8 @@ class DKDLoss(nn.Module):
 
     aliases: ClassVar = dict(preds_S='student', preds_T='teacher', gt_labels='labels')  # MMRazor's
 
+    by_class = True  # student and teacher must have the same classes
+
     def __init__(
         self,
         tau: float = 1.0,

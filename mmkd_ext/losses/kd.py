@@ -24,6 +24,8 @@ class KDLoss(nn.Module):
             None keeps all.
     """
 
+    by_class = True  # student and teacher must have the same classes
+
     def __init__(self, tau: float, loss_weight: float = 1.0, ignore_label: int | None = None) -> None:
         super().__init__()
         if not tau > 0:

@@ -58,6 +58,8 @@ class NDLoss(nn.Module):
         ConfigError: If the file is absent or unreadable.
     """
 
+    by_class = True  # student and teacher must have the same classes
+
     directions: Tensor
     norms: Tensor
     sums: Tensor

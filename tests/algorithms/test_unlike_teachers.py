@@ -7,6 +7,7 @@ import pytest
 import torch
 from config_checks import calibrate
 from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 from support import MINI
 from torch import nn
 from torch.nn.functional import interpolate
@@ -143,3 +144,13 @@ def test_a_deformable_teacher_teaches(deformable: Any) -> None:
     loss.backward()
     assert loss > 0
     assert all(p.grad.abs().sum() > 0 for p in algorithm.distiller.parameters())
+
+
+@pytest.mark.parametrize(('name', 'loss'), [('faster_rcnn_nd', 'loss_'), ('resnet_kd', 'loss_kd')])
+def test_a_student_of_other_classes_is_refused_before_the_first_step(name: str, loss: str) -> None:
+    cfg = Config.fromfile(MINI / f'{name}.py')
+    head = cfg.model.architecture.roi_head.bbox_head if 'rcnn' in name else cfg.model.architecture.head
+    head.num_classes = 2
+    said = rf'distill_losses.{loss}.*num_classes=2 and model.teacher.*num_classes=10'
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), pytest.raises(ConfigError, match=said):
+        MODELS.build(cfg.model)
