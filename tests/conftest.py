@@ -3,11 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MessageHub
 from support import MINI, ROOT
+
+
+@pytest.fixture(autouse=True)
+def _fresh_message_hub() -> Iterator[None]:
+    """No test is told what the run of another noted, such as the classes of its data set."""
+    yield
+    MessageHub._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

@@ -1,12 +1,15 @@
 """Distillation from one frozen teacher."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.logging import MessageHub, print_log
 from torch import nn
 
 from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.teacher import Teacher, same_pixels
+from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import MODELS
 
@@ -64,6 +67,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict, self.initial, teacher_pixels)
         self.distiller.teacher_recorders.check(self.teacher.model)
         self.distiller.check_classes(self.student, self.teacher.model)
+        self._data_unseen = True
         self.inherit = [inherit] if isinstance(inherit, str) else list(inherit or ())
         for name in self.inherit:
             self._check_heir(name)
@@ -103,6 +107,17 @@ class SingleTeacherDistill(DistillAlgorithm):
             self.distiller.check_teacher(self.teacher.model)
         for name in self.inherit:
             self.student.get_submodule(name).load_state_dict(self.teacher.model.get_submodule(name).state_dict())
+
+    def train(self, mode: bool = True) -> 'SingleTeacherDistill':
+        """As of `nn.Module`; when training begins, what compares classes sees those of the data set."""
+        super().train(mode)
+        if mode and self._data_unseen:
+            data = class_names(MessageHub.get_current_instance().runtime_info.get('dataset_meta'))
+            if data is not None:  # mmengine's Runner notes it right before the first epoch
+                self._data_unseen = False
+                for note in self.distiller.check_data(data, self.student, self.teacher.classes):
+                    print_log(note, 'current', logging.WARNING)
+        return self
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'SingleTeacherDistill':
         """The teacher goes to the same device."""

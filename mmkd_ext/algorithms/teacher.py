@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
 
@@ -77,9 +78,10 @@ class Teacher:
         if silent or pixels == 'student':
             # One that says nothing of its pixels means those that the student is given.
             self.model.data_preprocessor = copy.deepcopy(student.data_preprocessor)
+        self.classes: list[str] | None = None  # that it was trained on, where its file says so
         if weights is not None:
             _check_trained(source, weights)
-            load_teacher(self.model, weights.file, strict, weights.key, weights.prefix)
+            self.classes = load_teacher(self.model, weights.file, strict, weights.key, weights.prefix)
         self.model.requires_grad_(False)
         self.model.eval()
         self.pixels = PixelAdapter(student.data_preprocessor, self.model.data_preprocessor)
@@ -299,7 +301,9 @@ def _check_trained(source: Any, weights: Weights) -> None:
         )
 
 
-def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True, key: str = CKPT, prefix: str = '') -> None:
+def load_teacher(
+    model: nn.Module, checkpoint: str, strict: bool = True, key: str = CKPT, prefix: str = ''
+) -> list[str] | None:
     """Load a teacher's weights, all of them and nothing else.
 
     Args:
@@ -311,10 +315,13 @@ def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True, key: st
         key: The config key that names the file, for messages.
         prefix: Only the weights whose names begin so are taken, without it.
 
+    Returns:
+        The names of the classes that it was trained on, where the file says so.
+
     Raises:
         ConfigError: If the file is unreadable or does not fit.
     """
-    weights = _read_weights(checkpoint, key, prefix)
+    weights, classes = _read_weights(checkpoint, key, prefix)
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
@@ -328,10 +335,11 @@ def load_teacher(model: nn.Module, checkpoint: str, strict: bool = True, key: st
             f'{key}: {checkpoint} is not of this teacher: {_listed("missing", missing)}, '
             f'{_listed("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
         )
+    return classes
 
 
-def _read_weights(checkpoint: str, key: str, prefix: str) -> OrderedDict[str, Tensor]:
-    """The weights in a file, by the names that they have in a model; versions of modules are kept."""
+def _read_weights(checkpoint: str, key: str, prefix: str) -> tuple[OrderedDict[str, Tensor], list[str] | None]:
+    """The weights in a file, by the names that they have in a model (versions of modules are kept); and the classes."""
     try:
         content = load_checkpoint_file(checkpoint, map_location='cpu')
     except ConfigError as error:
@@ -355,7 +363,9 @@ def _read_weights(checkpoint: str, key: str, prefix: str) -> OrderedDict[str, Te
     if prefix and not weights:
         raise ConfigError(f'{key}: {checkpoint} holds no weights whose names begin with {prefix!r}.')
     weights._metadata = renamed(getattr(found, '_metadata', {}), dot='.')  # type: ignore[attr-defined]
-    return weights
+    meta = content.get('meta') if found is not content else None
+    meta = meta if isinstance(meta, dict) else {}
+    return weights, class_names(meta.get('dataset_meta', meta))
 
 
 def _misfit(error: str) -> str:

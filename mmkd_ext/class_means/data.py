@@ -1,6 +1,7 @@
 """The training set, sample by sample in order, each augmented by random numbers of its own."""
 
 import copy
+import json
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError
 
 
@@ -81,6 +83,9 @@ def training_set(cfg: Config, pipeline: str, limit: int | None, seed: int) -> tu
         images=str(count),
         pipeline=f'{pipeline}: {steps}',
     )
+    classes = class_names(getattr(dataset, 'metainfo', None))
+    if classes:
+        about['classes'] = json.dumps(classes)
     return SeededDataset(dataset, [i * len(dataset) // count for i in range(count)], seed), about
 
 

@@ -7,6 +7,7 @@ fingerprint of the weights, layer, pipeline, data set, ...). The JSON form of th
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -78,6 +79,20 @@ class ClassMeans:
             raise ValueError(
                 f"the class means are of another teacher ({source}), not of this one's weights; make them again with: "
                 'tools/class_means.py CONFIG --out FILE'
+            )
+
+    def check_data(self, classes: Sequence[str]) -> None:
+        """Check that the means are of a data set with these classes, where the file says of which they are.
+
+        Raises:
+            ValueError: If it had other classes, or these in another order.
+        """
+        expected = json.loads(self.metadata.get('classes', 'null'))
+        if expected is not None and expected != list(classes):
+            raise ValueError(
+                f'the class means are of a data set with the {len(expected)} classes {_listed(expected)}, and this one '
+                f'has the {len(classes)} classes {_listed(list(classes))}; make them again with: tools/class_means.py '
+                'CONFIG --out FILE'
             )
 
 

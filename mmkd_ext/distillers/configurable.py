@@ -18,7 +18,7 @@ instead). And a connector's config may say `levels=4`: four of them, one a level
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
-from mmkd_ext.distillers.classes import HEADS, class_count
+from mmkd_ext.distillers.classes import HEADS, class_count, first_difference
 from mmkd_ext.distillers.gradients import Reach, why_none
 from mmkd_ext.errors import ConfigError, config_can_mend, nearest
 from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
@@ -251,13 +251,14 @@ class ConfigurableDistiller(nn.Module):
         Raises:
             ConfigError: If it was not.
         """
+        self._ask_losses('check_teacher', teacher)
+
+    def _ask_losses(self, check: str, value: Any) -> None:
         for name, loss in self.distill_losses.items():
-            check: Any = getattr(loss, 'check_teacher', None)
-            if check is not None:
-                try:
-                    check(teacher)
-                except ValueError as error:
-                    raise ConfigError(f'{KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
+            try:
+                getattr(loss, check, lambda _: None)(value)
+            except ValueError as error:
+                raise ConfigError(f'{KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
 
     def check_classes(self, student: nn.Module, teacher: nn.Module) -> None:
         """Refuse a loss that compares class by class where student and teacher have other numbers of classes.
@@ -268,14 +269,52 @@ class ConfigurableDistiller(nn.Module):
         ours, theirs = class_count(student), class_count(teacher)
         if ours is None or theirs is None or ours[1] == theirs[1]:
             return
+        for name in self._by_class():
+            raise ConfigError(
+                f'{KEY}.distill_losses.{name} compares class by class, but model.architecture.{ours[0]}={ours[1]} '
+                f'and model.teacher.{theirs[0]}={theirs[1]}; take a teacher of the same classes.'
+            )
+
+    def check_data(self, data: Sequence[str], student: nn.Module, teacher: Sequence[str] | None) -> Iterator[str]:
+        """Refuse a loss that compares class by class where the data set has other classes than student or teacher.
+
+        Args:
+            data: The names of the data set's classes.
+            student: The student.
+            teacher: The names of the classes that the teacher was trained on; None where its file does not say.
+
+        Yields:
+            A sentence where the teacher's names are others, which may be another spelling.
+
+        Raises:
+            ConfigError: If the student has another number of classes, the teacher has them in another order, or what a
+                loss holds (class means) is of other classes.
+        """
+        ours = class_count(student)
+        for name in self._by_class():
+            key = f'{KEY}.distill_losses.{name} compares class by class, but'
+            if ours is not None and ours[1] != len(data):
+                raise ConfigError(
+                    f'{key} model.architecture.{ours[0]}={ours[1]} and train_dataloader.dataset has {len(data)} '
+                    'classes; set the one or correct the other.'
+                )
+            differs = first_difference(data, teacher or data)
+            if differs and sorted(data) == sorted(teacher or data):
+                raise ConfigError(
+                    f"{key} the teacher was trained with the data set's classes in another order: class {differs}; "
+                    'give train_dataloader.dataset.metainfo the order of the teacher.'
+                )
+            if differs:
+                yield f'{key} the data set and the checkpoint of the teacher name their classes differently: {differs}.'
+        self._ask_losses('check_data', data)
+
+    def _by_class(self) -> Iterator[str]:
+        """The losses that compare what student and teacher say of the same class."""
         for name, arguments in self.levels():
             sources = [arguments[arg] for arg in ('student', 'teacher') if arg in arguments]
             of_heads = all(self._source_name(source).startswith(HEADS) and not source.connector for source in sources)
             if getattr(self.distill_losses[name], 'by_class', False) and ('labels' in arguments or of_heads):
-                raise ConfigError(
-                    f'{KEY}.distill_losses.{name} compares class by class, but model.architecture.{ours[0]}={ours[1]} '
-                    f'and model.teacher.{theirs[0]}={theirs[1]}; take a teacher of the same classes.'
-                )
+                yield name
 
     def _source_name(self, source: _Source) -> str:
         recorders = self.student_recorders if source.from_student else self.teacher_recorders

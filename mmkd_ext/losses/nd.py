@@ -21,6 +21,7 @@ Shapes: N samples (images or regions), C channels of the teacher's embedding, K 
     one).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,11 @@ class NDLoss(nn.Module):
             expected.add(classes)
         if self.num_classes not in expected:
             raise ValueError(f'class_means has {self.num_classes} classes, but the teacher has {max(expected)}')
+
+    def check_data(self, classes: Sequence[str]) -> None:
+        """Raise ValueError if the class means are of a data set with other classes than these, in this order."""
+        if self.file is not None:
+            self.file.check_data(classes)
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """The loss of embeddings (N, C) with labels (N,), or (N, K) for mixed images; 0 where no sample is left.

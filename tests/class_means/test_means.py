@@ -157,3 +157,12 @@ def test_means_of_another_teacher_are_refused() -> None:
     means.check_teacher(network())
     with pytest.raises(ValueError, match=r'are of another teacher \(r50\.pth\).*tools/class_means\.py'):
         means.check_teacher(network(**{'0__bias': torch.ones(4)}))
+
+
+@pytest.mark.parametrize('classes', [['cat', 'dog'], ['dog', 'cat', 'cow'], ['cat', 'dog', 'hen']])
+def test_of_a_data_set_with_other_classes_they_are_refused(classes: list[str]) -> None:
+    means = example(classes=json.dumps(['cat', 'dog', 'cow']))
+    means.check_data(['cat', 'dog', 'cow'])
+    example().check_data(classes)  # a file that does not say
+    with pytest.raises(ValueError, match='data set with the 3 classes cat, dog, cow, and this one has the'):
+        means.check_data(classes)

@@ -1,6 +1,7 @@
 """Class means of real teachers: against two passes by hand, in two processes, killed and continued."""
 
 import copy
+import json
 import runpy
 import shutil
 import sys
@@ -202,6 +203,7 @@ def test_what_is_written_says_what_it_is_and_fits_its_teacher_alone(detector: Ca
         pipeline='train: LoadImageFromFile, LoadAnnotations, RandomFlip, PackDetInputs',
         proposals='teacher',
         dataset='CocoDataset annotations/instances_train.json, 24 samples',
+        classes=json.dumps([str(digit) for digit in range(10)]),
         images='24',
         batch_size='4',
         seed='0',
