@@ -2,7 +2,7 @@
 # Teacher: mmdet's, of its 3x schedule (41.8 AP); the authors' is Detectron2's R101.
 # Class means: tools/class_means.py configs/nd/faster_rcnn_r101_r18_coco.py \
 #     --out work_dirs/class_means/faster_rcnn_r101_coco.safetensors
-#     The authors' are of the student's regions: --proposals student (mini pair: cosine 0.98 to 0.99, equal mAP in 3 epochs).
+#     The authors' are of the student's regions: --proposals student (mini pair: cosine 0.98-0.99, as good in 3 epochs).
 # Student: _base_/students/faster_rcnn_r18_coco.py, which trains it alone.
 # Schedule: mmdet's 1x, 12 epochs of 8 x 2 images, lr 0.02 (88k iterations, milestones 59k and 81k); the authors have
 #     180k of 8, lr 0.01, milestones 120k and 160k, which is 2% longer. Another batch size: --auto-scale-lr.
