@@ -18,7 +18,6 @@ METRICS = {
     'pspnet_norm': ('mmseg', 'mIoU'),
     'faster_rcnn_norm': ('mmdet', 'coco/bbox_mAP'),
     'mask_rcnn_cwt': ('mmdet', 'coco/segm_mAP'),
-    'pspnet_cwt': ('mmseg', 'mIoU'),
 }
 
 
