@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
 from mmkd_ext.compat import import_mmrazor
-from mmkd_ext.errors import ConfigError, nearest, sentence
+from mmkd_ext.errors import ConfigError, config_can_mend, nearest, original, sentence
 from mmkd_ext.old_names import config_today, path_today
 
 
@@ -53,6 +53,8 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
             return registry.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError, AttributeError, ImportError) as error:
         _check_known(error, registry, cfg, key)
+        if _is_bug(error):
+            raise
         text = sentence(error).rstrip('.')
         named = isinstance(error, ConfigError) and text.startswith(key)  # the part names a key of its own
         raise ConfigError(f'{text}.' if named else f'{key}: {text}.') from error
@@ -76,6 +78,11 @@ def unknown_argument(name: str, kind: type, key: str) -> ConfigError:
     if near.startswith('there'):
         near += '; where a file in `_base_` left it, write _delete_=True beside `type`'
     return ConfigError(f'{key}.{name} is unknown to {kind.__name__}; {near}.')
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whether a user's own class failed while it was built, by an error that is no refusal of its arguments."""
+    return isinstance(error, (AttributeError, KeyError)) and not config_can_mend(original(error))
 
 
 def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -> None:
@@ -243,4 +250,6 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         with MMENGINE_MODELS.switch_scope_and_registry(scope) as registry:
             _check_known(error, registry, cfg, key)
+        if _is_bug(error):
+            raise
         raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error

@@ -33,11 +33,16 @@ def config_can_mend(error: BaseException) -> bool:
     return {name.split('.')[0] for name in modules} <= _LIBRARIES | sys.stdlib_module_names
 
 
+def original(error: BaseException) -> BaseException:
+    """The error that mmengine's registry put the names of classes in front of."""
+    while str(error).startswith('class `') and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
 def sentence(error: BaseException) -> str:
     """The message of an error before mmengine's registry put the names of classes in front of it."""
-    inner = error
-    while str(inner).startswith('class `') and inner.__context__ is not None:
-        inner = inner.__context__
+    inner = original(error)
     return str(inner.args[0] if isinstance(inner, KeyError) and inner.args else inner)
 
 
