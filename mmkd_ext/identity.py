@@ -25,6 +25,7 @@ _HOW = re.compile(
     r'|.*\.(data_root|backend_args\b.*)'  # where the data lies
 )
 _LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a run that goes on
+_START = 'load_from'
 _OTHER = '...'  # stands for a value that is no literal
 
 Settings = dict[str, Any]
@@ -49,6 +50,8 @@ def settings(cfg: Any) -> Settings:
             continue
         if value is not None:
             _flatten(value, field, found)
+    if cfg.get('load_from') and not cfg.get('resume'):  # where a run goes on it names the checkpoint
+        found[_START] = str(cfg['load_from'])
     return {key: value for key, value in found.items() if not _HOW.fullmatch(key)}
 
 
@@ -116,11 +119,14 @@ def differences(there: Settings, here: Settings, length: bool = False) -> list[s
     Args:
         there: Settings of a run that exists.
         here: Those that are asked for; without a seed any will do.
-        length: Whether another number of epochs or iterations is a difference.
+        length: Whether another number of epochs or iterations, or another start, is a difference; one that goes on has
+            its start behind it.
     """
     found = []
     for key in dict.fromkeys([*there, *here]):
         if key == 'randomness.seed' and (here.get(key) is None or there.get(key) is None):
+            continue
+        if key == _START and not length:
             continue
         if there.get(key, _OTHER) != here.get(key, _OTHER) and (length or not _LENGTH.fullmatch(key)):
             was, now = (repr(values[key]) if key in values else 'not set' for values in (there, here))
@@ -138,7 +144,10 @@ def write(cfg: Config, config: str, options: dict | None) -> None:
     """Note in the work dir which run it is of."""
     work_dir = Path(cfg.work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
-    note = dict(config=config, options={k: str(v) for k, v in (options or {}).items()}, settings=settings(cfg))
+    own = settings(cfg)
+    if cfg.get('resume') and (start := (read(work_dir) or {}).get(_START)):
+        own[_START] = start
+    note = dict(config=config, options={k: str(v) for k, v in (options or {}).items()}, settings=own)
     part = work_dir / f'{FILE}.part'
     part.write_text(json.dumps(note, indent=1))
     part.replace(work_dir / FILE)

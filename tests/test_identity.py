@@ -97,3 +97,14 @@ def test_the_work_dir_names_the_method() -> None:
     for name in ('mask_rcnn_cwt.py', 'pspnet_cwt.py', 'pspnet_norm.py'):
         cfg = config(f'mini/{name}')
         assert Path(cfg.model.teacher_ckpt).parent == Path(cli.default_work_dir(cfg.model.teacher))
+
+
+def test_where_a_run_started_from_is_part_of_it_and_kept_when_it_goes_on(tmp_path: Path) -> None:
+    first = Config(dict(model=dict(type='A'), work_dir=str(tmp_path), load_from='a.pth'))
+    identity.write(first, 'a.py', None)
+    identity.write(Config(dict(first.to_dict(), resume=True, load_from=f'{tmp_path}/epoch_1.pth')), 'a.py', None)
+    there = identity.read(tmp_path)
+    assert identity.differences(there, identity.settings(first), length=True) == []
+    other = identity.settings(Config(dict(first.to_dict(), load_from='b.pth')))
+    assert identity.differences(there, other, length=True) == ["load_from is 'a.pth' there and 'b.pth' here"]
+    assert identity.differences(there, identity.settings(dict(model=dict(type='A'))), length=False) == []  # --resume
