@@ -1,6 +1,7 @@
 """The plain config of a distillation config's student."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -50,11 +51,17 @@ def distillers_in(entry: Any) -> Iterator[str]:
             yield from distillers_in(part)
 
 
-def student_config(cfg: Config) -> Config:
+def student_config(cfg: Config | str | Path) -> Config:
     """The config that trains or tests the student alone, without this package (but for a backbone of its own).
 
+    It is what the toolboxes' Python interfaces take, which look for a backbone in the config before they build a model:
+
+        DetInferencer(student_config('my_distillation.py'), 'epoch_12.pth')
+        init_detector(student_config('my_distillation.py'), 'epoch_12.pth')   # as mmseg's init_model
+
     Args:
-        cfg: A config; one whose model is no distillation algorithm is returned as it is, but for our hooks.
+        cfg: A config, or its file; one whose model is no distillation algorithm is returned as it is, but for our
+            hooks.
 
     Returns:
         A new config: `model` is the student's. Hooks, loops, visualisers and imports of this package and of MMRazor are
@@ -63,7 +70,7 @@ def student_config(cfg: Config) -> Config:
     Raises:
         ConfigError: If `model.architecture` cannot be read.
     """
-    plain = Config(cfg.to_dict())
+    plain = Config((cfg if isinstance(cfg, Config) else Config.fromfile(cfg)).to_dict())
     model = plain.model
     if 'architecture' in model:
         student = model_config(model['architecture'], 'model.architecture')

@@ -1,6 +1,12 @@
 """The plain config of a student."""
 
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 from support import MINI, ROOT
 
 from mmkd_ext.export.config import student_config
@@ -44,3 +50,51 @@ def test_hooks_loops_and_imports_of_the_distillation_go_and_those_of_the_student
     assert not {'visualizer', 'custom_imports'} & set(student_config(cfg))
     cfg.train_dataloader.dataset.pipeline = [dict(type='mmrazor.AutoAugment', policies='cifar10')]
     assert student_config(cfg).custom_imports.imports == ['mmrazor.models']
+
+
+@pytest.fixture(scope='module')
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+
+
+def checkpoint_of(name: str, path: Path) -> tuple[Config, str]:
+    """The plain config of a mini config's student, and a checkpoint as a distillation run writes it."""
+    plain = student_config(MINI / f'{name}.py')
+    with DefaultScope.overwrite_default_scope(plain.default_scope):
+        weights = MODELS.build(student_config(MINI / f'{name}.py').model).state_dict()
+    weights['distiller.connectors.fpn.0.weight'] = torch.ones(1)
+    classes = [str(digit) for digit in range(10)]
+    meta = dict(dataset_meta=dict(classes=classes, palette=[[digit, 0, 0] for digit in range(11)]))
+    torch.save(dict(state_dict=weights, meta=meta), path)
+    return plain, str(path)
+
+
+def test_the_inferencers_of_mmdet_take_it(image: np.ndarray, tmp_path: Path) -> None:
+    from mmdet.apis import DetInferencer, inference_detector, init_detector
+
+    plain, checkpoint = checkpoint_of('faster_rcnn_cwt', tmp_path / 'epoch_1.pth')
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        found = inference_detector(init_detector(plain, checkpoint, device='cpu'), image).pred_instances
+        inferencer = DetInferencer(student_config(MINI / 'faster_rcnn_cwt.py'), checkpoint, 'cpu', show_progress=False)
+        again = inferencer(image, pred_score_thr=0)['predictions'][0]
+    assert len(found.scores) > 0
+    np.testing.assert_allclose(sorted(again['scores']), sorted(found.scores.tolist()), rtol=1e-5)
+
+
+def test_the_inferencer_of_mmpretrain_takes_it(image: np.ndarray, tmp_path: Path) -> None:
+    from mmpretrain import ImageClassificationInferencer
+
+    plain, checkpoint = checkpoint_of('resnet_kd', tmp_path / 'resnet.pth')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        found = ImageClassificationInferencer(plain, checkpoint, device='cpu')(image)
+    assert found[0]['pred_scores'].shape == (10,)
+
+
+def test_the_api_of_mmseg_takes_it(image: np.ndarray, tmp_path: Path) -> None:
+    from mmseg.apis import inference_model, init_model
+
+    plain, checkpoint = checkpoint_of('pspnet_cwt', tmp_path / 'pspnet.pth')
+    plain.test_pipeline = plain.test_dataloader.dataset.pipeline  # where mmseg looks for it
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        found = inference_model(init_model(plain, checkpoint, device='cpu'), image)
+    assert found.pred_sem_seg.shape == (96, 96)
