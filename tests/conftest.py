@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from mmengine.logging import MessageHub
+from mmengine.registry import DefaultScope
 from support import MINI, ROOT
 
 
 @pytest.fixture(autouse=True)
-def _fresh_message_hub() -> Iterator[None]:
-    """No test is told what the run of another noted, such as the classes of its data set."""
+def _nothing_left_of_runs() -> Iterator[None]:
+    """No test is told what the run of another left behind: its default scope, the classes of its data set."""
+    kept = [(manager, dict(manager._instance_dict)) for manager in (DefaultScope, MessageHub)]
     yield
-    MessageHub._instance_dict.clear()
+    for manager, instances in kept:
+        manager._instance_dict.clear()
+        manager._instance_dict.update(instances)
 
 
 @pytest.fixture(scope='session')
