@@ -183,7 +183,8 @@ def _config_and_beside(source: Any, pretrained: bool, beside: dict, key: str) ->
                 f'{key}.{name} stands in {source}, too, which MMRazor lets win; to change it, write a config file with '
                 f'_base_={source!r} and model=dict({name}=...), and name that.'
             )
-    scope = source.split('::')[0] if '::' in source else config.get('default_scope')
+    package = source.rpartition('::')[0]
+    scope = package if package not in ('', 'mmkd_ext') else config.get('default_scope')
     if scope:
         cfg.setdefault('_scope_', scope)
     if pretrained:

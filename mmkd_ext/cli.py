@@ -99,7 +99,10 @@ def default_work_dir(config: str) -> str:
         './work_dirs/nd/faster_rcnn_r101_r50_coco'
         >>> default_work_dir('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
         './work_dirs/retinanet_r50_fpn_1x_coco'
+        >>> default_work_dir('mmkd_ext::nd/faster_rcnn_r101_r50_coco.py')
+        './work_dirs/nd/faster_rcnn_r101_r50_coco'
     """
+    config = config.replace('mmkd_ext::', 'configs/')
     folders = () if '::' in config else Path(os.path.abspath(config)).parts[:-1]
     inside = [i for i, name in enumerate(folders) if name == 'configs']
     return os.path.join('./work_dirs', *(folders[inside[-1] + 1 :] if inside else ()), Path(config).stem)
@@ -154,8 +157,8 @@ def _check_class_means(cfg: Config, args: argparse.Namespace) -> None:
     for key, path in [] if cfg.get('make_class_means') else missing_class_means(cfg):
         same = ' and the same --cfg-options' if args.cfg_options else ''
         raise ConfigError(
-            f'{key}: there is no class-mean file {path}; make it with: tools/class_means.py {args.config} '
-            f'--out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
+            f'{key}: there is no class-mean file {path}; make it with: python -m mmkd_ext class_means '
+            f'{args.config} --out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
         )
 
 

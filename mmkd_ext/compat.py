@@ -1,6 +1,6 @@
 """The one door to what the outside broke: mmengine's checkpoints on torch >= 2.6, MMRazor on torch >= 2.0.
 
-`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond five repairs:
+`install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond six repairs:
 
 * mmengine 0.10.7 stores `HistoryBuffer` objects in its training checkpoints, which torch's safe loader (the default
   since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
@@ -12,6 +12,8 @@
 * SciPy 1.14 removed the function with which Swin and BEiT resize the position tables of another image size; its own
   replacement stands in for it where a checkpoint is read.
 * A config whose `_base_` has the name that mmcls or mmdet 2 gave it is found under today's name.
+* mmengine's list of the packages whose configs may be named `package::file` has OpenMMLab's own alone; here this one's
+  are found, too. They build in the scope of the toolbox that each names as its `default_scope`.
 """
 
 import importlib
@@ -38,6 +40,7 @@ import numpy as np
 import torch
 from mmengine import dist
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -297,17 +300,20 @@ def install() -> None:
     mmengine_checkpoint.load_from_http = load_checkpoint_file
     _stand_in_for_quantization()
     _find_renamed_bases()
+    # By a module's name, not the package's: where that is installed editable, mmengine would look in the wrong place.
+    MODULE2PACKAGE['mmkd_ext'] = 'mmkd_ext.version'
 
 
 def _find_renamed_bases() -> None:
-    """Let a `_base_` of another package be found by its old name, too."""
+    """Let a `_base_` of another package be found by its old name, too, and give one of this package no scope."""
     find = Config._get_cfg_path
     if getattr(find, 'renamed', False):
         return
 
     @wraps(find)
     def get_cfg_path(cfg_path: str, filename: str) -> tuple:
-        return find(path_today(cfg_path), filename)
+        path, scope = find(path_today(cfg_path), filename)
+        return path, None if scope == 'mmkd_ext' else scope
 
     get_cfg_path.renamed = True  # type: ignore[attr-defined]
     Config._get_cfg_path = staticmethod(get_cfg_path)

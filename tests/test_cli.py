@@ -51,7 +51,7 @@ MISTAKES = [
     ({'teacher_ckpt': 'nowhere.pth'}, r'model\.teacher_ckpt: the checkpoint nowhere\.pth does not exist'),
     (
         {'teacher': str(MINI / 'mask_rcnn_teacher.py'), 'teacher_ckpt': 'nowhere/mask_rcnn_teacher/epoch_1.pth'},
-        r'model\.teacher_ckpt: .*epoch_1\.pth does not exist; tools/train\.py .*mask_rcnn_teacher\.py makes it\.$',
+        r'model\.teacher_ckpt: .*epoch_1\.pth does not exist; .* mmkd_ext train .*mask_rcnn_teacher\.py makes it\.$',
     ),
     ({'teacher_ckpt': None}, r'model\.teacher_ckpt is missing'),
     ({'teacher': str(MINI / 'faster_rcnn_student.py')}, r'model\.teacher_ckpt: .* is not of this teacher'),
@@ -143,7 +143,7 @@ def test_class_means_that_are_not_there_are_made_by_a_command_that_is_named(digi
     with pytest.raises(ConfigError) as error:
         cli.train_config(arguments(config, *options))
     assert str(error.value).startswith('model.distiller.distill_losses.loss_nd.class_means: there is no')
-    assert f'tools/class_means.py {config} --out {path} and the same --cfg-options' in str(error.value)
+    assert f'python -m mmkd_ext class_means {config} --out {path} and the same --cfg-options' in str(error.value)
     asked = cli.train_config(arguments(config, *options, 'make_class_means=True'))
     assert cli.missing_class_means(asked) == [('model.distiller.distill_losses.loss_nd.class_means', str(path))]
     path.touch()

@@ -297,7 +297,7 @@ def _check_trained(source: Any, weights: Weights) -> None:
     path = Path(weights.file).expanduser()
     if path.parent.name == Path(source).stem and not path.exists():
         raise ConfigError(
-            f'{weights.key}: the checkpoint {weights.file} does not exist; tools/train.py {source} makes it.'
+            f'{weights.key}: the checkpoint {weights.file} does not exist; python -m mmkd_ext train {source} makes it.'
         )
 
 

@@ -53,7 +53,7 @@ class ClassMeans:
         path = Path(path).expanduser()
         if not path.is_file():
             raise ConfigError(
-                f'there is no class-mean file {path}; make it with: tools/class_means.py CONFIG --out {path}'
+                f'there is no class-mean file {path}; make it with: python -m mmkd_ext class_means CONFIG --out {path}'
             )
         try:
             with path.open('rb') as file:
@@ -78,7 +78,7 @@ class ClassMeans:
             source = self.metadata.get('checkpoint', 'other weights')
             raise ValueError(
                 f"the class means are of another teacher ({source}), not of this one's weights; make them again with: "
-                'tools/class_means.py CONFIG --out FILE'
+                'python -m mmkd_ext class_means CONFIG --out FILE'
             )
 
     def check_data(self, classes: Sequence[str]) -> None:
@@ -91,8 +91,8 @@ class ClassMeans:
         if expected is not None and expected != list(classes):
             raise ValueError(
                 f'the class means are of a data set with the {len(expected)} classes {_listed(expected)}, and this one '
-                f'has the {len(classes)} classes {_listed(list(classes))}; make them again with: tools/class_means.py '
-                'CONFIG --out FILE'
+                f'has the {len(classes)} classes {_listed(list(classes))}; make them again with: python -m '
+                'mmkd_ext class_means CONFIG --out FILE'
             )
 
 

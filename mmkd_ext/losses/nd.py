@@ -207,7 +207,7 @@ class NDLoss(nn.Module):
     def _refuse_lacking(label: Tensor) -> None:
         raise ValueError(
             f'class_means has no embedding of class {int(label)}, which the data has; make them again, of all images: '
-            'tools/class_means.py CONFIG --out FILE --restart'
+            'python -m mmkd_ext class_means CONFIG --out FILE --restart'
         )
 
     def _directions(self, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -199,7 +199,7 @@ class TestRefusals:
         student = build_model(model_config(config, 'model.architecture'), 'model.architecture')
         Teacher(config, url, student)
         assert fetched == [url]
-        with pytest.raises(ConfigError, match=r'does not exist; tools/train\.py mmdet::retinanet/.*\.py makes it'):
+        with pytest.raises(ConfigError, match=r'python -m mmkd_ext train mmdet::retinanet/.*\.py makes it'):
             Teacher(config, 'nowhere/retinanet_r18_fpn_1x_coco/epoch_12.pth', student)
 
     def test_a_folder_is_refused(self, tmp_path: Path) -> None:

@@ -79,7 +79,10 @@ def refused(path: Path, message: str) -> None:
 
 
 def test_a_file_that_is_absent_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    refused(tmp_path / 'x', r'there is no class-mean file .*x; make it with: tools/class_means\.py CONFIG --out .*x$')
+    refused(
+        tmp_path / 'x',
+        r'there is no class-mean file .*x; make it with: .* mmkd_ext class_means CONFIG --out .*x$',
+    )
 
 
 TENSORS = [
@@ -155,7 +158,7 @@ def test_a_fingerprint_does_not_tell_how_the_checkpoint_was_stored() -> None:
 def test_means_of_another_teacher_are_refused() -> None:
     means = example(fingerprint=fingerprint(network()), checkpoint='r50.pth')
     means.check_teacher(network())
-    with pytest.raises(ValueError, match=r'are of another teacher \(r50\.pth\).*tools/class_means\.py'):
+    with pytest.raises(ValueError, match=r'are of another teacher \(r50\.pth\).*python -m mmkd_ext class_means'):
         means.check_teacher(network(**{'0__bias': torch.ones(4)}))
 
 

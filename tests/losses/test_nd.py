@@ -290,7 +290,7 @@ class TestFiles:
         assert torch.equal(values[0], values[2])
 
     def test_an_absent_file_names_the_command_that_makes_it(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match='tools/class_means.py CONFIG --out'):
+        with pytest.raises(ConfigError, match='python -m mmkd_ext class_means CONFIG --out'):
             MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=str(tmp_path / 'absent.safetensors')))
 
     def test_a_file_of_another_teacher_is_refused(self, tmp_path: Path) -> None:
