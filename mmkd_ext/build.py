@@ -20,6 +20,8 @@ from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, config_can_mend, nearest, original, sentence
 from mmkd_ext.old_names import config_today, path_today
 
+_PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's, which a toolbox's model cannot complete
+
 
 def build_part(cfg: dict, registry: Registry, key: str) -> Any:
     """Build a loss, connector, recorder or distiller.
@@ -254,3 +256,37 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
         if _is_bug(error):
             raise
         raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error
+
+
+def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: dict | None = None) -> nn.Module:
+    """Build a student as the config of an algorithm describes it.
+
+    Args:
+        architecture: As of `model_config`, or the model itself.
+        data_preprocessor: Replaces the student's; of the same type, or without `type`, it replaces what it names.
+        init_cfg: Replaces the student's.
+
+    Raises:
+        ConfigError: As of `model_config` and `build_model`.
+    """
+    key, scope, given = 'model.architecture', None, data_preprocessor
+    if isinstance(architecture, nn.Module):
+        student = architecture
+    else:
+        cfg = model_config(architecture, key)
+        scope = cfg.get('_scope_')
+        if isinstance(given, dict) and given.get('type') not in _PLAIN:
+            own = cfg.get('data_preprocessor')
+            alike = isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type')
+            cfg['data_preprocessor'] = {**own, **given} if alike else copy.deepcopy(given)
+            given = None
+        if '_checkpoint_' in cfg:
+            cfg['init_cfg'] = dict(type='Pretrained', checkpoint=cfg['_checkpoint_'])
+        if init_cfg is not None:
+            cfg['init_cfg'] = init_cfg
+        student = build_model(cfg, key)
+    if isinstance(given, dict):
+        given = build_model(ConfigDict(_scope_=scope, **given), 'model.data_preprocessor')
+    if given is not None:
+        student.data_preprocessor = given
+    return student

@@ -3,7 +3,7 @@
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _LIBRARIES = {'mmkd_ext', 'mmrazor', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'torch', 'torchvision'}
@@ -44,6 +44,16 @@ def sentence(error: BaseException) -> str:
     """The message of an error before mmengine's registry put the names of classes in front of it."""
     inner = original(error)
     return str(inner.args[0] if isinstance(inner, KeyError) and inner.args else inner)
+
+
+def listed(items: Sequence, count: int = 6) -> str:
+    """The first of many, for messages.
+
+    Examples:
+        >>> listed([1, 2, 3], count=2)
+        '1, 2, ...'
+    """
+    return ', '.join(map(str, items[:count])) + (', ...' if len(items) > count else '')
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:

@@ -24,22 +24,22 @@ ROOMS = {
     'old_names': set(),
     'compat': {'errors', 'old_names'},
     'build': {'errors', 'compat', 'old_names'},
+    'class_means': {'errors'},
     'losses': {'errors', 'registry', 'functional', 'class_means'},
     'connectors': {'errors', 'registry', 'functional'},
     'models': {'errors', 'registry', 'models'},
     'recorders': {'errors', 'registry', 'build', 'recorders'},
     'distillers': {'errors', 'registry', 'build', 'recorders', 'distillers'},
     'algorithms': {'errors', 'registry', 'build', 'compat', 'recorders', 'distillers', 'algorithms'},
-    # Its light files are those that losses import, see below; only `extract` needs the rooms beyond `errors`.
-    'class_means': {'errors', 'version', 'build', 'recorders', 'distillers', 'algorithms', 'class_means'},
+    'extraction': {'errors', 'version', 'build', 'class_means', 'recorders', 'distillers', 'algorithms', 'extraction'},
     'loops': {'errors', 'registry'},
 }
 FREE_OF_TOOLBOXES = {
-    'errors', 'functional', 'registry', 'losses', 'connectors', 'models', 'recorders', 'distillers', 'class_means',
+    'errors', 'functional', 'class_means', 'registry', 'losses', 'connectors', 'models', 'recorders', 'distillers',
+    'extraction',
 }  # fmt: skip
 # By contract its parts are mmcv's ConvModules, imported when one is built; test_registry.py sees that none is before.
 NEEDS_MMCV = {'models/norm_neck.py'}
-LIGHT = ('__init__', 'means', 'accumulator')  # files of class_means/
 
 
 def room_of(path: Path) -> str:
@@ -82,16 +82,11 @@ def test_what_defines_a_method_needs_no_toolbox(path: Path) -> None:
     assert {name.split('.')[0] for name in imports(path)} & TOOLBOXES == allowed
 
 
-@pytest.mark.parametrize('name', LIGHT)
-def test_losses_read_class_means_without_what_makes_them(name: str) -> None:
-    found = {name for name in imports(PACKAGE / 'class_means' / f'{name}.py') if name.startswith('mmkd_ext.')}
-    assert found <= {'mmkd_ext.errors.ConfigError', 'mmkd_ext.class_means.means.ClassMeans'}
-
-
-def test_the_shared_mathematics_needs_torch_alone() -> None:
-    roots = {name.split('.')[0] for name in imports(PACKAGE / 'functional.py')}
+@pytest.mark.parametrize(('name', 'allowed'), [('functional', {'torch'}), ('class_means', {'torch', 'safetensors'})])
+def test_what_stands_on_the_ground_needs_torch_and_little_else(name: str, allowed: set[str]) -> None:
+    roots = {name.split('.')[0] for name in imports(PACKAGE / f'{name}.py')}
     assert 'torch' in roots
-    assert roots - set(sys.stdlib_module_names) <= {'torch'}
+    assert roots - set(sys.stdlib_module_names) - {'mmkd_ext'} <= allowed
 
 
 def test_the_errors_need_nothing() -> None:

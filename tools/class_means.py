@@ -22,8 +22,8 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from mmkd_ext import cli
-from mmkd_ext.class_means.extract import make_class_means
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.extraction.class_means import make_class_means
 
 
 def main() -> None:

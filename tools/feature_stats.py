@@ -30,9 +30,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from mmkd_ext import cli
-from mmkd_ext.class_means.data import reseed, training_set
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.extraction.data import reseed, training_set
 from mmkd_ext.losses.nd import NDLoss
 
 mpl.use('Agg')

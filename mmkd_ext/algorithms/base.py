@@ -1,19 +1,17 @@
 """A student with a distiller attached, for mmengine's Runner: to everything outside it is the student."""
 
-import copy
 import logging
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
 from mmengine import dist
-from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd_ext.algorithms.finite import FiniteCheck
-from mmkd_ext.build import build_model, build_part, model_config, ours_for_mmrazors, unknown_argument
+from mmkd_ext.build import build_part, build_student, ours_for_mmrazors, unknown_argument
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.distillers.configurable import KEY
 from mmkd_ext.errors import ConfigError
@@ -21,7 +19,6 @@ from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
 
 _OWN = ('distiller', 'teacher', 'architecture')
-_PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's, which a toolbox's model cannot complete
 
 
 class DistillAlgorithm(BaseModel):
@@ -62,7 +59,7 @@ class DistillAlgorithm(BaseModel):
         initial = init_cfg['checkpoint'] if init_cfg and init_cfg.get('type') == 'Pretrained' else None
         if initial:
             init_cfg = None
-        student: Any = _build_student(architecture, data_preprocessor, init_cfg)
+        student: Any = build_student(architecture, data_preprocessor, init_cfg)
         if not isinstance(student, BaseModel):
             raise ConfigError(
                 f'model.architecture must be a whole model, but {type(student).__name__} is a part of one; name the '
@@ -232,28 +229,3 @@ class DistillAlgorithm(BaseModel):
         """A zero that keeps `tensors` in the graph, as distributed training expects of all that trains; or nothing."""
         total = sum((tensor.sum() for tensor in tensors if tensor.requires_grad), torch.zeros(()))
         return {name: total * 0.0} if isinstance(total, Tensor) and total.requires_grad else {}
-
-
-def _build_student(architecture: Any, data_preprocessor: Any, init_cfg: dict | None) -> nn.Module:
-    """The student, with the data preprocessor and the initialisation that the algorithm's config names."""
-    key, scope, given = 'model.architecture', None, data_preprocessor
-    if isinstance(architecture, nn.Module):
-        student = architecture
-    else:
-        cfg = model_config(architecture, key)
-        scope = cfg.get('_scope_')
-        if isinstance(given, dict) and given.get('type') not in _PLAIN:
-            own = cfg.get('data_preprocessor')
-            alike = isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type')
-            cfg['data_preprocessor'] = {**own, **given} if alike else copy.deepcopy(given)
-            given = None
-        if '_checkpoint_' in cfg:
-            cfg['init_cfg'] = dict(type='Pretrained', checkpoint=cfg['_checkpoint_'])
-        if init_cfg is not None:
-            cfg['init_cfg'] = init_cfg
-        student = build_model(cfg, key)
-    if isinstance(given, dict):
-        given = build_model(ConfigDict(_scope_=scope, **given), 'model.data_preprocessor')
-    if given is not None:
-        student.data_preprocessor = given
-    return student

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.distillers.classes import class_names
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.recorders.manager import RecorderManager
 
 KEY = 'model.teacher'
@@ -285,8 +285,8 @@ def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Te
     ]
     if random:
         raise ConfigError(
-            f'{CKPT} is missing: the teacher would be random ({_listed("weights", random)}). Name its checkpoint (path '
-            'or URL), or set model.teacher_strict=False if that is meant.'
+            f'{CKPT} is missing: the teacher would be random ({_counted("weights", random)}). Name its checkpoint '
+            '(path or URL), or set model.teacher_strict=False if that is meant.'
         )
 
 
@@ -332,8 +332,8 @@ def load_teacher(
     missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
     if strict and (missing or unexpected):
         raise ConfigError(
-            f'{key}: {checkpoint} is not of this teacher: {_listed("missing", missing)}, '
-            f'{_listed("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
+            f'{key}: {checkpoint} is not of this teacher: {_counted("missing", missing)}, '
+            f'{_counted("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
         )
     return classes
 
@@ -380,9 +380,8 @@ def _misfit(error: str) -> str:
     return f'{name} is {given} in the file and {expected} in the model{hint}; {len(found)} weights have another shape'
 
 
-def _listed(what: str, keys: list[str]) -> str:
-    shown = ', '.join(keys[:6]) + (', ...' if len(keys) > 6 else '')
-    return f'{len(keys)} {what}' + (f' ({shown})' if keys else '')
+def _counted(what: str, keys: list[str]) -> str:
+    return f'{len(keys)} {what}' + (f' ({listed(keys)})' if keys else '')
 
 
 class _Pixels(NamedTuple):

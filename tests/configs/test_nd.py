@@ -21,7 +21,7 @@ from config_checks import (
 from mmengine.config import Config
 from support import ROOT
 
-from mmkd_ext.class_means.taps import find_taps
+from mmkd_ext.extraction.taps import find_taps
 
 ND = ROOT / 'configs' / 'nd'
 METHODS = ('', '_dist', '_dkd', '_reviewkd')

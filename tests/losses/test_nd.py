@@ -8,8 +8,7 @@ from mmengine.registry import MODELS
 from testers import WEIGHT, LossTester
 from torch import Tensor, nn
 
-from mmkd_ext.class_means import ClassMeans
-from mmkd_ext.class_means.means import fingerprint
+from mmkd_ext.class_means import ClassMeans, fingerprint
 from mmkd_ext.distillers.configurable import ConfigurableDistiller
 from mmkd_ext.errors import ConfigError
 

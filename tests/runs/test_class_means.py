@@ -18,9 +18,10 @@ from mmengine.registry import DATASETS, DefaultScope
 from support import MINI, ROOT
 
 from mmkd_ext.build import build_model, model_config
-from mmkd_ext.class_means import ClassMeans, extract
-from mmkd_ext.class_means.data import reseed
+from mmkd_ext.class_means import ClassMeans
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.extraction import class_means as extract
+from mmkd_ext.extraction.data import reseed
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ custom_imports = dict(imports=['mmkd_ext'])
 """
 KILLED = """
 import os, runpy, signal, sys
-from mmkd_ext.class_means import extract
+from mmkd_ext.extraction import class_means as extract
 extract.SAVE_EVERY, add = 0.0, extract._Pass._add
 def counted(self, accumulator, batch, position):
     add(self, accumulator, batch, position)

@@ -15,6 +15,8 @@ from torch.utils.data import Dataset
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError
 
+SEED = 0
+
 
 def reseed(*numbers: int) -> None:
     """Seed Python, numpy and torch by all of these numbers together."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from mmkd_ext.class_means import extract
-from mmkd_ext.class_means.taps import Tap, count_classes, find_classifier, find_taps
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.extraction.look import Look
+from mmkd_ext.extraction.taps import Tap, count_classes, find_classifier, find_taps
 
 
 def tree(**parts: nn.Module) -> nn.Module:
@@ -131,7 +131,7 @@ def test_labels_of_another_stage_than_the_embeddings_are_refused() -> None:
         labels=Tap(dict(type='ModuleInputs', source='roi_head.bbox_head.0.loss_cls'), 'key.labels'),
     )
     with pytest.raises(ConfigError, match=r'^key\.labels: `embedding` .* and `labels` .* of stages 1 and 0'):
-        extract._Look(model, taps)
+        Look(model, taps)
 
 
 DISTILLER = dict(

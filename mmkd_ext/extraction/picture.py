@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmkd_ext.class_means.means import ClassMeans
+from mmkd_ext.class_means import ClassMeans
 
 _BARS = 100  # classes that are still told apart as bars
 

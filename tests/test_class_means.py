@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mmkd_ext.class_means import ClassMeans
-from mmkd_ext.class_means.means import fingerprint, write_whole
+from mmkd_ext.class_means import ClassMeans, fingerprint, write_whole
 from mmkd_ext.errors import ConfigError
 
 

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
-from mmkd_ext.class_means.data import SeededDataset, training_set
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.extraction.data import SeededDataset, training_set
 
 
 @DATASETS.register_module()

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, listed
 
 
 @dataclass(eq=False)
@@ -64,7 +64,7 @@ class ClassMeans:
             raise ConfigError(f'{path} is neither safetensors nor JSON that can be read ({reason}).') from None
         bad = (~loaded.means.isfinite()).any(1).nonzero().flatten().tolist()
         if bad:
-            raise ConfigError(f'{path}: the means of {len(bad)} classes ({_listed(bad)}) are not finite.')
+            raise ConfigError(f'{path}: the means of {len(bad)} classes ({listed(bad)}) are not finite.')
         return loaded
 
     def check_teacher(self, teacher: nn.Module) -> None:
@@ -90,8 +90,8 @@ class ClassMeans:
         expected = json.loads(self.metadata.get('classes', 'null'))
         if expected is not None and expected != list(classes):
             raise ValueError(
-                f'the class means are of a data set with the {len(expected)} classes {_listed(expected)}, and this one '
-                f'has the {len(classes)} classes {_listed(list(classes))}; make them again with: python -m '
+                f'the class means are of a data set with the {len(expected)} classes {listed(expected)}, and this one '
+                f'has the {len(classes)} classes {listed(list(classes))}; make them again with: python -m '
                 'mmkd_ext class_means CONFIG --out FILE'
             )
 
@@ -125,7 +125,7 @@ def _read_safetensors(path: Path) -> ClassMeans:
     with safe_open(path, framework='pt') as file:
         if not {'means', 'counts'} <= set(file.keys()):
             raise ConfigError(
-                f'{path} holds no class means: it has the tensors {_listed(sorted(file.keys()))}, not means and counts.'
+                f'{path} holds no class means: it has the tensors {listed(sorted(file.keys()))}, not means and counts.'
             )
         means, counts, metadata = file.get_tensor('means'), file.get_tensor('counts'), file.metadata() or {}
     if means.ndim != 2 or counts.shape != means.shape[:1]:
@@ -146,7 +146,7 @@ def _read_json(path: Path) -> ClassMeans:
         raise ConfigError(f'{path} has no mean of class {missing}, but one of class {max(by_index)}.')
     widths = {len(row) if isinstance(row, list) else 0 for row in by_index.values()}
     if len(widths) != 1 or 0 in widths:
-        raise ConfigError(f'{path}: each class must have a list of as many numbers, got {_listed(sorted(widths))}.')
+        raise ConfigError(f'{path}: each class must have a list of as many numbers, got {listed(sorted(widths))}.')
     try:
         means = torch.tensor([by_index[index] for index in range(len(by_index))], dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError, OverflowError):
@@ -154,7 +154,3 @@ def _read_json(path: Path) -> ClassMeans:
     if means.ndim != 2:
         raise ConfigError(f'{path} holds no class means: some of its values are no numbers.')
     return ClassMeans(means, torch.full((len(means),), -1))
-
-
-def _listed(items: list) -> str:
-    return ', '.join(map(str, items[:6])) + (', ...' if len(items) > 6 else '')

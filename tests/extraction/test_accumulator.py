@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine import dist
 
-from mmkd_ext.class_means.accumulator import ClassMeanAccumulator
+from mmkd_ext.extraction.accumulator import ClassMeanAccumulator
 
 
 def batches(count: int = 7) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -20,38 +20,26 @@ from typing import Any
 
 import torch
 from mmengine import dist
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmengine.utils.dl_utils import set_multi_processing
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd_ext.algorithms.regions import (
-    Part,
-    check_compared,
-    check_regions,
-    counted_runs,
-    region_recorders,
-    run_heads,
-)
-from mmkd_ext.algorithms.teacher import Teacher, load_teacher, teacher_weights
-from mmkd_ext.build import build_model, model_config
-from mmkd_ext.class_means.accumulator import ClassMeanAccumulator
-from mmkd_ext.class_means.data import SeededDataset, reseed, training_set
-from mmkd_ext.class_means.means import ClassMeans, fingerprint, write_whole
-from mmkd_ext.class_means.picture import draw
-from mmkd_ext.class_means.taps import Tap, count_classes, find_taps
-from mmkd_ext.errors import ConfigError
-from mmkd_ext.recorders.manager import RecorderManager
+from mmkd_ext.class_means import ClassMeans, write_whole
+from mmkd_ext.errors import ConfigError, listed
+from mmkd_ext.extraction.accumulator import ClassMeanAccumulator
+from mmkd_ext.extraction.data import SEED, SeededDataset, reseed, training_set
+from mmkd_ext.extraction.look import Look, StudentsRegions
+from mmkd_ext.extraction.networks import build_student, build_teacher
+from mmkd_ext.extraction.picture import draw
+from mmkd_ext.extraction.taps import Tap, count_classes, find_taps
 from mmkd_ext.version import __version__
 
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
-SEED = 0
 # What of the header must agree for means that are there already to be those that are asked for, or to go on with them.
 _SAME = ('fingerprint', 'embedding', 'labels', 'proposals', 'pipeline', 'dataset', 'images')
 _ABSENT = dict(proposals='teacher')  # what a file means that does not note it
@@ -92,7 +80,7 @@ def make_class_means(
     _check_out(out)
     _connect(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        network, about = _build_teacher(cfg, checkpoint)
+        network, about = build_teacher(cfg, checkpoint)
         taps = find_taps(cfg.model, network, layer, file)
         data, of_data = training_set(cfg, pipeline, limit, SEED)
         loader = cfg.train_dataloader
@@ -100,13 +88,13 @@ def make_class_means(
         about |= {name: str(tap) for name, tap in taps.items()}
         about |= of_data | dict(batch_size=str(size), seed=str(SEED), mmkd_ext=__version__)
         if proposals == 'student':
-            student, about['proposals'] = _build_student(cfg, student_checkpoint)
-            look: _Look = _StudentsRegions(student, network, taps)
+            student, about['proposals'] = build_student(cfg, student_checkpoint)
+            look: Look = StudentsRegions(student, network, taps)
         elif student_checkpoint:
             raise ConfigError('--student-ckpt is for --proposals student.')
         else:
             about['proposals'] = 'teacher'
-            look = _Look(network, taps)
+            look = Look(network, taps)
         work = _Pass(look, taps, data, size, loader.get('num_workers', 0))
         accumulator = work.accumulator(count_classes(taps, network, layer, data.metainfo))
         found, done = _look_for(out, about, accumulator, restart)
@@ -124,105 +112,10 @@ def make_class_means(
     return made
 
 
-class _Look:
-    """What the teacher makes of a batch that it looks at by itself.
-
-    Args:
-        teacher: The teacher.
-        taps: Where `embedding` and `labels` are in it.
-    """
-
-    def __init__(self, teacher: Any, taps: Mapping[str, Tap]) -> None:
-        self.taps = taps
-        self.labels = self.embeddings = self._manager(teacher, 'teacher', *taps)
-        parts = {name: Part.of(self.labels[name], teacher) for name in taps}
-        check_compared(parts, taps['labels'].key)
-        self.teacher = Teacher(teacher, None, teacher)
-
-    def _manager(self, model: nn.Module, who: str, *names: str) -> RecorderManager:
-        manager = RecorderManager({name: self.taps[name].recorder for name in names}, 'class means')
-        for name in names:
-            try:
-                manager[name].check(model)
-            except ConfigError as error:
-                raise ConfigError(
-                    f'{self.taps[name].key}: the {who} must have it too, for the {name}, but {error}'
-                ) from None
-        return manager
-
-    def record(self, batch: Any) -> None:
-        """Make the records of a batch."""
-        data = self.teacher.model.data_preprocessor(batch, False)
-        needed = {name: tap.needed for name, tap in self.taps.items()}
-        with counted_runs(self.teacher.model, self.labels.recorders.values()):
-            self.teacher.record(self.labels, needed, data['inputs'], data['data_samples'])
-
-    def __call__(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """The embeddings (N, C) and the classes (N,) of a batch."""
-        self.record(batch)
-        values = {}
-        for name, manager in dict(embedding=self.embeddings, labels=self.labels).items():
-            tap = self.taps[name]
-            try:
-                values[name] = manager[name].get(tap.record_idx, tap.data_idx)
-            except ConfigError as error:
-                raise ConfigError(f'{tap.key}: {error}') from None
-            if not isinstance(values[name], Tensor):
-                raise ConfigError(f'{tap.key}: the {name} must be a tensor, got {type(values[name]).__name__}.')
-            manager[name].clear()
-        embeddings, labels = values['embedding'], _classes(values['labels'])
-        if embeddings.ndim != 2:
-            raise ConfigError(
-                f'{self.taps["embedding"].key}: embeddings must be (N, C), got {tuple(embeddings.shape)}.'
-            )
-        return embeddings, labels
-
-
-class _StudentsRegions(_Look):
-    """What the teacher's box head makes of the regions that a student samples in a batch.
-
-    Args:
-        student: The student, in eval mode.
-        teacher: The teacher.
-        taps: Where `embedding` is in the teacher, and `labels` in the student.
-    """
-
-    def __init__(self, student: Any, teacher: Any, taps: Mapping[str, Tap]) -> None:
-        self.taps = taps
-        self.student = student
-        self.embeddings = self._manager(teacher, 'teacher', 'embedding')
-        self.labels = self._manager(student, 'student', 'labels')
-        self.regions = region_recorders(student)
-        self.labels.recorders.update(self.regions)
-        check_regions(teacher, 'model.teacher')
-        embedding, labels = Part.of(self.embeddings['embedding'], teacher), Part.of(self.labels['labels'], student)
-        if embedding.stage is not None:
-            embedding = embedding._replace(stage=min(embedding.stage, len(self.regions) - 1))
-        check_compared(dict(embedding=embedding, labels=labels), taps['labels'].key)
-        self.teacher = Teacher(teacher, None, student)
-
-    @torch.no_grad()
-    def record(self, batch: Any) -> None:
-        """Make the records of a batch."""
-        data = self.student.data_preprocessor(batch, False)
-        needed = {'labels': self.taps['labels'].needed, **dict.fromkeys(self.regions, 1)}
-        with self.labels.recording(self.student, needed), counted_runs(self.student, self.labels.recorders.values()):
-            self.student(data['inputs'], data['data_samples'], mode='loss')
-        regions = [recorder.get(data_idx=1) for recorder in self.regions.values()]
-
-        def forward(teacher: Any, images: Any) -> None:
-            run_heads(teacher, teacher.extract_feat(images), regions)
-
-        wanted = dict(embedding=self.taps['embedding'].needed)
-        self.teacher.record(self.embeddings, wanted, data['inputs'], data['data_samples'], forward)
-
-
 class _Pass:
     """One pass of the teacher over the data."""
 
-    def __init__(
-        self, look: _Look, taps: Mapping[str, Tap], data: SeededDataset, batch_size: int, workers: int
-    ) -> None:
+    def __init__(self, look: Look, taps: Mapping[str, Tap], data: SeededDataset, batch_size: int, workers: int) -> None:
         self.look = look
         self.taps = taps
         self.data = data
@@ -272,64 +165,6 @@ class _Pass:
             accumulator.update(embeddings, labels)
         except ValueError as error:
             raise ConfigError(f'{self.taps["labels"].key}: {error}, in the batch of sample {position}.') from None
-
-
-def _classes(labels: Tensor) -> Tensor:
-    """The class of each row where labels are one-hot, as a preprocessor for mixed images makes them."""
-    if labels.ndim == 2 and bool(((labels == 0) | (labels == 1)).all()) and bool((labels.sum(1) == 1).all()):
-        return labels.argmax(1)
-    return labels
-
-
-def _build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, str]]:
-    """The teacher with its own pixels, and what the file's header says of it."""
-    model = cfg.get('model')
-    if not isinstance(model, dict):
-        raise ConfigError('the config defines no `model`.')
-    if 'teacher' in model:
-        source = model['teacher']
-        teacher_cfg = model_config(source, 'model.teacher')
-        checkpoint = checkpoint or model.get('teacher_ckpt')
-        if 'data_preprocessor' not in teacher_cfg:
-            student = model_config(model['architecture'], 'model.architecture')
-            pixels = student.get('data_preprocessor') or model.get('data_preprocessor') or cfg.get('data_preprocessor')
-            teacher_cfg['data_preprocessor'] = pixels
-        name = source if isinstance(source, str) and '::' in source else None
-        name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
-    elif 'architecture' in model:
-        raise ConfigError('the config has no model.teacher, of whose embeddings the class means would be.')
-    else:
-        teacher_cfg = ConfigDict(model)
-        teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-        name = Path(cfg.filename).name if cfg.filename else str(model.get('type'))
-    network: Any = build_model(teacher_cfg, 'model.teacher')
-    # The init_cfg of a config that trains the teacher itself says where that training starts.
-    weights = teacher_weights(checkpoint, teacher_cfg if 'teacher' in model else {}, network)
-    if weights is None:
-        raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
-    load_teacher(network, weights.file, model.get('teacher_strict', True), weights.key, weights.prefix)
-    network.to(get_device())
-    return network, dict(teacher=name, checkpoint=Path(weights.file).name, fingerprint=fingerprint(network))
-
-
-def _build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
-    """The student of a distillation config, whose regions are looked at, and what the file's header says of them."""
-    if 'architecture' not in cfg.model or 'teacher' not in cfg.model:
-        raise ConfigError('--proposals student needs a distillation config, with model.architecture and model.teacher.')
-    student_cfg = model_config(cfg.model['architecture'], 'model.architecture')
-    if 'data_preprocessor' not in student_cfg:
-        student_cfg['data_preprocessor'] = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    student: Any = build_model(student_cfg, 'model.architecture')
-    check_regions(student, 'model.architecture')
-    reseed(SEED)
-    student.init_weights()
-    if checkpoint:
-        try:
-            load_teacher(student, checkpoint, key='--student-ckpt')
-        except ConfigError as error:
-            raise ConfigError(str(error).replace('this teacher', 'this student')) from None
-    student.to(get_device()).eval()
-    return student, f'student, {Path(checkpoint).name if checkpoint else "as it starts"}: {fingerprint(student)}'
 
 
 def _connect(cfg: Config) -> None:
@@ -416,8 +251,7 @@ def _load_partial(path: Path, about: Mapping[str, str], accumulator: ClassMeanAc
 def _summary(means: ClassMeans) -> str:
     classes, channels = means.means.shape
     empty = (means.counts == 0).nonzero().flatten().tolist()
-    shown = ', '.join(map(str, empty[:6])) + (', ...' if len(empty) > 6 else '')
-    lacking = f'; classes without any: {shown}' if empty else ''
+    lacking = f'; classes without any: {listed(empty)}' if empty else ''
     images = means.metadata.get('images')
     return f'{classes} means of {int(means.counts.sum()):,} embeddings in {images} images, {channels} channels{lacking}'
 

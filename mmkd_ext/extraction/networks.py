@@ -1,0 +1,63 @@
+"""The networks that look at the data, as a config names them."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+
+from mmkd_ext import build
+from mmkd_ext.algorithms.regions import check_regions
+from mmkd_ext.algorithms.teacher import load_teacher, teacher_weights
+from mmkd_ext.class_means import fingerprint
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.extraction.data import SEED, reseed
+
+
+def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, str]]:
+    """The teacher with its own pixels, and what the file's header says of it."""
+    model = cfg.get('model')
+    if not isinstance(model, dict):
+        raise ConfigError('the config defines no `model`.')
+    if 'teacher' in model:
+        source = model['teacher']
+        teacher_cfg = build.model_config(source, 'model.teacher')
+        checkpoint = checkpoint or model.get('teacher_ckpt')
+        if 'data_preprocessor' not in teacher_cfg:
+            student = build.model_config(model['architecture'], 'model.architecture')
+            pixels = student.get('data_preprocessor') or model.get('data_preprocessor') or cfg.get('data_preprocessor')
+            teacher_cfg['data_preprocessor'] = pixels
+        name = source if isinstance(source, str) and '::' in source else None
+        name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
+    elif 'architecture' in model:
+        raise ConfigError('the config has no model.teacher, of whose embeddings the class means would be.')
+    else:
+        teacher_cfg = ConfigDict(model)
+        teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+        name = Path(cfg.filename).name if cfg.filename else str(model.get('type'))
+    network: Any = build.build_model(teacher_cfg, 'model.teacher')
+    # The init_cfg of a config that trains the teacher itself says where that training starts.
+    weights = teacher_weights(checkpoint, teacher_cfg if 'teacher' in model else {}, network)
+    if weights is None:
+        raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
+    load_teacher(network, weights.file, model.get('teacher_strict', True), weights.key, weights.prefix)
+    network.to(get_device())
+    return network, dict(teacher=name, checkpoint=Path(weights.file).name, fingerprint=fingerprint(network))
+
+
+def build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
+    """The student of a distillation config, whose regions are looked at, and what the file's header says of them."""
+    if 'architecture' not in cfg.model or 'teacher' not in cfg.model:
+        raise ConfigError('--proposals student needs a distillation config, with model.architecture and model.teacher.')
+    pixels = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    student: Any = build.build_student(cfg.model['architecture'], pixels)
+    check_regions(student, 'model.architecture')
+    reseed(SEED)
+    student.init_weights()
+    if checkpoint:
+        try:
+            load_teacher(student, checkpoint, key='--student-ckpt')
+        except ConfigError as error:
+            raise ConfigError(str(error).replace('this teacher', 'this student')) from None
+    student.to(get_device()).eval()
+    return student, f'student, {Path(checkpoint).name if checkpoint else "as it starts"}: {fingerprint(student)}'
