@@ -1,8 +1,44 @@
-"""Knowledge distillation inside the OpenMMLab stack; everything is built from configs, see the README."""
+"""Knowledge distillation inside the OpenMMLab stack; everything is built from configs, see the README.
+
+From Python: the losses are in `mmkd_ext.losses` and the adapters in `mmkd_ext.connectors`, which import torch and
+mmengine alone; what trains a student is here, imported when it is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mmkd_ext import compat
 from mmkd_ext.version import __version__
 
-__all__ = ['__version__']
+if TYPE_CHECKING:
+    from mmkd_ext.algorithms.roi_distill import RoIDistill
+    from mmkd_ext.algorithms.self_distill import SelfDistill
+    from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
+    from mmkd_ext.class_means import ClassMeans
+    from mmkd_ext.distillers.configurable import ConfigurableDistiller
+
+__all__ = [
+    'ClassMeans',
+    'ConfigurableDistiller',
+    'RoIDistill',
+    'SelfDistill',
+    'SingleTeacherDistill',
+    '__version__',
+]
+
+_HOMES = {
+    'ClassMeans': 'class_means',
+    'ConfigurableDistiller': 'distillers.configurable',
+    'RoIDistill': 'algorithms.roi_distill',
+    'SelfDistill': 'algorithms.self_distill',
+    'SingleTeacherDistill': 'algorithms.single_teacher',
+}
 
 compat.install()
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for by its name, so that importing the losses imports nothing above them."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)

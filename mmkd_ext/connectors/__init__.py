@@ -1,7 +1,19 @@
-"""Feature adapters, one a file; each registers itself."""
+"""Feature adapters, one per file; each registers itself."""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.connectors.abf import ABFConnector
+from mmkd_ext.connectors.channel_mlp import ChannelMLPConnector
+from mmkd_ext.connectors.embed import EmbedConnector
+from mmkd_ext.connectors.logit_norm import LogitNormConnector
+
+__all__ = [
+    'ABFConnector',
+    'ChannelMLPConnector',
+    'EmbedConnector',
+    'LogitNormConnector',
+]
+
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')

@@ -1,7 +1,43 @@
-"""Distillation losses, one method a file; each registers itself."""
+"""Distillation losses, one method per file: a pure function, and a thin module that registers itself."""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.losses.box_kd import BoxKDLoss, box_kd_loss
+from mmkd_ext.losses.cwt import CWTLoss, cwt_loss
+from mmkd_ext.losses.dist import DISTLoss, dist_loss
+from mmkd_ext.losses.dkd import DKDLoss, dkd_loss
+from mmkd_ext.losses.hcl import HCLLoss, hcl_loss
+from mmkd_ext.losses.intra_tfd import IntraTFDLoss, intra_tfd_loss
+from mmkd_ext.losses.kd import KDLoss, kd_loss
+from mmkd_ext.losses.logit_norm import LogitNormLoss
+from mmkd_ext.losses.nd import NDLoss, nd_loss
+from mmkd_ext.losses.norm import NORMLoss, norm_loss
+from mmkd_ext.losses.tfd import TFDLoss, tfd_loss
+
+__all__ = [
+    'BoxKDLoss',
+    'CWTLoss',
+    'DISTLoss',
+    'DKDLoss',
+    'HCLLoss',
+    'IntraTFDLoss',
+    'KDLoss',
+    'LogitNormLoss',
+    'NDLoss',
+    'NORMLoss',
+    'TFDLoss',
+    'box_kd_loss',
+    'cwt_loss',
+    'dist_loss',
+    'dkd_loss',
+    'hcl_loss',
+    'intra_tfd_loss',
+    'kd_loss',
+    'nd_loss',
+    'norm_loss',
+    'tfd_loss',
+]
+
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')

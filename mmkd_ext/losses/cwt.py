@@ -26,9 +26,37 @@ _RESIZE: dict[str | None, dict] = {
 }
 
 
+def cwt_loss(student: Tensor, teacher: Tensor, alpha: float, resize: str | None = None) -> Tensor:
+    """Alpha * sum of squared differences / batch size.
+
+    Args:
+        student: Map, (B, C, H, W), already transformed.
+        teacher: Map of the same shape or, with `resize`, of another height and width; no gradient reaches it.
+        alpha: Weight of the summed squares.
+        resize: How the student's map is brought to the teacher's height and width, as of `CWTLoss`; None refuses it.
+
+    Returns:
+        0-dim.
+
+    Raises:
+        ValueError: If the shapes differ (with `resize`: in more than height and width) or are not (B, C, H, W).
+    """
+    student, teacher = at_least_float32(student, teacher.detach())
+    if student.ndim == teacher.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
+        if resize is None:
+            way = 'area' if student[0, 0].numel() > teacher[0, 0].numel() else 'bilinear'
+            raise ValueError(
+                f'the maps differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}; '
+                f"resize='{way}' brings the student's to the teacher's height and width"
+            )
+        student = interpolate(student, teacher.shape[2:], **_RESIZE[resize])
+    check_same_shape(student, teacher, 4, '(B, C, H, W)')
+    return alpha * (student - teacher).square().sum() / len(student)
+
+
 @MODELS.register_module()
 class CWTLoss(nn.Module):
-    """alpha * sum of squared differences / batch size.
+    """Weighted `cwt_loss`.
 
     Args:
         alpha: The method's only hyper-parameter, the weight of the summed squares.
@@ -52,20 +80,5 @@ class CWTLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of maps (B, C, H, W), the student's already transformed.
-
-        Raises:
-            ValueError: If the shapes differ (with `resize`: in more than height and width) or are not (B, C, H, W).
-        """
-        student, teacher = at_least_float32(student, teacher.detach())
-        if student.ndim == teacher.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
-            if self.resize is None:
-                way = 'area' if student[0, 0].numel() > teacher[0, 0].numel() else 'bilinear'
-                raise ValueError(
-                    f'the maps differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}; '
-                    f"resize='{way}' brings the student's to the teacher's height and width"
-                )
-            student = interpolate(student, teacher.shape[2:], **_RESIZE[self.resize])
-        check_same_shape(student, teacher, 4, '(B, C, H, W)')
-        squares = (student - teacher).square().sum()
-        return self.loss_weight * self.alpha * squares / len(student)
+        """The loss of maps (B, C, H, W), the student's already transformed, as of `cwt_loss`."""
+        return cwt_loss(student, teacher, self.loss_weight * self.alpha, self.resize)

@@ -24,9 +24,36 @@ from mmkd_ext.registry import MODELS
 _EPS = 1e-8
 
 
+def dist_loss(student: Tensor, teacher: Tensor, tau: float = 1.0, beta: float = 1.0, gamma: float = 1.0) -> Tensor:
+    """tau^2 times the weighted sum of 1 - correlation of rows and of columns.
+
+    Args:
+        student: Logits, (N, K).
+        teacher: Logits of the same shape; no gradient reaches them.
+        tau: Temperature, > 0.
+        beta: Weight of the rows, the relation between classes.
+        gamma: Weight of the columns, the relation within a class.
+
+    Returns:
+        0-dim; 0 where the batch is empty.
+
+    Raises:
+        ValueError: If the shapes differ or are not (N, K).
+    """
+    check_same_shape(student, teacher, 2, '(N, K)')
+    if not len(student):
+        return student.sum()
+    student, teacher = at_least_float32(student, teacher.detach())
+    q = (student / tau).softmax(dim=1)
+    p = (teacher / tau).softmax(dim=1)
+    inter = 1 - _pearson(q, p, 1).mean()
+    intra = 1 - _pearson(q, p, 0).mean()
+    return tau**2 * (beta * inter + gamma * intra)
+
+
 @MODELS.register_module()
 class DISTLoss(nn.Module):
-    """Weighted sum of 1 - correlation of rows and of columns.
+    """Weighted `dist_loss`.
 
     Args:
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet.
@@ -63,20 +90,8 @@ class DISTLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of logits (N, K); 0 where the batch is empty.
-
-        Raises:
-            ValueError: If the shapes differ or are not (N, K).
-        """
-        check_same_shape(student, teacher, 2, '(N, K)')
-        if not len(student):
-            return student.sum()
-        student, teacher = at_least_float32(student, teacher.detach())
-        q = (student / self.tau).softmax(dim=1)
-        p = (teacher / self.tau).softmax(dim=1)
-        inter = 1 - _pearson(q, p, 1).mean()
-        intra = 1 - _pearson(q, p, 0).mean()
-        return self.loss_weight * self.tau**2 * (self.beta * inter + self.gamma * intra)
+        """The loss of logits (N, K), as of `dist_loss`."""
+        return self.loss_weight * dist_loss(student, teacher, self.tau, self.beta, self.gamma)
 
 
 def _pearson(x: Tensor, y: Tensor, dim: int) -> Tensor:

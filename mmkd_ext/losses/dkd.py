@@ -20,9 +20,47 @@ from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows, te
 from mmkd_ext.registry import MODELS
 
 
+def dkd_loss(
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor,
+    tau: float = 1.0,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    reduction: str = 'batchmean',
+) -> Tensor:
+    """Two weighted KL divergences of tempered logits, averaged over samples.
+
+    Args:
+        student: Logits, (N, K).
+        teacher: Logits of the same shape; no gradient reaches them.
+        labels: The class of each sample, (N,), from 0 to K - 1.
+        tau: Temperature, > 0.
+        alpha: Weight of the target class against the rest.
+        beta: Weight of the other classes among themselves.
+        reduction: 'batchmean'; any other word sums over the samples.
+
+    Returns:
+        0-dim, in nats; 0 where the batch is empty.
+
+    Raises:
+        ValueError: If the shapes differ or are not (N, K) with K > 1, or labels are not integers (N,).
+    """
+    check_same_shape(student, teacher, 2, '(N, K)')
+    check_labels(labels, len(student))
+    if student.shape[1] < 2:
+        raise ValueError(f'expected logits of at least 2 classes, got {student.shape[1]}')
+    binary, others = _split(student, labels, tau)
+    teacher_binary, teacher_others = _split(teacher.detach(), labels, tau)
+    target = tempered_kl(binary, teacher_binary, tau)
+    rest = tempered_kl(others, teacher_others, tau)
+    rows = alpha * target + beta * rest
+    return mean_of_rows(rows) if reduction == 'batchmean' else rows.sum()
+
+
 @MODELS.register_module()
 class DKDLoss(nn.Module):
-    """Two weighted KL divergences of tempered logits, averaged over samples.
+    """Weighted `dkd_loss`.
 
     Args:
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet and detection.
@@ -54,39 +92,34 @@ class DKDLoss(nn.Module):
         self.alpha = alpha
         self.beta = beta
         self.loss_weight = loss_weight
-        self.averages = reduction == 'batchmean'
+        self.reduction = reduction
         self._labels_checked = False
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (N, K) with labels (N,); 0 where the batch is empty.
+        """The loss of logits (N, K) with labels (N,), as of `dkd_loss`.
 
         Raises:
-            ValueError: If the shapes differ or are not (N, K), or labels are no integers (N,) or, in the first call,
-                out of range.
+            ValueError: As of `dkd_loss`, or if labels are, in the first call, out of range.
         """
-        check_same_shape(student, teacher, 2, '(N, K)')
-        check_labels(labels, len(student))
-        self._check_range(labels, student.shape[1])
-        binary, others = self._split(student, labels)
-        teacher_binary, teacher_others = self._split(teacher.detach(), labels)
-        target = tempered_kl(binary, teacher_binary, self.tau)
-        rest = tempered_kl(others, teacher_others, self.tau)
-        rows = self.alpha * target + self.beta * rest
-        return self.loss_weight * (mean_of_rows(rows) if self.averages else rows.sum())
-
-    def _split(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of target and not target, (N, 2), and of the other classes, (N, K - 1)."""
-        column = torch.arange(logits.shape[1] - 1, device=logits.device)
-        others = logits.gather(1, column + (column >= labels[:, None]).long())
-        rest = self.tau * torch.logsumexp(others / self.tau, dim=1)
-        return torch.stack([logits.gather(1, labels[:, None])[:, 0], rest], dim=1), others
+        if not self._labels_checked and student.ndim == 2:
+            self._check_range(labels, student.shape[1])
+        terms = (self.tau, self.alpha, self.beta, self.reduction)
+        return self.loss_weight * dkd_loss(student, teacher, labels, *terms)
 
     def _check_range(self, labels: Tensor, classes: int) -> None:
-        if classes < 2:
-            raise ValueError(f'expected logits of at least 2 classes, got {classes}')
-        if self._labels_checked or not len(labels):
+        """Look at the labels; once: reading a value waits for the GPU."""
+        check_labels(labels, len(labels))
+        if not len(labels):
             return
-        low, high = labels.aminmax()  # once: reading a value waits for the GPU
+        low, high = labels.aminmax()
         if low < 0 or high >= classes:
             raise ValueError(f'expected labels from 0 to {classes - 1}, one of the logits each, got {low} to {high}')
         self._labels_checked = True
+
+
+def _split(logits: Tensor, labels: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """Logits of target and not target, (N, 2), and of the other classes, (N, K - 1)."""
+    column = torch.arange(logits.shape[1] - 1, device=logits.device)
+    others = logits.gather(1, column + (column >= labels[:, None]).long())
+    rest = tau * torch.logsumexp(others / tau, dim=1)
+    return torch.stack([logits.gather(1, labels[:, None])[:, 0], rest], dim=1), others

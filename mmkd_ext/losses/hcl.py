@@ -11,6 +11,8 @@ maps averaged to that size. The student's maps come from the connector `ABFConne
 Shapes: a level is B images, C channels, H x W positions; an embedding (B, C) counts as one position.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, mse_loss
 
@@ -18,9 +20,31 @@ from mmkd_ext.functional import at_least_float32, check_same_shape
 from mmkd_ext.registry import MODELS
 
 
+def hcl_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Mean squared distance over a pyramid of sizes, summed over levels.
+
+    Args:
+        student: One map (B, C, H, W) or embedding (B, C) per level.
+        teacher: As many of the same shapes; no gradient reaches them.
+
+    Returns:
+        0-dim.
+
+    Raises:
+        ValueError: If the lists differ in length or are empty, or two of a level differ in shape.
+    """
+    if not (isinstance(student, (list, tuple)) and isinstance(teacher, (list, tuple))):
+        raise ValueError('expected lists of maps, one per level')
+    if not student or len(student) != len(teacher):
+        raise ValueError(f'expected the same number of levels, at least one, got {len(student)} and {len(teacher)}')
+    pairs = enumerate(zip(student, teacher, strict=True))
+    levels = [_level(_as_map(s), _as_map(t.detach()), i) for i, (s, t) in pairs]
+    return sum(levels[1:], levels[0])
+
+
 @MODELS.register_module()
 class HCLLoss(nn.Module):
-    """Mean squared distance over a pyramid of sizes, summed over levels.
+    """Weighted `hcl_loss`.
 
     Args:
         loss_weight: Factor on the result. ReviewKD used 0.6 to 8 for classifiers, 1 to 2 for detectors.
@@ -32,19 +56,9 @@ class HCLLoss(nn.Module):
         super().__init__()
         self.loss_weight = loss_weight
 
-    def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
-        """The loss of lists of maps (B, C, H, W) or embeddings (B, C).
-
-        Raises:
-            ValueError: If the lists differ in length or are empty, or two of a level differ in shape.
-        """
-        if not (isinstance(student, (list, tuple)) and isinstance(teacher, (list, tuple))):
-            raise ValueError('expected lists of maps, one a level')
-        if not student or len(student) != len(teacher):
-            raise ValueError(f'expected the same number of levels, at least one, got {len(student)} and {len(teacher)}')
-        pairs = enumerate(zip(student, teacher, strict=True))
-        levels = [_level(_as_map(s), _as_map(t.detach()), i) for i, (s, t) in pairs]
-        return self.loss_weight * sum(levels[1:], levels[0])
+    def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+        """The loss of lists of maps (B, C, H, W) or embeddings (B, C), as of `hcl_loss`."""
+        return self.loss_weight * hcl_loss(student, teacher)
 
 
 def _as_map(x: Tensor) -> Tensor:

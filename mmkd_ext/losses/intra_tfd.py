@@ -23,9 +23,26 @@ from mmkd_ext.functional import stage_maps
 from mmkd_ext.registry import MODELS
 
 
+def intra_tfd_loss(features: Sequence[Tensor], detach_salient: bool = True) -> Tensor:
+    """Mean squared difference of each stage's redundant channels and its salient ones, averaged over stages.
+
+    Args:
+        features: A network's maps (B, C_i, H_i, W_i), in any order.
+        detach_salient: False lets the salient half learn from the redundant one, too.
+
+    Returns:
+        0-dim.
+
+    Raises:
+        ValueError: If these are no such maps, or one has a single channel.
+    """
+    terms = [_stage(x, i, detach_salient) for i, x in enumerate(stage_maps(features))]
+    return sum(terms[1:], terms[0]) / len(terms)
+
+
 @MODELS.register_module()
 class IntraTFDLoss(nn.Module):
-    """Mean squared difference of each stage's redundant channels and its salient ones, averaged over stages.
+    """Weighted `intra_tfd_loss`.
 
     Args:
         detach_salient: False lets the salient half learn from the redundant one, too.
@@ -40,21 +57,17 @@ class IntraTFDLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The loss of a network's maps (B, C_i, H_i, W_i), in any order.
+        """The loss of a network's maps (B, C_i, H_i, W_i), in any order, as of `intra_tfd_loss`."""
+        return self.loss_weight * intra_tfd_loss(features, self.detach_salient)
 
-        Raises:
-            ValueError: If these are no such maps, or one has a single channel.
-        """
-        terms = [self._stage(x, i) for i, x in enumerate(stage_maps(features))]
-        return self.loss_weight * sum(terms[1:], terms[0]) / len(terms)
 
-    def _stage(self, x: Tensor, i: int) -> Tensor:
-        half = x.shape[1] // 2
-        if not half:
-            raise ValueError(f'stage {i} has 1 channel, of which there is no half')
-        order = _by_saliency(x.detach())
-        salient = (x.detach() if self.detach_salient else x).index_select(1, order[:half])
-        return mse_loss(x.index_select(1, order[-half:]), salient)
+def _stage(x: Tensor, i: int, detach_salient: bool) -> Tensor:
+    half = x.shape[1] // 2
+    if not half:
+        raise ValueError(f'stage {i} has 1 channel, of which there is no half')
+    order = _by_saliency(x.detach())
+    salient = (x.detach() if detach_salient else x).index_select(1, order[:half])
+    return mse_loss(x.index_select(1, order[-half:]), salient)
 
 
 def _by_saliency(x: Tensor) -> Tensor:

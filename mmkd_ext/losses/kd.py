@@ -13,9 +13,33 @@ from mmkd_ext.functional import check_labels, check_same_shape, mean_of_rows, te
 from mmkd_ext.registry import MODELS
 
 
+def kd_loss(
+    student: Tensor, teacher: Tensor, tau: float, labels: Tensor | None = None, ignore_label: int | None = None
+) -> Tensor:
+    """tau^2 * KL(teacher || student) of tempered logits, averaged over samples.
+
+    Args:
+        student: Logits, (N, K).
+        teacher: Logits of the same shape; no gradient reaches them.
+        tau: Temperature, > 0.
+        labels: The class of each sample, (N,); needed with `ignore_label`.
+        ignore_label: A class whose samples are left out; None keeps all.
+
+    Returns:
+        0-dim, in nats; 0 where no sample is left.
+
+    Raises:
+        ValueError: If the shapes differ or are not (N, K), or labels are needed and missing.
+    """
+    check_same_shape(student, teacher, 2, '(N, K)')
+    if labels is not None:
+        check_labels(labels, len(student))
+    return mean_of_rows(tempered_kl(student, teacher.detach(), tau), labels, ignore_label)
+
+
 @MODELS.register_module()
 class KDLoss(nn.Module):
-    """Weighted KL divergence of tempered logits, averaged over samples.
+    """Weighted `kd_loss`.
 
     Args:
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1 for ImageNet and detection.
@@ -35,13 +59,5 @@ class KDLoss(nn.Module):
         self.ignore_label = ignore_label
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The loss of logits (N, K), of samples with labels (N,); 0 where no sample is left.
-
-        Raises:
-            ValueError: If the shapes differ or are not (N, K), or labels are needed and missing.
-        """
-        check_same_shape(student, teacher, 2, '(N, K)')
-        rows = tempered_kl(student, teacher.detach(), self.tau)
-        if labels is not None:
-            check_labels(labels, len(rows))
-        return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
+        """The loss of logits (N, K), of samples with labels (N,), as of `kd_loss`."""
+        return self.loss_weight * kd_loss(student, teacher, self.tau, labels, self.ignore_label)

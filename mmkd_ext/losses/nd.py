@@ -38,9 +38,42 @@ _FLOOR = 1e-3
 _TERMS = ('both', 'direction', 'norm')
 
 
+def nd_loss(
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor,
+    directions: Tensor,
+    ignore_label: int | None = None,
+    terms: str = 'both',
+) -> Tensor:
+    """1 - projection on the class mean's direction / the longer of the two norms, averaged over samples.
+
+    Args:
+        student: Embeddings, (N, C).
+        teacher: Embeddings of the same shape; no gradient reaches them.
+        labels: The class of each sample, (N,), from 0 to K - 1.
+        directions: Of the class means, unit vectors (K, C).
+        ignore_label: A class whose samples are left out, which needs no direction; None keeps all.
+        terms: As of `NDLoss`.
+
+    Returns:
+        0-dim, from 0 to 2; 0 where no sample is left.
+
+    Raises:
+        ValueError: If the shapes are not these, or labels are not integers.
+    """
+    check_same_shape(student, teacher, 2, '(N, C)')
+    check_labels(labels, len(student))
+    if directions.ndim != 2 or directions.shape[1] != student.shape[1]:
+        raise ValueError(f'expected directions (K, {student.shape[1]}), got {tuple(directions.shape)}')
+    index = labels if ignore_label is None else labels * (labels != ignore_label)  # any class stands for that one
+    rows = _rows(student, teacher, directions, index, terms)
+    return mean_of_rows(rows, labels, ignore_label)
+
+
 @MODELS.register_module()
 class NDLoss(nn.Module):
-    """1 - projection on the class mean's direction / the longer of the two norms, averaged over samples.
+    """Weighted `nd_loss`, with the class means of a file or running ones.
 
     Args:
         class_means: The teacher's class means: a file of `tools/class_means.py`, the official JSON file, or an array
@@ -141,12 +174,7 @@ class NDLoss(nn.Module):
         unusable = self._check_labels(labels, len(student))
         student, teacher = at_least_float32(student, teacher.detach())
         directions, index = self._directions(teacher, labels)
-        norms = torch.linalg.vector_norm(teacher, dim=1)
-        if self.terms == 'direction':
-            norms = torch.zeros_like(norms)  # none is longer than the student's own
-        elif self.terms == 'norm':
-            directions, index = _unit(student.detach()), _each(labels)  # its own, which it has already
-        rows = 1 - _Projection.apply(student, directions.to(student.dtype), index, norms)
+        rows = _rows(student, teacher, directions, index, self.terms)
         if unusable is not None:
             rows = rows.masked_fill(unusable, torch.nan)
         return self.loss_weight * mean_of_rows(rows, labels, self.ignore_label)
@@ -246,6 +274,17 @@ class NDLoss(nn.Module):
         self.gathered.zero_()
         self.sums += others[:, :-1]
         self.counts += others[:, -1].round().to(self.counts.dtype)
+
+
+def _rows(student: Tensor, teacher: Tensor, directions: Tensor, index: Tensor, terms: str) -> Tensor:
+    """The loss of each sample, (N,), of embeddings (N, C), unit vectors (K, C) and which of them (N,)."""
+    student, teacher = at_least_float32(student, teacher.detach())
+    norms = torch.linalg.vector_norm(teacher, dim=1)
+    if terms == 'direction':
+        norms = torch.zeros_like(norms)  # none is longer than the student's own
+    elif terms == 'norm':
+        directions, index = _unit(student.detach()), _each(index)  # its own, which it has already
+    return 1 - _Projection.apply(student, directions.to(student.dtype), index, norms)
 
 
 class _Projection(torch.autograd.Function):

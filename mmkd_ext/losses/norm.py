@@ -22,9 +22,31 @@ from mmkd_ext.registry import MODELS
 _POOLS: dict[str | None, Any] = {'max': adaptive_max_pool2d, 'avg': adaptive_avg_pool2d, None: None}
 
 
+def norm_loss(student: Tensor, teacher: Tensor, num_segments: int | None = None, pool: str | None = 'max') -> Tensor:
+    """Mean squared difference, summed over segments; the teacher's map is compared N times without being copied.
+
+    Args:
+        student: Wide map, (B, N * C, H, W).
+        teacher: Map, (B, C, h, w); no gradient reaches it.
+        num_segments: N; None takes what the two maps have.
+        pool: How the larger map is brought to the size of the smaller: `max`, `avg`, or None, which refuses it.
+
+    Returns:
+        0-dim.
+
+    Raises:
+        ValueError: If the shapes are not these, or neither size is within the other.
+    """
+    n, teacher = _segments(student, teacher, num_segments), teacher.detach()
+    student, teacher = _same_size(student, teacher, _POOLS[pool])
+    segments = student.unflatten(1, (n, -1))
+    # The mean over all segments, N times. The teacher is a view, and `mse_loss` keeps nothing else for backward.
+    return n * mse_loss(segments, teacher.unsqueeze(1).expand_as(segments))
+
+
 @MODELS.register_module()
 class NORMLoss(nn.Module):
-    """Mean squared difference, summed over segments; the teacher's map is compared N times without being copied.
+    """Weighted `norm_loss`.
 
     Args:
         num_segments: N. None takes what the two maps have, so that N is set in one place, the student's `NORMNeck`.
@@ -43,38 +65,32 @@ class NORMLoss(nn.Module):
         if pool not in _POOLS:
             raise ValueError(f"pool must be 'max', 'avg' or None, got {pool!r}")
         self.num_segments = num_segments
-        self.pool = _POOLS[pool]
+        self.pool = pool
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of maps (B, N * C, H, W) and (B, C, h, w).
+        """The loss of maps (B, N * C, H, W) and (B, C, h, w), as of `norm_loss`."""
+        return self.loss_weight * norm_loss(student, teacher, self.num_segments, self.pool)
 
-        Raises:
-            ValueError: If the shapes are not these, or neither size is within the other.
-        """
-        n, teacher = self._segments(student, teacher), teacher.detach()
-        student, teacher = self._same_size(student, teacher)
-        segments = student.unflatten(1, (n, -1))
-        # The mean over all segments, N times. The teacher is a view, and `mse_loss` keeps nothing else for backward.
-        return self.loss_weight * n * mse_loss(segments, teacher.unsqueeze(1).expand_as(segments))
 
-    def _segments(self, student: Tensor, teacher: Tensor) -> int:
-        """N, of maps that are compared."""
-        if student.ndim == teacher.ndim == 4 and len(student) == len(teacher):
-            n = self.num_segments or max(student.shape[1] // teacher.shape[1], 1)
-            if student.shape[1] == n * teacher.shape[1]:
-                return n
-        raise ValueError(
-            f'expected shapes (B, {self.num_segments or "N"} * C, H, W) and (B, C, h, w), got {tuple(student.shape)} '
-            f'and {tuple(teacher.shape)}'
-        )
+def _segments(student: Tensor, teacher: Tensor, expected: int | None) -> int:
+    """N, of maps that are compared."""
+    if student.ndim == teacher.ndim == 4 and len(student) == len(teacher):
+        n = expected or max(student.shape[1] // teacher.shape[1], 1)
+        if student.shape[1] == n * teacher.shape[1]:
+            return n
+    raise ValueError(
+        f'expected shapes (B, {expected or "N"} * C, H, W) and (B, C, h, w), got {tuple(student.shape)} '
+        f'and {tuple(teacher.shape)}'
+    )
 
-    def _same_size(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-        ours, theirs = student.shape[2:], teacher.shape[2:]
-        if ours == theirs:
-            return student, teacher
-        if self.pool is not None and all(s <= t for s, t in zip(ours, theirs, strict=True)):
-            return student, self.pool(teacher, ours)
-        if self.pool is not None and all(s >= t for s, t in zip(ours, theirs, strict=True)):
-            return self.pool(student, theirs), teacher
-        raise ValueError(f'the maps differ in shape: student {tuple(ours)}, teacher {tuple(theirs)}')
+
+def _same_size(student: Tensor, teacher: Tensor, pool: Any) -> tuple[Tensor, Tensor]:
+    ours, theirs = student.shape[2:], teacher.shape[2:]
+    if ours == theirs:
+        return student, teacher
+    if pool is not None and all(s <= t for s, t in zip(ours, theirs, strict=True)):
+        return student, pool(teacher, ours)
+    if pool is not None and all(s >= t for s, t in zip(ours, theirs, strict=True)):
+        return pool(student, theirs), teacher
+    raise ValueError(f'the maps differ in shape: student {tuple(ours)}, teacher {tuple(theirs)}')

@@ -24,9 +24,36 @@ from mmkd_ext.functional import stage_maps
 from mmkd_ext.registry import MODELS
 
 
+def tfd_loss(features: Sequence[Tensor], pairs: Sequence[Sequence[int]] | None = None) -> Tensor:
+    """Mean squared difference of pooled shallow maps and detached deep maps, averaged over pairs of stages.
+
+    Args:
+        features: A network's maps (B, C_i, H_i, W_i), shallow to deep.
+        pairs: The (shallow, deep) stages that are compared, counted from 0. None takes all pairs.
+
+    Returns:
+        0-dim.
+
+    Raises:
+        ValueError: If these are no such maps or too few, or a deep map has fewer channels or is larger.
+    """
+    maps = stage_maps(features)
+    pairs = pairs or list(combinations(range(max(len(maps), 2)), 2))
+    stages = 1 + max(deep for _, deep in pairs)
+    if len(maps) < stages:
+        raise ValueError(f'expected {stages} stages or more, got {len(maps)}')
+    terms = []
+    pooled = maps.copy()  # each stage as it was compared last
+    for i, j in pairs:
+        _check(maps[i], maps[j], i, j)
+        pooled[i] = _pool(maps[i], maps[j].shape[2:], pooled[i])
+        terms.append(mse_loss(pooled[i], maps[j].detach()[:, : maps[i].shape[1]]))
+    return sum(terms[1:], terms[0]) / len(terms)
+
+
 @MODELS.register_module()
 class TFDLoss(nn.Module):
-    """Mean squared difference of pooled shallow maps and detached deep maps, averaged over pairs of stages.
+    """Weighted `tfd_loss`.
 
     Args:
         pairs: The (shallow, deep) stages that are compared, counted from 0. None takes all pairs.
@@ -46,23 +73,8 @@ class TFDLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The loss of a network's maps (B, C_i, H_i, W_i), shallow to deep.
-
-        Raises:
-            ValueError: If these are no such maps or too few, or a deep map has fewer channels or is larger.
-        """
-        maps = stage_maps(features)
-        pairs = self.pairs or list(combinations(range(max(len(maps), 2)), 2))
-        stages = 1 + max(deep for _, deep in pairs)
-        if len(maps) < stages:
-            raise ValueError(f'expected {stages} stages or more, got {len(maps)}')
-        terms = []
-        pooled = maps.copy()  # each stage as it was compared last
-        for i, j in pairs:
-            _check(maps[i], maps[j], i, j)
-            pooled[i] = _pool(maps[i], maps[j].shape[2:], pooled[i])
-            terms.append(mse_loss(pooled[i], maps[j].detach()[:, : maps[i].shape[1]]))
-        return self.loss_weight * sum(terms[1:], terms[0]) / len(terms)
+        """The loss of a network's maps (B, C_i, H_i, W_i), shallow to deep, as of `tfd_loss`."""
+        return self.loss_weight * tfd_loss(features, self.pairs)
 
 
 def _is_pair(pair: Any) -> bool:
