@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.build import build_part, build_student, ours_for_mmrazors, unknown_argument
 from mmkd_ext.compat import load_checkpoint_file
-from mmkd_ext.distillers.configurable import KEY
+from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
@@ -73,7 +73,7 @@ class DistillAlgorithm(BaseModel):
         super().__init__(data_preprocessor=student.data_preprocessor)
         self._adopt(student)
         self.initial = initial
-        self.distiller = build_part(ours_for_mmrazors(distiller), MODELS, KEY)
+        self.distiller = build_part(ours_for_mmrazors(distiller), MODELS, DISTILLER_KEY)
         self.distiller.student_recorders.check(student)
         self.student_trainable = student_trainable
         if not student_trainable:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from mmkd_ext.distillers.configurable import KEY
+from mmkd_ext.distillers.mapping import DISTILLER_KEY
 
 
 class _Step(NamedTuple):
@@ -76,4 +76,4 @@ class FiniteCheck:
         bad = ', '.join(f'{name}={value}' for name, value in values if not math.isfinite(value))
         if bad:
             of = ', '.join(step.images) or 'this batch'
-            raise FloatingPointError(f'{KEY}.distill_losses: {bad} is not finite, for {of}.')
+            raise FloatingPointError(f'{DISTILLER_KEY}.distill_losses: {bad} is not finite, for {of}.')

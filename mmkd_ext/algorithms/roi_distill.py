@@ -18,7 +18,7 @@ from mmkd_ext.algorithms.regions import (
     run_without_regions,
 )
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
-from mmkd_ext.distillers.configurable import KEY
+from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.module import ModuleOutputsRecorder
 from mmkd_ext.registry import MODELS
@@ -72,8 +72,8 @@ class RoIDistill(SingleTeacherDistill):
                 continue
             if not recorder.source.startswith(_RUN) or recorder.source.rpartition('.')[2].startswith('loss'):
                 raise ConfigError(
-                    f'{KEY}.teacher_recorders.{name}.source={recorder.source!r} is not run: RoIDistill runs the '
-                    f"teacher's {', '.join(_RUN)}, and no losses (labels are the student's)."
+                    f'{DISTILLER_KEY}.teacher_recorders.{name}.source={recorder.source!r} is not run: RoIDistill runs '
+                    f"the teacher's {', '.join(_RUN)}, and no losses (labels are the student's)."
                 )
             self._with_rpn |= recorder.source.startswith('rpn_head')
         regions = region_recorders(self.student)
@@ -96,9 +96,9 @@ class RoIDistill(SingleTeacherDistill):
                 if part.stage is not None:  # the teacher's further stages see the regions of the student's last
                     part = part._replace(stage=min(part.stage, len(self._regions) - 1))
                 parts[argument] = part
-            check_compared(parts, f'{KEY}.loss_forward_mappings.{loss}')
+            check_compared(parts, f'{DISTILLER_KEY}.loss_forward_mappings.{loss}')
             if type(self.distiller.distill_losses[loss]).__name__ in _OF_SOFTMAX:
-                check_softmax(parts.values(), f'{KEY}.distill_losses.{loss}')
+                check_softmax(parts.values(), f'{DISTILLER_KEY}.distill_losses.{loss}')
             found.setdefault(loss, set()).update(part.stage for part in parts.values() if part.stage is not None)
         return found
 

@@ -24,8 +24,8 @@ from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.recorders.manager import RecorderManager
 
-KEY = 'model.teacher'
-CKPT = 'model.teacher_ckpt'
+TEACHER_KEY = 'model.teacher'
+CHECKPOINT_KEY = 'model.teacher_ckpt'
 
 
 class Teacher:
@@ -61,9 +61,9 @@ class Teacher:
         if pixels not in ('own', 'student'):
             raise ConfigError(f"model.teacher_pixels must be 'own' or 'student', got {pixels!r}.")
         self.model: Any
-        cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, KEY)
+        cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, TEACHER_KEY)
         with _noting_loaded() as own:
-            self.model = build_model(cfg, KEY) if cfg else source
+            self.model = build_model(cfg, TEACHER_KEY) if cfg else source
         weights = teacher_weights(checkpoint, cfg, self.model) or _initial_weights(initial if cfg else None)
         self.loaded = weights is not None or not cfg
         if strict and not self.loaded:
@@ -231,13 +231,13 @@ def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any) -> Weights
         model: The teacher.
     """
     if checkpoint:
-        return Weights(CKPT, str(checkpoint))
+        return Weights(CHECKPOINT_KEY, str(checkpoint))
     if cfg.get('_checkpoint_'):
-        return Weights(f'{KEY}.pretrained', cfg['_checkpoint_'])
+        return Weights(f'{TEACHER_KEY}.pretrained', cfg['_checkpoint_'])
     init = (getattr(model, 'init_cfg', None) if cfg else None) or []
     for entry in init if isinstance(init, (list, tuple)) else [init]:
         if entry.get('type') in ('Pretrained', PretrainedInit) and entry.get('checkpoint'):
-            return Weights(f'{KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
+            return Weights(f'{TEACHER_KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
     return None
 
 
@@ -277,7 +277,7 @@ def _noting_loaded() -> Iterator[dict[int, Tensor]]:
 def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor]) -> None:
     """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
     with torch.random.fork_rng(devices=[]):
-        other = build_model(cfg, KEY).state_dict()
+        other = build_model(cfg, TEACHER_KEY).state_dict()
     random = [
         name
         for name, value in model.state_dict(keep_vars=True).items()
@@ -285,8 +285,8 @@ def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Te
     ]
     if random:
         raise ConfigError(
-            f'{CKPT} is missing: the teacher would be random ({_counted("weights", random)}). Name its checkpoint '
-            '(path or URL), or set model.teacher_strict=False if that is meant.'
+            f'{CHECKPOINT_KEY} is missing: the teacher would be random ({_counted("weights", random)}). Name its '
+            'checkpoint (path or URL), or set model.teacher_strict=False if that is meant.'
         )
 
 
@@ -302,7 +302,7 @@ def _check_trained(source: Any, weights: Weights) -> None:
 
 
 def load_teacher(
-    model: nn.Module, checkpoint: str, strict: bool = True, key: str = CKPT, prefix: str = ''
+    model: nn.Module, checkpoint: str, strict: bool = True, key: str = CHECKPOINT_KEY, prefix: str = ''
 ) -> list[str] | None:
     """Load a teacher's weights, all of them and nothing else.
 
@@ -446,7 +446,7 @@ class PixelAdapter:
             return inputs
         if not isinstance(inputs, Tensor) or inputs.ndim != 4:
             raise ConfigError(
-                f'{KEY}: it normalises images differently than the student, which works for (B, C, H, W) only.'
+                f'{TEACHER_KEY}: it normalises images differently than the student, which works for (B, C, H, W) only.'
             )
         images = inputs.flip(1) if self.swap else inputs
         device = inputs.device

@@ -1,9 +1,12 @@
 """Which classes a model tells apart, for losses that compare student and teacher class by class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
+
+from mmkd_ext.distillers.mapping import DISTILLER_KEY, Parts, Wiring, levels_of
+from mmkd_ext.errors import ConfigError
 
 HEADS = ('roi_head', 'bbox_head', 'decode_head', 'head')
 
@@ -35,3 +38,69 @@ def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
         if a != b:
             return f'{i} is {a!r} and {b!r}'
     return '' if len(ours) == len(theirs) else f'there are {len(ours)} and {len(theirs)}'
+
+
+def losses_by_class(wiring: Wiring, parts: Parts) -> list[str]:
+    """The losses that compare what student and teacher say of the same class."""
+    found = []
+    for name, arguments in levels_of(wiring):
+        sources = [arguments[arg] for arg in ('student', 'teacher') if arg in arguments]
+        of_heads = all(
+            parts.recorders(source)[source.recorder].source.startswith(HEADS) and not source.connector
+            for source in sources
+        )
+        if getattr(parts.losses[name], 'by_class', False) and ('labels' in arguments or of_heads):
+            found.append(name)
+    return list(dict.fromkeys(found))
+
+
+def check_counts(losses: Iterable[str], student: nn.Module, teacher: nn.Module) -> None:
+    """Refuse losses that compare class by class where student and teacher have other numbers of classes.
+
+    Raises:
+        ConfigError: If there is such a loss; it names both keys.
+    """
+    ours, theirs = class_count(student), class_count(teacher)
+    if ours is None or theirs is None or ours[1] == theirs[1]:
+        return
+    for name in losses:
+        raise ConfigError(
+            f'{DISTILLER_KEY}.distill_losses.{name} compares class by class, but '
+            f'model.architecture.{ours[0]}={ours[1]} and model.teacher.{theirs[0]}={theirs[1]}; take a teacher of the '
+            'same classes.'
+        )
+
+
+def check_names(
+    losses: Iterable[str], data: Sequence[str], student: nn.Module, teacher: Sequence[str] | None
+) -> Iterator[str]:
+    """Refuse losses that compare class by class where the data set has other classes than student or teacher.
+
+    Args:
+        losses: Their names.
+        data: The names of the data set's classes.
+        student: The student.
+        teacher: The names of the classes that the teacher was trained on; None where its file does not say.
+
+    Yields:
+        A sentence where the teacher's names are others, which may be another spelling.
+
+    Raises:
+        ConfigError: If the student has another number of classes, or the teacher has them in another order.
+    """
+    ours = class_count(student)
+    for name in losses:
+        key = f'{DISTILLER_KEY}.distill_losses.{name} compares class by class, but'
+        if ours is not None and ours[1] != len(data):
+            raise ConfigError(
+                f'{key} model.architecture.{ours[0]}={ours[1]} and train_dataloader.dataset has {len(data)} '
+                'classes; set the one or correct the other.'
+            )
+        differs = first_difference(data, teacher or data)
+        if differs and sorted(data) == sorted(teacher or data):
+            raise ConfigError(
+                f"{key} the teacher was trained with the data set's classes in another order: class {differs}; "
+                'give train_dataloader.dataset.metainfo the order of the teacher.'
+            )
+        if differs:
+            yield f'{key} the data set and the checkpoint of the teacher name their classes differently: {differs}.'

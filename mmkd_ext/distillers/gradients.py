@@ -1,10 +1,15 @@
 """Where the gradient of a loss goes, read off autograd's graph without a backward pass."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from mmkd_ext.recorders.base import Recorder
+from mmkd_ext.distillers.mapping import DISTILLER_KEY, MAPPINGS_KEY, Argument, Arguments, Parts, Source, Wiring
+from mmkd_ext.distillers.parts import connector_at
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.base import Recorder, tensors_in
 from mmkd_ext.recorders.parameter import ParameterRecorder
 
 
@@ -40,3 +45,103 @@ def why_none(model: nn.Module, recorder: Recorder) -> str:
                 f'with_cp=False, or record what {name} returns'
             )
     return f'{source} is of a frozen stage (frozen_stages), under activation checkpointing (with_cp) or behind a detach'
+
+
+class GradientCheck:
+    """Once, before anything was trained: each loss must train the student, and some loss each connector.
+
+    A connector that gives no gradient itself (MMRazor's `Paraphraser`, once it is trained) is left alone, and so is a
+    loss while it is idle, or a constant 0, for want of anything to learn from.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.values: dict[str, dict[str, Any]] = {}  # the arguments of each loss, until they are looked at
+
+    def note(self, loss: str, values: dict[str, Any]) -> None:
+        """Keep what a loss is given in this step, if it is still to be looked at."""
+        if not self.done:
+            self.values[loss] = values
+
+    @torch.compiler.disable
+    def __call__(self, losses: Mapping[str, Tensor], wiring: Wiring, parts: Parts, student: nn.Module | None) -> None:
+        """Look at a step's losses.
+
+        Args:
+            losses: Name to 0-dim tensor.
+            wiring: What each of them is given.
+            parts: Where that comes from.
+            student: The model of the student's recorders; None where it is not to be trained.
+
+        Raises:
+            ConfigError: If no gradient reaches any record of the student that a loss uses, or a connector.
+        """
+        if self.done or not torch.is_grad_enabled():
+            return
+        reaches = {name: Reach(losses[name]) for name in self.values}
+        constant = [name for name in self.values if not losses[name].requires_grad and losses[name] == 0]
+        if student is not None:
+            for name, reach in reaches.items():
+                _check_student(name, wiring[name], reach, parts, student, name in constant)
+        if not constant and len(self.values) == len(wiring):  # none was idle
+            self._check_connectors(reaches, wiring, parts.connectors)
+            self.done = True
+            self.values.clear()
+
+    def _check_connectors(self, reaches: Mapping[str, Reach], wiring: Wiring, connectors: nn.ModuleDict) -> None:
+        """Each connector's results, where they carry a gradient, must be reached by some loss."""
+        untrained: dict[str, tuple[str, nn.Module]] = {}
+        trained = set()
+        for loss, values in self.values.items():
+            for arg, argument in wiring[loss].items():
+                for level, (source, value) in enumerate(_results(argument, values[arg])):
+                    if source.connector is None:
+                        continue
+                    name, module = connector_at(connectors, source.connector, level)
+                    results = [tensor for tensor in tensors_in(value) if tensor.requires_grad]
+                    if not results or any(tensor in reaches[loss] for tensor in results):
+                        trained.add(name)
+                    else:
+                        untrained.setdefault(name, (f'{loss}.{arg}', module))
+        for name, (user, module) in untrained.items():
+            if name not in trained and any(p.requires_grad for p in module.parameters()):
+                raise ConfigError(
+                    f'{DISTILLER_KEY}.connectors.{name} would never be trained: the loss sends no gradient to '
+                    f'{MAPPINGS_KEY}.{user}; put a connector on the side that is trained, or take a loss that trains '
+                    'this one.'
+                )
+
+
+def _check_student(
+    name: str, arguments: Arguments, reach: Reach, parts: Parts, student: nn.Module, constant: bool
+) -> None:
+    """A loss must send a gradient to some record of the student, unless it is constant for now."""
+    sources = [source for argument in arguments.values() for source in argument.sources if source.from_student]
+    records = [
+        (source, tensor)
+        for source in sources
+        for tensor in tensors_in(parts.student_recorders.get(source.recorder, source.record_idx, source.data_idx))
+        if tensor.is_floating_point()
+    ]
+    carrying = [source for source, tensor in records if tensor.requires_grad]
+    if not records or (constant and carrying) or any(tensor in reach for _, tensor in records):
+        return
+    source = carrying[0] if carrying else records[0][0]
+    key = f'{MAPPINGS_KEY}.{name}'
+    if carrying:
+        raise ConfigError(
+            f'{key}: the student learns nothing from it: no gradient reaches what its recorder '
+            f'{source.recorder!r} gives, which the loss or a connector detaches (are the two sides exchanged?).'
+        )
+    why = why_none(student, parts.student_recorders[source.recorder])
+    raise ConfigError(
+        f'{key}: the student learns nothing from it: what its recorder {source.recorder!r} gives carries no '
+        f'gradient; {why} (model.student_trainable=False trains connectors alone).'
+    )
+
+
+def _results(argument: Argument, value: Any) -> list[tuple[Source, Any]]:
+    """The sources of an argument, and what came of each; all of a connector that takes all levels at once."""
+    if argument.fused or not argument.listed:
+        return [(argument.sources[0], value)]
+    return list(zip(argument.sources, value, strict=True))

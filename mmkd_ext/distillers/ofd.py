@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmkd_ext.distillers.configurable import KEY, ConfigurableDistiller
+from mmkd_ext.distillers.configurable import ConfigurableDistiller
+from mmkd_ext.distillers.mapping import DISTILLER_KEY, sources_of
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.registry import MODELS
 
@@ -31,15 +32,15 @@ class OFDDistiller(ConfigurableDistiller):
             ConfigError: If a connector with a margin is given what no batch norm returns.
         """
         super().check_teacher(teacher)
-        for source in self._sources():
+        for source in sources_of(self.wiring):
             connector: Any = self.connectors[source.connector] if source.connector else None
             if source.from_student or not hasattr(connector, 'init_margin'):
                 continue
             module = teacher.get_submodule(self.teacher_recorders[source.recorder].source)
             if not isinstance(module, nn.modules.batchnorm._BatchNorm) or not module.affine:
                 raise ConfigError(
-                    f'{KEY}.teacher_recorders.{source.recorder}.source must be an affine batch norm, whose statistics '
-                    f'are the margin of connector {source.connector!r}, got {type(module).__name__}.'
+                    f'{DISTILLER_KEY}.teacher_recorders.{source.recorder}.source must be an affine batch norm, whose '
+                    f'statistics are the margin of connector {source.connector!r}, got {type(module).__name__}.'
                 )
             connector.init_margin(ofd_margin(module.weight, module.bias))
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from mmkd_ext.distillers.configurable import KEY
+from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError, nearest
 
 _USUAL = ('roi_head.bbox_head.fc_cls', 'head.fc')
@@ -135,14 +135,14 @@ def _mapped_by_nd_loss(distiller: Mapping, file: str | Path | None) -> dict[str,
     places = {tuple(str(tap) for tap in taps.values()) for taps in found}
     if len(places) > 1:
         raise ConfigError(
-            f'{KEY}.distill_losses has {len(names)} losses of type NDLoss with embeddings of different places '
-            f'({", ".join(names)}): say by --layer of which.'
+            f'{DISTILLER_KEY}.distill_losses has {len(names)} losses of type NDLoss with embeddings of different '
+            f'places ({", ".join(names)}): say by --layer of which.'
         )
     return found[0] if found else None
 
 
 def _mapped(distiller: Mapping, loss: str, argument: str) -> Tap:
-    key = f'{KEY}.loss_forward_mappings.{loss}.{argument}'
+    key = f'{DISTILLER_KEY}.loss_forward_mappings.{loss}.{argument}'
     entry = ((distiller.get('loss_forward_mappings') or {}).get(loss) or {}).get(argument)
     if not isinstance(entry, Mapping) or not {'recorder', 'from_student'} <= set(entry):
         raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
@@ -160,5 +160,5 @@ def _mapped(distiller: Mapping, loss: str, argument: str) -> Tap:
     recorders = distiller.get(side) or {}
     name = values.pop('recorder')
     if name not in recorders:
-        raise ConfigError(f'{key}.recorder: {KEY}.{side} has no {name!r}; {nearest(str(name), recorders)}.')
-    return Tap(recorders[name], f'{KEY}.{side}.{name}', **values)
+        raise ConfigError(f'{key}.recorder: {DISTILLER_KEY}.{side} has no {name!r}; {nearest(str(name), recorders)}.')
+    return Tap(recorders[name], f'{DISTILLER_KEY}.{side}.{name}', **values)

@@ -18,7 +18,7 @@ from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.algorithms.self_distill import SelfDistill
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
-from mmkd_ext.distillers import configurable
+from mmkd_ext.distillers import gradients
 from mmkd_ext.distillers.configurable import ConfigurableDistiller
 from mmkd_ext.errors import ConfigError, sentence
 
@@ -464,9 +464,9 @@ class TestGradientsThatReachNobody:
         with torch.no_grad():
             algorithm(**batch(), mode='loss')
         algorithm(**batch(), mode='loss')
-        monkeypatch.setattr(configurable, 'Reach', None)
+        monkeypatch.setattr(gradients, 'Reach', None)
         algorithm(**batch(), mode='loss')
-        assert not algorithm.distiller._given
+        assert not algorithm.distiller._check_gradients.values
 
     @pytest.mark.parametrize('phase', ['pretrain', 'train'])
     def test_factor_transfers_paraphraser_is_trained_by_its_own_loss_and_then_used(self, phase: str) -> None:

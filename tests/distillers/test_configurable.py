@@ -695,7 +695,7 @@ class TestMistakesInTheConfig:
             (
                 [(f'{TEACHER}.data_idx', [[0, 1], [0, 2], [0, 3]])],
                 rf'{TEACHER}\.data_idx must be the index or key of an item \(an item of an item needs a recorder of '
-                r'its own\), or a list with one a level, got \[\[0, 1\], ',
+                r'its own\), or a list with one per level, got \[\[0, 1\], ',
             ),
             (
                 [(f'{STUDENT}.connector', [['mlp']] * 3)],

@@ -1,0 +1,137 @@
+"""The connectors and losses of a distiller: built from their configs, and called with what the recorders hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+
+from mmkd_ext.build import build_part
+from mmkd_ext.errors import ConfigError, config_can_mend
+from mmkd_ext.recorders.base import map_tensors, tensors_in
+from mmkd_ext.registry import MODELS
+
+
+def check_name(parts: nn.ModuleDict, name: str, key: str) -> None:
+    """Refuse a name that `torch.nn.ModuleDict` cannot hold.
+
+    Raises:
+        ConfigError: If it is one; the message begins with `key`.
+    """
+    if '.' in name or hasattr(parts, name):
+        raise ConfigError(f'{key}: {name!r} cannot be a name here (a dot in it, or a word that torch uses); rename it.')
+
+
+def build_connector(cfg: Any, key: str) -> nn.Module:
+    """A connector, several in sequence from a list, or one per level from `levels`.
+
+    Raises:
+        ConfigError: If it cannot be built; the message begins with `key`.
+    """
+    if isinstance(cfg, (list, tuple)):
+        parts = [build_part(c, MODELS, f'{key}[{i}]') for i, c in enumerate(cfg)]
+        if len(set(map(takes_levels, parts))) > 1:
+            raise ConfigError(f'{key}: of connectors in sequence all or none must take all levels at once.')
+        return nn.Sequential(*parts)
+    if not isinstance(cfg, dict) or 'levels' not in cfg:
+        return build_part(cfg, MODELS, key)
+    one: Any = ConfigDict(cfg)
+    levels = one.pop('levels')
+    if not isinstance(levels, int) or levels < 1:
+        raise ConfigError(f'{key}.levels must be a whole number >= 1, got {levels!r}.')
+    made = nn.ModuleList(build_part(one, MODELS, key) for _ in range(levels))
+    if takes_levels(made[0]):
+        raise ConfigError(f'{key}.levels: {type(made[0]).__name__} takes all levels at once; remove `levels`.')
+    return made
+
+
+def takes_levels(part: nn.Module) -> bool:
+    """Whether a loss or a connector is called once with the list of all levels; a sequence is as its connectors are."""
+    return getattr(part, 'takes_levels', isinstance(part, nn.Sequential) and any(map(takes_levels, part)))
+
+
+def connector_at(connectors: nn.ModuleDict, name: str, level: int) -> tuple[str, Any]:
+    """The connector of a level, and its name: of one per level, `fpn[2]`."""
+    module = connectors[name]
+    return (f'{name}[{level}]', module[level]) if isinstance(module, nn.ModuleList) else (name, module)
+
+
+def call_connector(connector: Any, value: Any) -> Any:
+    """What a connector makes of a record, or of the list of all levels.
+
+    Raises:
+        ValueError: If it changes the record, or takes and returns other than a list of levels where it should.
+    """
+    versions = [tensor._version for tensor in tensors_in(value)]
+    given = map_tensors(Tensor.contiguous, value) if _is_of_mmrazor(connector) else value
+    result = _fused(connector, given) if takes_levels(connector) else connector(given)
+    if versions != [tensor._version for tensor in tensors_in(value)]:
+        raise ValueError('it changes the record in place, which other losses may use; set inplace=False')
+    return result
+
+
+def _fused(connector: nn.Module, levels: Any) -> list:
+    """What a connector that takes all levels at once makes of them."""
+    if not isinstance(levels, (list, tuple)):
+        raise ValueError(f'it takes a list of levels, got {describe(levels)}; list them in data_idx')
+    results = connector(list(levels))
+    if not isinstance(results, (list, tuple)) or len(results) != len(levels):
+        raise ValueError(f'it must return {len(levels)} levels, got {describe(results)}')
+    return list(results)
+
+
+def call_loss(loss: nn.Module, values: Mapping[str, Any]) -> Tensor:
+    """A loss in float32, whatever the autocast context; 0-dim.
+
+    Raises:
+        ValueError: If it is not one number.
+    """
+    device = next((t.device.type for t in tensors_in(dict(values))), 'cpu')
+    with torch.autocast(device, enabled=False):
+        given = map_tensors(_to_float32, dict(values))
+        result = loss(**(map_tensors(Tensor.contiguous, given) if _is_of_mmrazor(loss) else given))
+    if not isinstance(result, Tensor) or result.numel() != 1:
+        raise ValueError(f'a loss must be one number, got {describe(result)}; set its reduction')
+    return result.reshape(())
+
+
+def _is_of_mmrazor(part: nn.Module) -> bool:
+    """Its parts use `view`, which refuses maps that are not contiguous (channels last, or tokens put back in place)."""
+    return any(kind.__module__.startswith('mmrazor.') for kind in type(part).__mro__)
+
+
+def _to_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def explain(error: Exception, key: str, given: str) -> None:
+    """Raise ConfigError for what the config can mend; to any other error add a note of where it happened."""
+    if config_can_mend(error):
+        reason = str(error).rstrip('.') or 'it refuses what it is given'
+        raise ConfigError(f'{key}: {reason} ({given}).') from error
+    if hasattr(error, 'add_note'):  # from Python 3.11 on
+        error.add_note(f'{key}: {given}.')
+
+
+def describe(value: Any) -> str:
+    """Shapes of a value, for messages."""
+    shapes = [tuple(tensor.shape) for tensor in tensors_in(value)]
+    if isinstance(value, Tensor):
+        return str(shapes[0])
+    return f'{type(value).__name__} of {shapes}' if shapes else type(value).__name__
+
+
+def unlike(values: Mapping[str, Any]) -> str:
+    """A hint where some arguments are vectors and others are maps."""
+    kinds: dict[str, str] = {}
+    for arg, value in values.items():
+        dims = {tensor.ndim for tensor in tensors_in(value) if tensor.is_floating_point()}
+        if dims in ({2}, {4}):
+            kinds.setdefault('vectors' if dims == {2} else 'maps', arg)
+    if len(kinds) < 2:
+        return ''
+    return (
+        f'; {kinds["vectors"]} is vectors where {kinds["maps"]} is maps: record what comes before the pooling, or of a '
+        "transformer its maps (out_type='featmap')"
+    )
