@@ -1,5 +1,6 @@
 """The package's registries: children of mmengine's, each importing its rooms when it is first asked."""
 
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import MODELS as MMENGINE_MODELS
@@ -21,3 +22,4 @@ MODELS = Registry(
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='mmkd_ext', locations=['mmkd_ext.recorders'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmkd_ext', locations=['mmkd_ext.hooks'])
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmkd_ext', locations=['mmkd_ext.loops'])
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmkd_ext', locations=['mmkd_ext.datasets'])

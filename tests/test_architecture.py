@@ -33,10 +33,11 @@ ROOMS = {
     'algorithms': {'errors', 'registry', 'build', 'compat', 'recorders', 'distillers', 'algorithms'},
     'extraction': {'errors', 'version', 'build', 'class_means', 'recorders', 'distillers', 'algorithms', 'extraction'},
     'loops': {'errors', 'registry'},
+    'datasets': {'errors', 'registry'},
 }
 FREE_OF_TOOLBOXES = {
     'errors', 'functional', 'class_means', 'registry', 'losses', 'connectors', 'models', 'recorders', 'distillers',
-    'extraction',
+    'extraction', 'datasets',
 }  # fmt: skip
 # By contract its parts are mmcv's ConvModules, imported when one is built; test_registry.py sees that none is before.
 NEEDS_MMCV = {'models/norm_neck.py'}

@@ -86,11 +86,19 @@ def student_config(cfg: Config | str | Path) -> Config:
             plain[key] = kept
         elif key in plain:
             plain.pop(key)
+    _unwrap_datasets(plain)
     for loop in ('train_cfg', 'val_cfg', 'test_cfg'):
         if _named(plain.get(loop))[0] in _DISTILLING:
             plain[loop] = {key: value for key, value in plain[loop].items() if key not in ('type', '_scope_')}
     _drop_imports(plain)
     return plain
+
+
+def _unwrap_datasets(plain: Config) -> None:
+    """Read images as the toolbox does."""
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if our_type((plain.get(loader) or {}).get('dataset')) == 'InMemoryImages':
+            plain[loader].dataset = plain[loader].dataset.dataset
 
 
 def _without_distillers(entry: Any) -> Any:

@@ -3,29 +3,49 @@
 Source: He et al., "Deep Residual Learning for Image Recognition", arXiv:1512.03385. Widths and projections
 are those of the CRD and mdistiller code bases (HobbitLong/RepDistiller, megvii-research/mdistiller): a 1x1 convolution
 with batch norm where the shape changes, and a form of four times the width (`resnet8x4`, `resnet32x4`) whose stem has
-32 channels.
+32 channels. The paper's own shortcuts, its option A, have no weights.
 """
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from mmkd_ext.models.base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
 from mmkd_ext.registry import MODELS
 
 
+class PadShortcut(nn.Module):
+    """A shortcut without weights: every `stride`-th pixel, and zeros for the channels that are added on both sides.
+
+    Args:
+        added: How many channels the block adds, an even number.
+        stride: The block's.
+    """
+
+    def __init__(self, added: int, stride: int) -> None:
+        super().__init__()
+        self.added, self.stride = added, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C + added, H / stride, W / stride)."""
+        return pad(x[..., :: self.stride, :: self.stride], [0, 0, 0, 0, self.added // 2, self.added // 2])
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut; ReLU after the sum, in `relu`."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: str = 'conv') -> None:
         super().__init__()
         self.conv1 = conv3x3(in_channels, channels, stride)
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu1 = nn.ReLU()
         self.conv2 = conv3x3(channels, channels)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = None
-        if stride != 1 or in_channels != channels:
+        self.downsample: nn.Module | None = None
+        if shortcut == 'pad' and (stride != 1 or in_channels != channels):
+            self.downsample = PadShortcut(channels - in_channels, stride)
+        elif stride != 1 or in_channels != channels:
             self.downsample = unit(conv1x1(in_channels, channels, stride), relu=False)
         self.relu = nn.ReLU()
 
@@ -47,10 +67,12 @@ class CIFARResNet(StagedBackbone):
         depth: 6n + 2: 8, 14, 20, 32, 44, 56, 110.
         channels: Of the stem and the stages: (16, 16, 32, 64), or (32, 64, 128, 256) for the forms called x4.
         out_indices: Which stages are returned, post-ReLU.
+        shortcut: What a block adds where the shape changes: 'conv', a 1x1 convolution with batch norm, or 'pad', the
+            subsampled map with zeros for the new channels (the paper's option A).
         init_cfg: As of mmengine; the default is the original's.
 
     Raises:
-        ValueError: If there is no such depth.
+        ValueError: If there is no such depth or shortcut.
     """
 
     stages = ('layer1', 'layer2', 'layer3')
@@ -60,6 +82,7 @@ class CIFARResNet(StagedBackbone):
         depth: int,
         channels: Sequence[int] = (16, 16, 32, 64),
         out_indices: Sequence[int] = (-1,),
+        shortcut: str = 'conv',
         init_cfg: dict | list[dict] | None = KAIMING,
     ) -> None:
         super().__init__(out_indices, init_cfg)
@@ -67,9 +90,11 @@ class CIFARResNet(StagedBackbone):
             raise ValueError(f'depth must be 6n + 2 (8, 14, 20, 32, 44, 56, 110), got {depth}')
         if len(channels) != 4:
             raise ValueError(f'channels must be those of the stem and of 3 stages, got {tuple(channels)}')
+        if shortcut not in ('conv', 'pad'):
+            raise ValueError(f"shortcut must be 'conv' or 'pad', got {shortcut!r}")
         self.stem = unit(conv3x3(3, channels[0]))
         for i, name in enumerate(self.stages):
             strides = [1 if i == 0 else 2] + [1] * ((depth - 2) // 6 - 1)
             widths = [channels[i]] + [channels[i + 1]] * (len(strides) - 1)
-            blocks = [BasicBlock(width, channels[i + 1], s) for width, s in zip(widths, strides, strict=True)]
+            blocks = [BasicBlock(width, channels[i + 1], s, shortcut) for width, s in zip(widths, strides, strict=True)]
             self.add_module(name, nn.Sequential(*blocks))

@@ -3,6 +3,8 @@ import torch
 from mmengine.registry import MODELS
 from model_checks import BackboneTester, conv, count, linear
 
+from mmkd_ext.models.cifar_resnet import PadShortcut
+
 
 def resnet(depth: int, stem: int, *widths: int) -> int:
     """Parameters of the classifier."""
@@ -32,6 +34,23 @@ class TestCIFARResNetOfFourTimesTheWidth(BackboneTester):
     kaiming = True
 
 
+class TestCIFARResNetWithoutWeightsInItsShortcuts(BackboneTester):
+    cfg = dict(type='mmkd_ext.CIFARResNet', depth=14, shortcut='pad')
+    shapes = dict(layer1=(16, 32, 32), layer2=(32, 16, 16), layer3=(64, 8, 8))
+    relus = {name: f'{name}.1.relu' for name in shapes}
+    parameters = resnet(14, 16, 16, 32, 64) - conv(16, 32, 1) - conv(32, 64, 1)
+    kaiming = True
+
+
+def test_a_shortcut_of_zeros_is_centred_and_subsampled() -> None:
+    x = torch.arange(2 * 4 * 6 * 5.0).view(2, 4, 6, 5)
+    y = PadShortcut(added=6, stride=2)(x)
+    assert y.shape == (2, 10, 3, 3)
+    assert torch.equal(y[:, 3:7], x[:, :, ::2, ::2])
+    assert not y[:, :3].any()
+    assert not y[:, 7:].any()
+
+
 @pytest.mark.parametrize(
     ('depth', 'channels', 'millions'),
     [
@@ -59,3 +78,5 @@ def test_what_does_not_exist_is_refused() -> None:
             MODELS.build(dict(type='mmkd_ext.CIFARResNet', depth=depth))
     with pytest.raises(ValueError, match='channels must be'):
         MODELS.build(dict(type='mmkd_ext.CIFARResNet', depth=8, channels=(16, 32, 64)))
+    with pytest.raises(ValueError, match="shortcut must be 'conv' or 'pad', got 'A'"):
+        MODELS.build(dict(type='mmkd_ext.CIFARResNet', depth=8, shortcut='A'))
