@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
-from support import MINI, ROOT, load_tool
+from support import MINI, ROOT
 
 from mmkd_ext import cli, identity
-from mmkd_ext.errors import ConfigError
 
 
 def config(path: str, **options: Any) -> Config:
@@ -63,32 +62,6 @@ def test_the_text_of_a_checkpoint_is_read_and_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / 'made').exists()
     assert identity.of_checkpoint(dict(meta=dict(cfg='model = ('))) is None
     assert identity.of_checkpoint(dict(state_dict={})) is None
-
-
-def test_a_study_names_the_run_that_is_another_one(tmp_path: Path) -> None:
-    study = load_tool('study')
-    cfg = config('mini/resnet_student.py')
-    run = study.Run('resnet_student_seed1', 'resnet_student.py', 1, [])
-    study.check_run(run, cfg, tmp_path)  # nothing is there
-
-    began = config('mini/resnet_student.py', randomness__seed=1, work_dir=str(tmp_path / run.name))
-    cli.complete(began)
-    identity.write(began, 'resnet_student.py', None)  # killed before its first checkpoint
-    study.check_run(run, cfg, tmp_path)
-    for other in (run._replace(seed=2), run):
-        cfg = config('mini/resnet_student.py') if other is not run else config('mini/resnet_kd.py')
-        with pytest.raises(ConfigError, match=r'resnet_student_seed1 is of another run: .* there and .*another --out'):
-            study.check_run(other, cfg, tmp_path)
-
-
-def test_configs_of_one_name_in_a_study_are_told_apart_by_their_method() -> None:
-    name = 'resnet34_resnet18_in1k.py'
-    names_of = load_tool('study').names_of
-    assert names_of([f'configs/nd/{name}', f'configs/cwt/{name}', 'x.py']) == [
-        'nd_resnet34_resnet18_in1k', 'cwt_resnet34_resnet18_in1k', 'x'
-    ]  # fmt: skip
-    with pytest.raises(ConfigError, match='two configs would be the row nd_resnet34_resnet18_in1k'):
-        names_of([f'configs/nd/{name}'] * 2)
 
 
 def test_the_work_dir_names_the_method() -> None:

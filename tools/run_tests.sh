@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$(bash tools/setup_env.sh --python)
 bin=$(dirname "$python")
-"$bin/ruff" check mmkd_ext tools tests configs setup.py
-"$bin/ruff" format --check mmkd_ext tools tests setup.py
+"$bin/ruff" check mmkd_ext tools tests configs studies setup.py
+"$bin/ruff" format --check mmkd_ext tools tests studies setup.py
 "$bin/mypy"
 for script in tools/*.sh .ci/run; do bash -n "$script"; done
 # One thread a process: two processes of two threads each wait for each other more than they compute.

@@ -2,17 +2,11 @@
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from support import load_tool
 
 from mmkd_ext.errors import ConfigError
-
-
-@pytest.fixture(scope='module')
-def report() -> ModuleType:
-    return load_tool('report')
+from mmkd_ext.studies import report
 
 
 def write_run(work_dir: Path, stamp: str, records: list[dict]) -> Path:
@@ -22,7 +16,7 @@ def write_run(work_dir: Path, stamp: str, records: list[dict]) -> Path:
     return work_dir
 
 
-def test_seeds_are_one_row_with_mean_and_standard_error(report: ModuleType, tmp_path: Path) -> None:
+def test_seeds_are_one_row_with_mean_and_standard_error(tmp_path: Path) -> None:
     runs = []
     for seed, value in enumerate((0.20, 0.24, 0.25)):
         path = write_run(
@@ -33,21 +27,19 @@ def test_seeds_are_one_row_with_mean_and_standard_error(report: ModuleType, tmp_
     assert report.table(runs).splitlines()[2] == '| cwt | 3     | 23.00 ± 1.53 |'
 
 
-def test_a_metric_that_one_run_has_is_not_of_three_seeds(report: ModuleType, tmp_path: Path) -> None:
+def test_a_metric_that_one_run_has_is_not_of_three_seeds(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / f'cwt_seed{i}', 'a', [{'coco/bbox_mAP': 0.2, 'step': 1}]) for i in range(3)]
     write_run(tmp_path / 'cwt_seed1', 'b', [{'coco/segm_mAP': 0.1, 'step': 1}])
     table = report.table(report.read_runs(runs)).splitlines()
     assert table[2].split('|')[1:-1] == [' cwt ', ' 3     ', ' 20.00 ± 0.00 ', ' 10.00 (1 of 3) ']
 
 
-def test_folders_of_one_name_are_rows_of_their_own_and_one_folder_is_one_run(
-    report: ModuleType, tmp_path: Path
-) -> None:
+def test_folders_of_one_name_are_rows_of_their_own_and_one_folder_is_one_run(tmp_path: Path) -> None:
     paths = [write_run(tmp_path / name, 'a', [{'mIoU': 1.0, 'step': 1}]) for name in ('nd/r18', 'cwt/r18', 'cwt/r50')]
     assert [run.name for run in report.read_runs([*paths, paths[0]])] == ['nd/r18', 'cwt/r18', 'r50']
 
 
-def test_an_interrupted_run_is_joined_and_the_last_evaluation_counts(report: ModuleType, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_joined_and_the_last_evaluation_counts(tmp_path: Path) -> None:
     write_run(
         tmp_path, '1', [{'loss': 3.0, 'time': 0.2, 'step': 1, 'distill.loss_cwt': 5.0}, {'mIoU': 40.0, 'step': 1}]
     )
@@ -69,7 +61,7 @@ def test_an_interrupted_run_is_joined_and_the_last_evaluation_counts(report: Mod
     assert (again.final, again.curves['mIoU'], again.curves['distill.loss_cwt']) == ({'mIoU': 11.0}, {1: 11.0}, {})
 
 
-def test_a_test_in_the_middle_of_a_training_is_older_than_its_end(report: ModuleType, tmp_path: Path) -> None:
+def test_a_test_in_the_middle_of_a_training_is_older_than_its_end(tmp_path: Path) -> None:
     write_run(tmp_path, '20260101_100000', [{'loss': 1.0, 'step': 1}, {'mIoU': 50.0, 'step': 2}])
     (tmp_path / '20260101_100000' / 'a.log').write_text('Config:\n2026/01/01 12:00:00 - mmengine - INFO - Iter(val)\n')
     (tmp_path / '20260101_110000').mkdir()
@@ -77,6 +69,6 @@ def test_a_test_in_the_middle_of_a_training_is_older_than_its_end(report: Module
     assert report.read_run(tmp_path).final == {'mIoU': 50.0}
 
 
-def test_a_folder_without_a_run_is_named(report: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='holds no run'):
         report.read_run(tmp_path)

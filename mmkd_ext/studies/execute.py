@@ -1,0 +1,298 @@
+"""Carry a study out: train, export and test each run once, and append its result."""
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd_ext import cli, identity
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.student import export_student
+from mmkd_ext.studies import results
+from mmkd_ext.studies.plan import Run, Study
+from mmkd_ext.studies.report import read_run
+
+PROGRESS = (
+    r'Epoch\(train\) *(\[[0-9]+\]\[[ 0-9]+/[0-9]+\]).*(eta: [0-9:]+).*?( loss: [0-9.]+)',
+    r'Iter\(train\) *(\[[ 0-9]+/[0-9]+\]).*(eta: [0-9:]+).*?( loss: [0-9.]+)',
+    r'\((?:val)\) *(\[[0-9]+\])\[([0-9]+)/\2\].*?((?:bbox_mAP|accuracy/top1|mIoU): [0-9.]+)',
+    r'^(error: .*)()()',
+)
+RUNNING: set[subprocess.Popen] = set()
+EXPORTING = threading.Lock()  # building a model sets a default scope for the process
+
+
+def carry_out(study: Study, jobs: int) -> None:
+    """Train, export and test every run that results.jsonl does not have; test the teachers.
+
+    Where several processes were started, by torchrun or SLURM, each takes its share of the runs.
+
+    Args:
+        study: The study.
+        jobs: How many runs at the same time, in this process.
+
+    Raises:
+        ConfigError: If data is missing, a run's folder or result is of other settings, or runs failed; the others are
+            finished first.
+    """
+    check(study)
+    study.work_dirs.mkdir(parents=True, exist_ok=True)
+    os.environ |= {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '1'), 'PYTHONWARNINGS': 'ignore'}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    lines = results.read(study.folder)
+    hashes = {entry.name: results.hash_of(entry.cfg) for entry in study.entries}
+    done: list[Run] = []
+    wanted: list[Run] = []
+    for run in study.runs():
+        there = results.find(lines, run.entry.name, run.seed, hashes[run.entry.name], study.folder)
+        (done if there else wanted).append(run)
+    for run in done:
+        print(f'{run.name}: done before', flush=True)
+    wanted = wanted[_share()[0] :: _share()[1]]
+    clock = Clock(len(wanted), jobs)
+    with ThreadPoolExecutor(jobs) as pool, ours_alone():
+        waiting = [pool.submit(_whole, study, run, hashes[run.entry.name], clock) for run in wanted]
+        if _share()[0] == 0:
+            waiting += [pool.submit(_teacher, study, name, lines) for name in study.teachers]
+        failed = [str(job.exception()) for job in as_completed(waiting) if job.exception()]
+    if failed:
+        raise ConfigError(' '.join(failed))
+
+
+def check(study: Study) -> None:
+    """Raise ConfigError where data is missing, or a run's folder holds a run of other settings."""
+    for entry in study.entries:
+        cli.check_data(entry.cfg)
+    for run in study.runs():
+        check_run(run, study.work_dirs / run.name)
+
+
+def check_run(run: Run, work_dir: Path) -> None:
+    """Raise ConfigError where a run's folder holds a run of other settings."""
+    there = identity.read(work_dir)
+    found = identity.differences(there, identity.settings(run.cfg()), length=True) if there else []
+    if found:
+        raise ConfigError(
+            f'{work_dir} is of another run: {identity.listed(found)}; remove that folder, or name another --out.'
+        )
+
+
+class Clock:
+    """Tells how long the rest of a study will take.
+
+    Args:
+        count: The number of runs that are left.
+        jobs: How many go on at the same time.
+    """
+
+    def __init__(self, count: int, jobs: int) -> None:
+        self.count, self.jobs, self.done, self.began = count, jobs, 0, time.monotonic()
+        self.lock = threading.Lock()
+
+    def tick(self) -> str:
+        """One more is done: how many are, and the time left at the rate so far."""
+        with self.lock:
+            self.done += 1
+            left = (time.monotonic() - self.began) / self.done * (self.count - self.done)
+        return f'{self.done} of {self.count} done, about {left // 3600:.0f} h {left % 3600 // 60:.0f} min left'
+
+
+def _share() -> tuple[int, int]:
+    """This process's number, and how many the launcher started."""
+    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
+    return cli.rank(), int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+
+
+@contextmanager
+def ours_alone() -> Iterator[None]:
+    """Children see one process's GPU, and no launcher."""
+    kept = dict(os.environ)
+    local = os.environ.get('LOCAL_RANK') or os.environ.get('SLURM_LOCALID')
+    if local and _share()[1] > 1:
+        visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
+        os.environ['CUDA_VISIBLE_DEVICES'] = visible[int(local)] if int(local) < len(visible) and visible[0] else local
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID',
+                 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'):  # fmt: skip
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def _whole(study: Study, run: Run, settings: str, clock: Clock) -> None:
+    """Train, export, test, and append the result."""
+    work_dir = study.work_dirs / run.name
+    memory = _train(run, work_dir)
+    checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
+    folder = study.work_dirs / 'test' / run.name
+    metrics = test(run.name, run.entry.cfg, checkpoint, folder)
+    times = [time for folder in work_dir.glob('*/vis_data/scalars.json') for time in _times(folder)]
+    line = dict(
+        run=run.entry.name,
+        seed=run.seed,
+        metrics=metrics,
+        seconds_per_step=round(statistics.median(times), 4) if times else None,
+        peak_memory_mib=memory,
+        settings=settings,
+        date=date.today().isoformat(),
+        **results.provenance(),
+    )
+    results.append(study.folder, line)
+    print(f'{run.name}: {_said(metrics)}; {clock.tick()}', flush=True)
+
+
+def _teacher(study: Study, name: str, lines: list[dict[str, Any]]) -> None:
+    """Test a teacher, and append the result."""
+    cfg, checkpoint = study.teachers[name]
+    if not Path(checkpoint).is_file():
+        raise ConfigError(f'study.teachers.{name}: there is no checkpoint {checkpoint}.')
+    settings = results.digest(f'{results.hash_of(cfg)} {results.digest(Path(checkpoint).read_bytes())}'.encode())
+    if results.find(lines, name, None, settings, study.folder):
+        return
+    metrics = test(name, cfg, checkpoint, study.work_dirs / 'test' / name)
+    line = dict(run=name, seed=None, metrics=metrics, settings=settings, date=date.today().isoformat())
+    results.append(study.folder, line | results.provenance())
+    print(f'{name}: {_said(metrics)}', flush=True)
+
+
+def _said(metrics: dict[str, float]) -> str:
+    return ', '.join(f'{name} {value:.4g}' for name, value in metrics.items())
+
+
+def _times(scalars: Path) -> list[float]:
+    records = [json.loads(line) for line in scalars.read_text().splitlines()]
+    return [record['time'] for record in records if 'time' in record and 'loss' in record]
+
+
+def _train(run: Run, work_dir: Path) -> float | None:
+    """Train, or go on training, unless it is done.
+
+    Returns:
+        The peak memory in MiB: of the process or, on CUDA, of its allocations. None where the training was done before.
+
+    Raises:
+        ConfigError: If it fails.
+    """
+    done = work_dir / 'done'
+    if done.exists():
+        return json.loads(done.read_text() or 'null')
+    words = [sys.executable, '-m', 'mmkd_ext', 'train', run.entry.config, '--work-dir', str(work_dir)]
+    if (work_dir / 'last_checkpoint').exists():
+        words.append('--resume')
+    words += ['--cfg-options', f'randomness.seed={run.seed}', *_options(run.entry.options)]
+    log = work_dir.parent / f'{run.name}.log'
+    status, last, memory = _call(words, log, run.name, append=True)
+    if status and 'nothing is left to do' not in last:  # stopped between the last checkpoint and here
+        raise ConfigError(f'training {run.name} failed ({last}); see {log}.')
+    done.write_text(json.dumps(memory))
+    return memory
+
+
+def _options(values: dict[str, Any]) -> list[str]:
+    """`--cfg-options` again, from what argparse or a study file made of it."""
+    return [f'{key}={str(value).replace(" ", "")}' for key, value in values.items()]
+
+
+def test(name: str, cfg: Config, checkpoint: str, folder: Path) -> dict[str, float]:
+    """Export the student, and test it by the test.py of the config's toolbox.
+
+    A model that was tested before, of this config and this very checkpoint, is not tested again.
+
+    Args:
+        name: Of the run, for messages.
+        cfg: The config that the checkpoint was trained with, of a distillation or plain.
+        checkpoint: The checkpoint.
+        folder: Where the plain config, the plain weights, the log and the predictions go.
+
+    Returns:
+        The metrics, by name.
+
+    Raises:
+        ConfigError: If it fails.
+    """
+    tested, file = folder / 'tested', Path(checkpoint)
+    what = f'{checkpoint} {file.stat().st_mtime_ns if file.exists() else ""}\n{cfg.pretty_text}'
+    if tested.exists() and tested.read_text() == what:
+        return read_run(folder).final
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob('*/*.json'):
+        old.unlink()
+    with EXPORTING:
+        exported = export_student(cfg, checkpoint, folder, 'student', check=False, reload=False)
+    scope = importlib.util.find_spec(cfg.get('default_scope', 'mmengine'))
+    if scope is None or scope.origin is None:
+        raise ConfigError(f'{exported.config}: default_scope names no toolbox that is installed.')
+    script = str(Path(scope.origin).parent / '.mim' / 'tools' / 'test.py')
+    predictions = folder / ('predictions' if scope.name == 'mmseg' else 'predictions.pkl')
+    words = [sys.executable, script, str(exported.config), str(exported.checkpoint), '--work-dir', str(folder)]
+    status, last, _ = _call([*words, '--out', str(predictions)], folder / 'log.txt', f'{name} test')
+    if status:
+        raise ConfigError(f'testing {name} failed ({last}); see {folder}/log.txt.')
+    tested.write_text(what)
+    return read_run(folder).final
+
+
+def _call(words: list[str], log: Path, name: str, append: bool = False) -> tuple[int, str, float]:
+    """Run a command: everything to the log, progress to the screen.
+
+    Returns:
+        Its exit status, its last line, and its peak memory in MiB (0 where neither the log nor the system says).
+    """
+    last, memory, allocated = '', 0.0, 0.0
+    path = os.pathsep.join([str(log.parent), *filter(None, [os.environ.get('PYTHONPATH')])])  # an exported backbone
+    with log.open('a' if append else 'w') as file:
+        # A session of its own, so that a stop reaches its data loaders too.
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
+            start_new_session=True, env={**os.environ, 'PYTHONPATH': path},
+        )  # fmt: skip
+        RUNNING.add(process)
+        for line in process.stdout or []:
+            file.write(line)
+            last = line.strip() or last
+            memory = max(memory, _peak_of(process.pid))
+            allocated = max([allocated, *(float(found) for found in re.findall(r'memory: ([0-9]+)', line))])
+            for pattern in PROGRESS:
+                found = re.search(pattern, line)
+                if found:
+                    print(f'{name}: {found[1]} {found[2] if "eta" in found[2] else ""}{found[3]}', flush=True)
+                    break
+        status = process.wait()
+        RUNNING.discard(process)
+    return status, last, allocated or memory
+
+
+def _peak_of(pid: int) -> float:
+    """The most memory that a process ever held, in MiB; 0 where the system does not say.
+
+    The usage that `os.wait4` gives counts from the fork on, and so has the size of the process that started it.
+    """
+    try:
+        found = re.search(r'VmHWM:\s+(\d+) kB', Path(f'/proc/{pid}/status').read_text())
+    except OSError:
+        return 0.0
+    return round(int(found[1]) / 1024, 1) if found else 0.0
+
+
+def stop(*_: object) -> None:
+    """Stop all that runs."""
+    for process in list(RUNNING):
+        os.killpg(process.pid, signal.SIGKILL)
+    os._exit(130)

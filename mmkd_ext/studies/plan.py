@@ -1,0 +1,226 @@
+"""What a study runs: read from a study file, or made of configs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd_ext import cli, identity
+from mmkd_ext.errors import ConfigError, nearest
+
+FIELDS = {'runs', 'seeds', 'options', 'teachers', 'pairs', 'may_differ', 'work_dirs'}
+# What all runs of a study share, so that a difference between them is the method's.
+BUDGET = re.compile(r'(train_dataloader|train_cfg|optim_wrapper|param_scheduler|auto_scale_lr|sync_bn)\b.*')
+
+
+@dataclass
+class Entry:
+    """One row of a study.
+
+    Attributes:
+        name: The row's.
+        config: The file.
+        options: Overrides, dotted key to value.
+        cfg: The config with the overrides.
+    """
+
+    name: str
+    config: str
+    options: dict[str, Any]
+    cfg: Config
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a row with a seed."""
+
+    entry: Entry
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folders and logs."""
+        return f'{self.entry.name}_seed{self.seed}'
+
+    def cfg(self) -> Config:
+        """The config as `tools/train.py` completes it."""
+        cfg = Config(self.entry.cfg.to_dict())
+        cfg.merge_from_dict({'randomness.seed': self.seed})
+        cli.complete(cfg)
+        return cfg
+
+
+@dataclass
+class Study:
+    """A grid of runs.
+
+    Attributes:
+        entries: The rows; the first is what the others are compared with.
+        seeds: The seeds of each row.
+        folder: Where results.jsonl, the table and the plot go.
+        work_dirs: Where checkpoints and logs go.
+        teachers: Rows that are tested but not trained: name to config and checkpoint.
+        pairs: Differences that the table shows besides those from the first row: (row, row that it is compared with).
+        only: The rows to run now; all, if empty.
+    """
+
+    entries: list[Entry]
+    seeds: range
+    folder: Path
+    work_dirs: Path
+    teachers: dict[str, tuple[Config, str]] = field(default_factory=dict)
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    only: Sequence[str] = ()
+
+    def runs(self) -> Iterator[Run]:
+        """All runs, seed by seed, so that a study that was stopped has whole seeds."""
+        for seed in self.seeds:
+            for entry in self.entries:
+                if not self.only or entry.name in self.only:
+                    yield Run(entry, seed)
+
+
+def is_study(path: str) -> bool:
+    """Whether a file describes a study, that is, assigns `study`."""
+    return Path(path).is_file() and re.search(r'^study = ', Path(path).read_text(), re.MULTILINE) is not None
+
+
+def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), options: dict | None = None) -> Study:
+    """Read a study file.
+
+    The file is a config that assigns `study = dict(...)`:
+
+        runs: name of a row to its config (a path relative to the file), or to `dict(config=..., options={...})`.
+        seeds: how many, from 0.
+        options: overrides of all runs, dotted key to value.
+        teachers: rows that are tested, not trained: name to `dict(config=..., checkpoint=...)`.
+        pairs: more differences for the table, `[('kd++', 'kd'), ...]`.
+        may_differ: prefixes of settings in which the runs' budgets may differ, such as `['optim_wrapper.clip_grad']`.
+        work_dirs: where checkpoints and logs go (default: work_dirs/studies/ and the name of the file's folder).
+
+    Args:
+        path: The file.
+        seeds: Another number of seeds.
+        only: The names of the rows to run; all, if empty.
+        options: More overrides of all runs.
+
+    Raises:
+        ConfigError: If the file, a row or a config cannot be read, or the runs' budgets differ.
+    """
+    content = cli.read_config(path).get('study')
+    here = Path(path).resolve().parent
+    if not isinstance(content, dict) or not isinstance(content.get('runs'), dict) or not content['runs']:
+        raise ConfigError(f'{path}: study.runs must be a dict of names and configs.')
+    for key in content.keys() - FIELDS:
+        raise ConfigError(f'{path}: study.{key} is not known; {nearest(key, sorted(FIELDS))}.')
+    for name in only:
+        if name not in content['runs']:
+            raise ConfigError(f'--only: {path} has no run {name}; {nearest(name, sorted(content["runs"]))}.')
+    shared = {**content.get('options', {}), **(options or {})}
+    entries = []
+    for name, value in content['runs'].items():
+        row: dict[str, Any] = dict(config=value) if isinstance(value, str) else dict(value)
+        if not isinstance(row.get('config'), str) or row.keys() - {'config', 'options'}:
+            raise ConfigError(f"{path}: study.runs['{name}'] must be a config's path or dict(config=..., options=...).")
+        own = {**shared, **row.get('options', {})}
+        file = row['config'] if '::' in row['config'] else str(here / row['config'])
+        entries.append(Entry(name, file, own, cli.read_config(file, own)))
+    check_budgets(entries, content.get('may_differ', []))
+    return Study(
+        entries=entries,
+        seeds=range(seeds or content.get('seeds', 3)),
+        folder=here,
+        work_dirs=Path(content.get('work_dirs', f'work_dirs/studies/{here.name}')),
+        teachers={
+            name: (cli.read_config(str(here / teacher['config'])), str(teacher['checkpoint']))
+            for name, teacher in content.get('teachers', {}).items()
+        },
+        pairs=[(str(a), str(b)) for a, b in content.get('pairs', [])],
+        only=only,
+    )
+
+
+def check_budgets(entries: list[Entry], may_differ: Sequence[str] = ()) -> None:
+    """Raise ConfigError where two rows differ in data, schedule or optimiser."""
+    first, *others = [(entry.name, _budget(entry.cfg, may_differ)) for entry in entries]
+    for name, budget in others:
+        found = identity.differences(first[1], budget, length=True)
+        if found:
+            raise ConfigError(
+                f'{first[0]} ("there") and {name} ("here") have different budgets: {identity.listed(found)}; bring '
+                'them together by study.options, or name the keys in study.may_differ.'
+            )
+
+
+def _budget(cfg: Config, may_differ: Sequence[str]) -> identity.Settings:
+    return {
+        key: value
+        for key, value in identity.settings(cfg).items()
+        if BUDGET.fullmatch(key) and not key.startswith(tuple(may_differ))
+    }
+
+
+def study_of_configs(
+    paths: Sequence[str], seeds: int, out: Path, options: dict | None, teacher_ckpt: str | None
+) -> Study:
+    """A study of configs as they are, whose results stay with its work dirs.
+
+    Args:
+        paths: The configs; each is a row.
+        seeds: How many, from 0.
+        out: The folder for everything.
+        options: Overrides of all runs.
+        teacher_ckpt: Another checkpoint of the configs' teacher.
+
+    Raises:
+        ConfigError: If a config cannot be read, or two would be one row.
+    """
+    entries = []
+    for name, path in zip(names_of(paths), paths, strict=True):
+        own = dict(options or {})
+        cfg = cli.read_config(path, own)
+        if teacher_ckpt and 'teacher' in cfg.model:
+            own['model.teacher_ckpt'] = cfg.model.teacher_ckpt = teacher_ckpt
+        entries.append(Entry(name, path, own, cfg))
+    return Study(entries, range(seeds), out, out, teachers_of(entries))
+
+
+def names_of(paths: Sequence[str]) -> list[str]:
+    """A name for each config: the file's, with the method's folder in front where two files have the same.
+
+    Raises:
+        ConfigError: If two are the same even so.
+    """
+    stems = [Path(path).stem for path in paths]
+    names = [
+        f'{Path(path).resolve().parent.name}_{stem}' if stems.count(stem) > 1 else stem
+        for path, stem in zip(paths, stems, strict=True)
+    ]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f'two configs would be the row {name}; run them with another --out each.')
+    return names
+
+
+def teachers_of(entries: list[Entry]) -> dict[str, tuple[Config, str]]:
+    """The teachers of the rows that name a config file and a checkpoint that is there, by name of a row.
+
+    Raises:
+        ConfigError: If two would be one row.
+    """
+    found: dict[str, tuple[Config, str]] = {}
+    sources: dict[str, tuple[str, str]] = {}
+    for entry in entries:
+        source, checkpoint = entry.cfg.model.get('teacher'), entry.cfg.model.get('teacher_ckpt')
+        if isinstance(source, str) and checkpoint and Path(source).is_file() and Path(checkpoint).is_file():
+            name, what = Path(source).stem, (source, str(checkpoint))
+            if sources.setdefault(name, what) != what:
+                raise ConfigError(
+                    f'two teachers would be the row {name}, {sources[name]} and {what}; run their configs with another '
+                    '--out each.'
+                )
+            found[name] = (Config.fromfile(source), str(checkpoint))
+    return found

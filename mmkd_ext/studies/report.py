@@ -1,0 +1,158 @@
+"""What runs wrote: scalars by step and test results, as a table and curves."""
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+
+import matplotlib as mpl
+
+from mmkd_ext.errors import ConfigError
+
+mpl.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+METRICS = ('coco/bbox_mAP', 'coco/segm_mAP', 'accuracy/top1', 'mIoU')
+PERCENT = ('coco/bbox_mAP', 'coco/segm_mAP')  # written as fractions, quoted in percent
+
+
+@dataclass
+class Run:
+    """What a work dir says of its run: scalars by step, and the metrics of the last evaluation.
+
+    Attributes:
+        name: The row, without its seed.
+        begin: The first step that was logged.
+        curves: For each metric and distillation loss its value by step.
+        final: The metrics that were evaluated last.
+    """
+
+    name: str
+    begin: int | None = None
+    curves: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    final: dict[str, float] = field(default_factory=dict)
+
+
+def read_run(work_dir: Path) -> Run:
+    """Read a work dir's scalars and test results, oldest first.
+
+    Raises:
+        ConfigError: If it holds neither.
+    """
+    run = Run(re.sub(r'_seed\d+', '', work_dir.name))
+    # mmengine makes a folder of each start, named after the time.
+    for folder in sorted((path for path in work_dir.glob('*/') if path.is_dir()), key=_ended):
+        scalars = folder / 'vis_data' / 'scalars.json'
+        if scalars.exists():
+            _join(run, [json.loads(line) for line in scalars.read_text().splitlines()])
+        for path in sorted(folder.glob('*.json')):
+            run.final |= {k: v for k, v in json.loads(path.read_text()).items() if k in METRICS}
+    if not run.final and not run.curves:
+        raise ConfigError(f'{work_dir} holds no run (no */vis_data/scalars.json and no test results).')
+    return run
+
+
+def _ended(folder: Path) -> str:
+    """When the last line of a folder's log was written, or else when it began: the folder's name."""
+    lines = [line for path in folder.glob('*.log') for line in path.read_text(errors='replace').splitlines()]
+    times = re.findall(r'^(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)', '\n'.join(lines), re.MULTILINE)
+    return max(('{}{}{}_{}{}{}'.format(*time) for time in times), default=folder.name)
+
+
+def _join(run: Run, records: list[dict]) -> None:
+    """Add a start's scalars to those of the starts before it; what it did again replaces what they did."""
+    begin = min((_step(record) for record in records if 'loss' in record), default=None)
+    if begin is not None and run.begin is not None and begin <= run.begin:  # from the beginning
+        run.curves.clear()
+        run.final.clear()
+    run.begin = begin if run.begin is None else run.begin
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    for record in records:
+        for name, value in record.items():
+            if isinstance(value, (int, float)) and (name in METRICS or name.startswith('distill.')):
+                curves[name][_step(record)] = value
+    for name, curve in curves.items():
+        kept = {step: value for step, value in run.curves[name].items() if step < min(curve)}
+        run.curves[name] = kept | curve
+        if name in METRICS:
+            run.final[name] = curve[max(curve)]
+
+
+def _step(record: dict) -> int:
+    return int(record.get('step', record.get('iter', 0)))
+
+
+def read_runs(work_dirs: list[Path]) -> list[Run]:
+    """Read work dirs, each once; rows of one name in several folders get the folder's name in front."""
+    paths = list(dict.fromkeys(path.resolve() for path in work_dirs))
+    runs = [read_run(path) for path in paths]
+    names = [run.name for run in runs]
+    for depth in range(1, max(len(path.parts) for path in paths)):
+        folders = defaultdict(set)
+        for run, path in zip(runs, paths, strict=True):
+            folders[run.name].add(path.parent)
+        if all(len(found) == 1 for found in folders.values()):
+            break
+        for run, name, path in zip(runs, names, paths, strict=True):
+            if len(folders[run.name]) > 1:
+                run.name = '/'.join([*path.parent.parts[-depth:], name])
+    return runs
+
+
+def table(runs: list[Run]) -> str:
+    """The table, in Markdown."""
+    metrics = [metric for metric in METRICS if any(metric in run.final for run in runs)]
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.name].append(run)
+    rows = [['run', 'seeds', *(metric.split('/')[-1].replace('_', ' ') for metric in metrics)]]
+    for name, members in groups.items():
+        cells = [
+            _cell([run.final[m] * (100 if m in PERCENT else 1) for run in members if m in run.final], len(members))
+            for m in metrics
+        ]
+        rows.append([name, str(len(members)), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + ' |' for row in rows
+    ]
+    lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
+    return '\n'.join(lines)
+
+
+def _cell(values: list[float], seeds: int) -> str:
+    if not values:
+        return '-'
+    spread = f' ± {stdev(values) / len(values) ** 0.5:.2f}' if len(values) > 1 else ''
+    return f'{mean(values):.2f}{spread}' + (f' ({len(values)} of {seeds})' if len(values) < seeds else '')
+
+
+def draw(runs: list[Run], path: Path) -> None:
+    """Draw the validation metric and the distillation losses of the runs over their steps."""
+    runs = [run for run in runs if run.curves]
+    metrics = [metric for metric in METRICS if any(run.curves.get(metric) for run in runs)]
+    panels = [*metrics, 'distillation losses'] if any(_distills(run) for run in runs) else metrics
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4), squeeze=False, layout='constrained')
+    colours = {group: f'C{i}' for i, group in enumerate(dict.fromkeys(run.name for run in runs))}
+    for axis, panel in zip(axes[0], panels, strict=True):
+        for run in runs:
+            names = [panel] if panel in METRICS else _distills(run)
+            for name in names:
+                points = sorted(run.curves.get(name, {}).items())
+                scale = 100 if name in PERCENT else 1
+                label = run.name if panel in METRICS else f'{run.name}: {name.removeprefix("distill.")}'
+                axis.plot(*zip(*((s, scale * v) for s, v in points), strict=True), color=colours[run.name], label=label)
+        handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        axis.legend(handles.values(), handles.keys(), fontsize=8)
+        axis.set_title(panel.split('/')[-1].replace('_', ' '))
+        axis.set_xlabel('epoch' if panel in METRICS else 'iteration')
+        axis.grid(alpha=0.3)
+        if panel not in METRICS:
+            axis.set_yscale('log')
+    figure.savefig(path, dpi=120)
+
+
+def _distills(run: Run) -> list[str]:
+    return [name for name in run.curves if name.startswith('distill.')]

@@ -1,0 +1,112 @@
+"""The results of a study: one JSON line per run, in a file that only grows."""
+
+import fcntl
+import hashlib
+import importlib.metadata as packages
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmkd_ext import identity
+from mmkd_ext.errors import ConfigError
+
+FILE = 'results.jsonl'
+VERSIONS = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmsegmentation')
+
+
+def settings_of(cfg: Config) -> identity.Settings:
+    """What a run's result depends on beside its seed: its settings, and the content of the files that they name."""
+    found = identity.settings(cfg)
+    found.pop('randomness.seed', None)
+    for key, value in found.items():
+        path = Path(value).expanduser() if isinstance(value, str) else None
+        if key.rpartition('.')[2] in ('teacher_ckpt', 'class_means', 'load_from') and path and path.is_file():
+            found[key] = digest(path.read_bytes())
+        elif key == 'model.teacher' and path and path.is_file():
+            found[key] = _hash(identity.settings(Config.fromfile(path)))
+    return found
+
+
+def digest(content: bytes) -> str:
+    """The first 12 digits of the SHA-256 sum."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def hash_of(cfg: Config) -> str:
+    """A config's hash, the same wherever the files lie; another teacher or other class means have another."""
+    return _hash(settings_of(cfg))
+
+
+def _hash(found: identity.Settings) -> str:
+    return digest(json.dumps(found, sort_keys=True, default=str).encode())
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a study's folder.
+
+    Raises:
+        ConfigError: If a line is not JSON.
+    """
+    file = folder / FILE
+    lines = file.read_text().splitlines() if file.is_file() else []
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            raise ConfigError(f'{file}: line {number} is not JSON; remove it, and its run is made again.') from None
+    return found
+
+
+def append(folder: Path, line: dict[str, Any]) -> None:
+    """Add a line, also while other processes do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / FILE).open('a') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(json.dumps(line) + '\n')
+
+
+def find(lines: list[dict[str, Any]], run: str, seed: int | None, settings: str, where: Path) -> dict[str, Any] | None:
+    """The line of a run, if there is one.
+
+    Raises:
+        ConfigError: If it is of other settings.
+    """
+    for line in lines:
+        if (line['run'], line['seed']) == (run, seed):
+            there = line['settings']
+            if there != settings:
+                raise ConfigError(
+                    f'{where / FILE} has {run}, seed {seed}, of other settings (hash {there}, now {settings}); '
+                    'give the run another name, or remove its lines to make it again.'
+                )
+            return line
+    return None
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, device and revision of the code: what a number depends on beside its settings."""
+    versions = {'python': platform.python_version()}
+    for name in ('mmkd_ext', *VERSIONS):
+        try:
+            versions[name] = packages.version(name)
+        except packages.PackageNotFoundError:
+            continue
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
+    return dict(versions=versions, device=device, revision=_revision())
+
+
+def _revision() -> str | None:
+    """The git revision of the package's checkout, marked where files differ from it; None outside of git."""
+    here = Path(__file__).parent
+    words = ['git', '-C', str(here), 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']
+    try:
+        done = subprocess.run(words, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,65 @@
+"""The parts of a study's run; tests/tools/test_study.py runs whole ones."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from support import MINI
+
+from mmkd_ext import cli, identity
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.studies import execute
+from mmkd_ext.studies.plan import Entry, Run
+
+
+def run_of(name: str, seed: int, **options: object) -> Run:
+    path = str(MINI / f'{name}.py')
+    return Run(Entry('row', path, options, cli.read_config(path, options)), seed)
+
+
+def test_a_folder_of_another_run_is_named(tmp_path: Path) -> None:
+    run = run_of('resnet_student', 1)
+    work_dir = tmp_path / run.name
+    execute.check_run(run, work_dir)  # nothing is there
+    cfg = run.cfg()
+    cfg.work_dir = str(work_dir)
+    identity.write(cfg, 'resnet_student.py', None)  # killed before its first checkpoint
+    execute.check_run(run, work_dir)
+    for other in (
+        run_of('resnet_student', 2),
+        run_of('resnet_kd', 1),
+        run_of('resnet_student', 1, **{'optim_wrapper.optimizer.lr': 1.0}),
+    ):
+        with pytest.raises(ConfigError, match='row_seed1 is of another run: .* there and .* here'):
+            execute.check_run(other, work_dir)
+
+
+def test_the_time_left_is_at_the_rate_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([100.0, 700.0, 1900.0])
+    monkeypatch.setattr(execute.time, 'monotonic', lambda: next(now))
+    clock = execute.Clock(8, jobs=2)
+    assert clock.tick() == '1 of 8 done, about 1 h 10 min left'
+    assert clock.tick() == '2 of 8 done, about 1 h 30 min left'
+
+
+def test_a_child_of_several_processes_sees_its_gpu_and_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in dict(RANK='5', WORLD_SIZE='8', LOCAL_RANK='1', CUDA_VISIBLE_DEVICES='4,7').items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with execute.ours_alone():
+        assert os.environ['CUDA_VISIBLE_DEVICES'] == '7'
+        assert not os.environ.keys() & {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'}
+    assert dict(os.environ) == before
+
+
+def test_a_command_gives_its_status_last_line_and_memory(tmp_path: Path) -> None:
+    program = (
+        'import sys, time; x = bytearray(200 * 2**20); print("Epoch"); print("the end"); print(flush=True); '
+        'time.sleep(0.5); sys.exit(3)'
+    )
+    status, last, memory = execute._call([sys.executable, '-c', program], tmp_path / 'log.txt', 'a run')
+    assert (status, last) == (3, 'the end')
+    assert 200 < memory < 400
+    _, _, memory = execute._call(['echo', 'memory: 812  loss: 1'], tmp_path / 'log.txt', 'a run')
+    assert memory == 812  # of a GPU, as mmengine logs it

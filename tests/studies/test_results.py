@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.studies.results import append, find, hash_of, provenance, read
+
+
+def config(folder: Path, **changes: dict) -> Config:
+    folder.mkdir(exist_ok=True)
+    teacher = folder / 'teacher.py'
+    if not teacher.exists():
+        teacher.write_text("model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=18))\n")
+        (folder / 'teacher.pth').write_bytes(b'weights')
+    model = dict(type='mmkd_ext.SingleTeacherDistill', teacher=str(teacher), teacher_ckpt=str(folder / 'teacher.pth'))
+    return Config(dict(dict(model=model, train_cfg=dict(max_epochs=2), randomness=dict(seed=1)), **changes))
+
+
+def test_the_hash_is_of_settings_and_of_what_files_hold_not_of_where_they_lie(tmp_path: Path) -> None:
+    here = hash_of(config(tmp_path / 'a'))
+    assert hash_of(config(tmp_path / 'b')) == here
+    assert hash_of(config(tmp_path / 'a', randomness=dict(seed=2))) == here
+    assert hash_of(config(tmp_path / 'a', train_cfg=dict(max_epochs=3))) != here
+    (tmp_path / 'b' / 'teacher.pth').write_bytes(b'others')
+    assert hash_of(config(tmp_path / 'b')) != here
+    (tmp_path / 'a' / 'teacher.py').write_text(
+        "model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=34))\n"
+    )
+    assert hash_of(config(tmp_path / 'a')) != here
+
+
+def test_lines_are_found_again_and_other_settings_are_refused(tmp_path: Path) -> None:
+    assert read(tmp_path / 'new') == []
+    line = dict(run='kd', seed=1, metrics={'mIoU': 40.5}, settings='abc', **provenance())
+    append(tmp_path / 'new', line)
+    append(tmp_path / 'new', dict(line, seed=2))
+    lines = read(tmp_path / 'new')
+    assert lines == json.loads(json.dumps([line, dict(line, seed=2)]))
+    assert find(lines, 'kd', 2, 'abc', tmp_path) == lines[1]
+    assert find(lines, 'kd', 3, 'abc', tmp_path) is None
+    with pytest.raises(ConfigError, match=r'results.jsonl has kd, seed 1, of other settings \(hash abc, now xyz\)'):
+        find(lines, 'kd', 1, 'xyz', tmp_path)
+    (tmp_path / 'new' / 'results.jsonl').open('a').write('{"half":')
+    with pytest.raises(ConfigError, match='line 3 is not JSON'):
+        read(tmp_path / 'new')
+
+
+def test_a_number_says_what_made_it() -> None:
+    found = provenance()
+    assert {'python', 'torch', 'mmengine'} <= found['versions'].keys()
+    assert found['device']
