@@ -1,0 +1,11 @@
+# What the runs with a teacher share: ResNet-20 teaches ResNet-8.
+_base_ = 'student.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    teacher='{{fileDirname}}/teacher.py',
+    teacher_ckpt='work_dirs/cifar10/teacher/epoch_3.pth',
+    distiller=dict(type='ConfigurableDistiller'),
+)
