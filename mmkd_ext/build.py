@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
 from mmkd_ext.compat import import_mmrazor
-from mmkd_ext.errors import ConfigError, config_can_mend, nearest, original, sentence
+from mmkd_ext.errors import ConfigError, is_refusal, nearest, sentence
 from mmkd_ext.old_names import config_today, path_today
 
 _PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's, which a toolbox's model cannot complete
@@ -55,8 +55,7 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
             return registry.build(cfg)
     except (TypeError, ValueError, KeyError, AssertionError, AttributeError, ImportError) as error:
         _check_known(error, registry, cfg, key)
-        if _is_bug(error):
-            raise
+        _raise_bug(error, key)
         text = sentence(error).rstrip('.')
         named = isinstance(error, ConfigError) and text.startswith(key)  # the part names a key of its own
         raise ConfigError(f'{text}.' if named else f'{key}: {text}.') from error
@@ -82,9 +81,12 @@ def unknown_argument(name: str, kind: type, key: str) -> ConfigError:
     return ConfigError(f'{key}.{name} is unknown to {kind.__name__}; {near}.')
 
 
-def _is_bug(error: Exception) -> bool:
-    """Whether a user's own class failed while it was built, by an error that is no refusal of its arguments."""
-    return isinstance(error, (AttributeError, KeyError)) and not config_can_mend(original(error))
+def _raise_bug(error: Exception, key: str) -> None:
+    """Raise an error by which a user's own class failed while it was built, if it refuses no argument."""
+    if not is_refusal(error):
+        if ' (while building ' not in str(error):
+            error.args = (f'{sentence(error)} (while building {key})',)
+        raise error
 
 
 def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -> None:
@@ -96,6 +98,11 @@ def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -
     for where, part in _parts(cfg, key):
         kind = registry.get(part['type']) if isinstance(part['type'], str) else part['type']
         if argument in part and isinstance(kind, type) and name in [base.__name__ for base in kind.__mro__]:
+            if name == 'PlaceHolder':  # MMRazor's, for a class that it cannot import
+                raise ConfigError(
+                    f'{where}.type: {kind.__name__} of MMRazor is made of a class of mmcls, which is not installed; '
+                    'mmpretrain, its successor, does not go with it.'
+                ) from error
             raise unknown_argument(argument, kind, where) from error
 
 
@@ -250,11 +257,10 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
                 given = isinstance(pixels, nn.Module)
                 model.data_preprocessor = pixels if given else MMENGINE_MODELS.build(dict(pixels, _scope_=scope))
             return model
-    except (TypeError, ValueError, KeyError, AssertionError) as error:
+    except (TypeError, ValueError, KeyError, AssertionError, AttributeError) as error:
         with MMENGINE_MODELS.switch_scope_and_registry(scope) as registry:
             _check_known(error, registry, cfg, key)
-        if _is_bug(error):
-            raise
+        _raise_bug(error, key)
         raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error
 
 

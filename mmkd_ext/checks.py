@@ -1,16 +1,17 @@
 """Settings and weights that would have no effect, said before the first step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import METRICS, DefaultScope
-from torch import Tensor
 
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.weights import load_weights, weights_of
 
 # Hooks that do something in one epoch alone, and the argument that says in which.
 _OF_AN_EPOCH = {'StopDistillHook': 'stop_epoch', 'PipelineSwitchHook': 'switch_epoch', 'YOLOXModeSwitchHook': None}
@@ -91,13 +92,6 @@ def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
             yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, when the run of {last} is over.'
 
 
-def weights_of(content: Any) -> dict[str, Tensor]:
-    """The weights in a checkpoint by the student's names, without those of MMRazor's teacher and of the distiller."""
-    found = content.get('state_dict', content) if isinstance(content, dict) else {}
-    names = {str(name).removeprefix('module.').removeprefix('architecture.'): value for name, value in found.items()}
-    return {name: v for name, v in names.items() if not name.startswith(('distiller.', 'teacher.'))}
-
-
 def check_runner(runner: Any) -> Iterator[str]:
     """Look for settings that the model does not notice; those that may be meant are given back, a sentence each.
 
@@ -110,12 +104,26 @@ def check_runner(runner: Any) -> Iterator[str]:
     for key in (optim.get('paramwise_cfg') or {}).get('custom_keys') or {}:
         if not any(key in name for name in names):
             yield f'optim_wrapper.paramwise_cfg.custom_keys: no parameter has {key!r} in its name.'
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            yield from _average(hook.ema_cfg, runner.max_iters)
     if runner._load_from and not runner._resume:
         yield from _load_from(runner, model)
 
 
+def _average(ema: Mapping[str, Any], steps: int) -> Iterator[str]:
+    momentum = ema.get('momentum', 0.0002) if ema['type'] == 'ExponentialMovingAverage' else 1.0  # others begin faster
+    span = ema.get('interval', 1) / momentum
+    if span > steps:
+        yield (
+            f'custom_hooks: EMAHook (momentum={momentum}) averages over {span:.0f} steps, more than the {steps} of the '
+            'run, so that the weights that are evaluated and saved are near the initial ones.'
+        )
+
+
 def _load_from(runner: Any, model: Any) -> Iterator[str]:
-    weights = weights_of(load_checkpoint_file(runner._load_from, map_location='cpu'))
+    content = load_checkpoint_file(runner._load_from, map_location='cpu')
+    weights = weights_of(content, f'load_from: {runner._load_from}')
     own = {name: value for name, value in model.state_dict().items() if not name.startswith('distiller.')}
     taken = [name for name, value in weights.items() if name in own and own[name].shape == value.shape]
     if not taken:
@@ -143,14 +151,9 @@ def check_weights(model: Any, checkpoint: str) -> bool:
         ConfigError: If a weight of the model is missing or of another shape, or one of its parts has more in the file.
     """
     content = load_checkpoint_file(checkpoint, map_location='cpu')
-    weights = weights_of(content)
-    try:
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        first = ' '.join(str(error).split('\n')[1].split()) if '\n' in str(error) else str(error)
-        raise ConfigError(f'{checkpoint} is not of this config: {first.rstrip(".")}.') from None
+    weights = weights_of(content, checkpoint)
+    missing, unexpected = load_weights(model, weights, f'{checkpoint} is not of this config')
     parts = {name for name, _ in model.named_children()}
-    missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
     unexpected = [name for name in unexpected if name.split('.')[0] in parts]
     wrong = [
         f'{len(names)} weights {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})'
@@ -167,4 +170,4 @@ def write_plain(checkpoint: str, path: Any) -> None:
     """Write the student of a checkpoint of MMRazor's under its toolbox's names."""
     content = load_checkpoint_file(checkpoint, map_location='cpu')
     meta = content.get('meta') or {}
-    torch.save(dict(meta=meta, state_dict=weights_of(content)), path)
+    torch.save(dict(meta=meta, state_dict=weights_of(content, checkpoint)), path)

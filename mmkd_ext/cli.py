@@ -170,6 +170,8 @@ def complete(cfg: Config) -> None:
     _loader_defaults(cfg)
     bring_to_ours(cfg)
     _add_exact_resume(cfg)
+    if is_ours(cfg.model):
+        identity.note_files(cfg)
 
 
 def rank() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _LIBRARIES = {'mmkd_ext', 'mmrazor', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'torch', 'torchvision'}
+_KNOWN = _LIBRARIES | sys.stdlib_module_names
 _OF_ARGUMENTS = re.compile(r'size|shape|dimension|channel|should contain|broadcast|expect|scalar type', re.IGNORECASE)
 _OF_MACHINE = re.compile(r'cuda|cudnn|cublas|nccl|gloo|memory|device|backend', re.IGNORECASE)
 
@@ -29,21 +30,31 @@ def config_can_mend(error: BaseException) -> bool:
             return False
     elif not isinstance(error, (ValueError, TypeError, LookupError, AssertionError, AttributeError)):
         return False
-    modules = {frame.f_globals.get('__name__', '') for frame, _ in traceback.walk_tb(error.__traceback__)}
-    return {name.split('.')[0] for name in modules} <= _LIBRARIES | sys.stdlib_module_names
+    return {*_modules(error)} <= _KNOWN
 
 
-def original(error: BaseException) -> BaseException:
-    """The error that mmengine's registry put the names of classes in front of."""
-    while str(error).startswith('class `') and error.__context__ is not None:
-        error = error.__context__
-    return error
+def is_refusal(error: BaseException) -> bool:
+    """Whether an error by which something could not be built, where it is caught, refuses an argument.
+
+    It does if no user's code was running, or if a constructor or mmengine's registry raises it. What else fails in a
+    user's code, or deeper in it, is a bug, whose author needs its type and traceback.
+    """
+    modules = _modules(error)
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    raised = frame.f_code.co_name in ('__init__', 'build_from_cfg')
+    meant = modules[-1] in _LIBRARIES or isinstance(error, (ValueError, AssertionError))
+    return isinstance(error, ConfigError) or {*modules} <= _KNOWN or (raised and meant)
+
+
+def _modules(error: BaseException) -> list[str]:
+    """The packages whose code was running when an error was raised, the one that raised it last."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return [frame.f_globals.get('__name__', '').split('.')[0] for frame, _ in frames]
 
 
 def sentence(error: BaseException) -> str:
-    """The message of an error before mmengine's registry put the names of classes in front of it."""
-    inner = original(error)
-    return str(inner.args[0] if isinstance(inner, KeyError) and inner.args else inner)
+    """The message of an error; that of a `KeyError` without the quotes that Python puts around it."""
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
 
 
 def listed(items: Sequence, count: int = 6) -> str:

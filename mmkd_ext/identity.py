@@ -4,11 +4,13 @@ import ast
 import json
 import math
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from mmkd_ext.build import model_config
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import our_type
@@ -26,6 +28,7 @@ _HOW = re.compile(
 )
 _LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a run that goes on
 _START = 'load_from'
+CONTENT = 'model_files'  # the variable of a config that has the hashes of those that its model names
 _OTHER = '...'  # stands for a value that is no literal
 
 Settings = dict[str, Any]
@@ -52,7 +55,20 @@ def settings(cfg: Any) -> Settings:
             _flatten(value, field, found)
     if cfg.get('load_from') and not cfg.get('resume'):  # where a run goes on it names the checkpoint
         found[_START] = str(cfg['load_from'])
+    found |= {f'the content of {path}': digest for path, digest in (cfg.get(CONTENT) or {}).items()}
     return {key: value for key, value in found.items() if not _HOW.fullmatch(key)}
+
+
+def note_files(cfg: Config) -> None:
+    """Note in a config what the files of its student and teacher say, which may change while their names stay."""
+    for part in ('architecture', 'teacher'):
+        source = cfg.model.get(part)
+        path = source.get('cfg_path') if isinstance(source, dict) else source
+        if isinstance(path, str):
+            found: Settings = {}
+            _flatten(model_config(path, f'model.{part}'), part, found)
+            digest = sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
+            cfg[CONTENT] = {**(cfg.get(CONTENT) or {}), path: digest}
 
 
 def _flatten(value: Any, key: str, into: Settings) -> None:
@@ -101,8 +117,10 @@ def of_checkpoint(content: Any) -> Settings | None:
 
 def _literal(node: ast.AST) -> Any:
     """The value of a literal that may be written as `dict(a=...)`."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
-        return {str(word.arg): _literal(word.value) for word in node.keywords}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        inner = [_literal(part) for part in node.args]  # of keys that are not identifiers
+        words = {str(word.arg): _literal(word.value) for word in node.keywords}
+        return {key: part for parts in (*inner, words) if isinstance(parts, dict) for key, part in parts.items()}
     if isinstance(node, ast.Dict):
         return {_literal(key): _literal(part) for key, part in zip(node.keys, node.values, strict=True) if key}
     if isinstance(node, (ast.List, ast.Tuple)):
@@ -127,6 +145,8 @@ def differences(there: Settings, here: Settings, length: bool = False) -> list[s
         if key == 'randomness.seed' and (here.get(key) is None or there.get(key) is None):
             continue
         if key == _START and not length:
+            continue
+        if key.startswith('the content of ') and not (key in there and key in here):  # nobody noted it
             continue
         if there.get(key, _OTHER) != here.get(key, _OTHER) and (length or not _LENGTH.fullmatch(key)):
             was, now = (repr(values[key]) if key in values else 'not set' for values in (there, here))

@@ -4,6 +4,7 @@ import pytest
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from torch import nn
+from toys import ToyModel
 
 from mmkd_ext.build import build_model, build_part, model_config
 from mmkd_ext.errors import ConfigError
@@ -11,17 +12,55 @@ from mmkd_ext.registry import MODELS
 
 
 class _Broken(nn.Module):
-    def __init__(self, table: dict) -> None:
+    def __init__(self, table: dict, size: int | None = 1) -> None:
         super().__init__()
-        self.weight = table['weight']
+        if size == 0:
+            raise ValueError('size must not be 0')
+        self.weight = table['weight'][: _rounded(size)]
 
 
-@pytest.mark.parametrize('build', [lambda cfg: build_part(cfg, MODELS, 'loss'), lambda cfg: build_model(cfg, 'model')])
+def _rounded(size: int) -> int:
+    return int(str(size + 1))
+
+
+BUILDS = pytest.mark.parametrize(
+    'build', [lambda cfg: build_part(cfg, MODELS, 'loss'), lambda cfg: build_model(cfg, 'model')]
+)
+
+
+@BUILDS
 def test_a_bug_in_the_constructor_of_a_users_class_keeps_its_type(build):
-    with pytest.raises(KeyError, match='weight'):
+    with pytest.raises(KeyError, match=r'weight \(while building (loss|model)\)'):
         build(ConfigDict(type=_Broken, table={}))
+    with pytest.raises(TypeError, match=r'unsupported operand .* \(while building (loss|model)\)'):
+        build(ConfigDict(type=_Broken, table=dict(weight=[1]), size=None))
     with pytest.raises(ConfigError, match=r'tabel is unknown to _Broken; the nearest is .table.'):
         build(ConfigDict(type=_Broken, tabel={}))
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'words'), [(dict(table={}, size=0), 'size must not be 0'), (dict(size=1), "missing .* argument: 'table'")]
+)
+@BUILDS
+def test_arguments_that_it_refuses_are_one_sentence(build, cfg, words):
+    with pytest.raises(ConfigError, match=rf'^(loss|model).*: .*{words}'):
+        build(ConfigDict(type=_Broken, **cfg))
+
+
+class _Around(nn.Module):
+    def __init__(self, part: dict) -> None:
+        super().__init__()
+        self.part = build_part(part, MODELS, 'loss.part')
+
+
+def test_a_bug_in_a_part_of_a_part_keeps_its_type():
+    with pytest.raises(KeyError, match=r'weight \(while building loss\.part\)'):
+        build_part(dict(type=_Around, part=dict(type=_Broken, table={})), MODELS, 'loss')
+
+
+def test_a_type_that_a_users_class_does_not_find_is_one_sentence():
+    with pytest.raises(ConfigError, match=r'^model cannot be built: Nowhere is not in the mmengine::model registry'):
+        build_model(ConfigDict(type=ToyModel, data_preprocessor=dict(type='Nowhere')), 'model')
 
 
 class TestPackagePaths:

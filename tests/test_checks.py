@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from toys import toy
 
 from mmkd_ext.checks import check_effects, check_runner, check_weights, write_plain
@@ -76,7 +77,9 @@ def test_weights_to_start_from_that_are_not_the_models_are_refused(tmp_path: Pat
 
     def load_from(weights: dict) -> list[str]:
         file = save(tmp_path / 'w.pth', weights)
-        return list(check_runner(SimpleNamespace(_load_from=file, _resume=False, model=model, optim_wrapper=None)))
+        return list(
+            check_runner(SimpleNamespace(_load_from=file, _resume=False, model=model, optim_wrapper=None, hooks=[]))
+        )
 
     assert load_from({f'architecture.{name}': value for name, value in own.items()}) == []
     assert load_from({n: v for n, v in own.items() if 'neck' in n})[0].startswith('load_from: 2 of the')
@@ -86,15 +89,35 @@ def test_weights_to_start_from_that_are_not_the_models_are_refused(tmp_path: Pat
 
 def test_a_rule_for_parameters_that_are_not_there_is_said() -> None:
     rules = dict(paramwise_cfg=dict(custom_keys={'neck.': dict(lr_mult=0.1), 'nek': dict(lr_mult=0.1)}))
-    run = SimpleNamespace(_load_from=None, model=toy(1), optim_wrapper=rules)
+    run = SimpleNamespace(_load_from=None, model=toy(1), optim_wrapper=rules, hooks=[])
     assert list(check_runner(run)) == ["optim_wrapper.paramwise_cfg.custom_keys: no parameter has 'nek' in its name."]
+
+
+@pytest.mark.parametrize(
+    ('ema', 'steps', 'span'),
+    [
+        (dict(), 300, 5000),
+        (dict(), 6000, None),
+        (dict(momentum=0.05), 300, None),
+        (dict(momentum=0.05, interval=30), 300, 600),
+        (dict(ema_type='MomentumAnnealingEMA'), 300, None),
+    ],
+)
+def test_an_average_over_more_steps_than_there_are_is_said(ema: dict, steps: int, span: int | None) -> None:
+    hooks = [EMAHook(**ema)]
+    run = SimpleNamespace(_load_from=None, model=toy(1), optim_wrapper=None, hooks=hooks, max_iters=steps)
+    notes = list(check_runner(run))
+    assert len(notes) == (span is not None)
+    assert not notes or f'averages over {span} steps, more than the {steps} of the run' in notes[0]
 
 
 def test_a_checkpoint_of_the_student_fits_and_another_ones_does_not(tmp_path: Path) -> None:
     own, path = toy(2).state_dict(), tmp_path / 'w.pth'
     extra = {'distiller.connectors.a.weight': own['gain'], 'auxiliary_head.weight': own['gain']}
     assert not check_weights(toy(1), save(path, {**own, **extra}))
-    with pytest.raises(ConfigError, match=r'w\.pth is not of this config: size mismatch for head\.weight'):
+    with pytest.raises(
+        ConfigError, match=r'w\.pth is not of this config: head\.weight is \(5, 4\) in the file and \(3, 4\)'
+    ):
         check_weights(toy(1), save(path, toy(1, classes=5).state_dict()))
     with pytest.raises(ConfigError, match=r'1 weights do not belong to it \(backbone\.layer3\.6\.weight\)\.$'):
         check_weights(toy(1), save(path, {**own, 'backbone.layer3.6.weight': own['gain']}))

@@ -81,3 +81,25 @@ def test_where_a_run_started_from_is_part_of_it_and_kept_when_it_goes_on(tmp_pat
     other = identity.settings(Config(dict(first.to_dict(), load_from='b.pth')))
     assert identity.differences(there, other, length=True) == ["load_from is 'a.pth' there and 'b.pth' here"]
     assert identity.differences(there, identity.settings(dict(model=dict(type='A'))), length=False) == []  # --resume
+
+
+def test_a_run_is_not_resumed_with_another_teacher_under_the_same_name(tmp_path: Path) -> None:
+    teacher, run = tmp_path / 'teacher.py', tmp_path / 'run.py'
+    teacher.write_text(f'_base_ = {str(MINI / "resnet_teacher.py")!r}\n')
+    run.write_text(f'_base_ = {str(MINI / "resnet_kd.py")!r}\nmodel = dict(teacher={str(teacher)!r})\n')
+
+    def begun() -> Config:
+        cfg = cli.read_config(str(run))
+        cli.complete(cfg)
+        return cfg
+
+    cfg = begun()
+    there = identity.of_checkpoint(saved(cfg))
+    assert there == identity.settings(cfg)
+    assert identity.differences(there, identity.settings(begun())) == []
+    with teacher.open('a') as file:
+        file.write('model = dict(backbone=dict(depth=34))\n')
+    (found,) = identity.differences(there, identity.settings(begun()))
+    assert re.fullmatch(rf"the content of {teacher} is '\w+' there and '\w+' here", found)
+    cfg.pop('model_files')  # nor is it in the checkpoints of a toolbox's own train.py
+    assert identity.differences(identity.settings(cfg), identity.settings(begun())) == []

@@ -17,6 +17,7 @@ from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
+from mmkd_ext.weights import load_weights, weights_of
 
 _OWN = ('distiller', 'teacher', 'architecture')
 
@@ -54,6 +55,11 @@ class DistillAlgorithm(BaseModel):
         module_inplace: bool = True,  # MMRazor's switch; records are safe here either way
         **unknown: Any,
     ) -> None:
+        if {*unknown} == {'pretrained', 'train_cfg'} and not any(unknown.values()):  # which mmseg's `init_model` sets
+            raise ConfigError(
+                f'model: {type(self).__name__} trains; to infer, give the plain config of its student, '
+                'mmkd_ext.export.config.student_config(FILE).'
+            )
         if unknown:
             raise unknown_argument(next(iter(unknown)), type(self), 'model')
         initial = init_cfg['checkpoint'] if init_cfg and init_cfg.get('type') == 'Pretrained' else None
@@ -145,15 +151,10 @@ class DistillAlgorithm(BaseModel):
             content = load_checkpoint_file(file, map_location='cpu')
         except ConfigError as error:
             raise ConfigError(f'{key}: {error}') from None
-        weights = content.get('state_dict', content) if isinstance(content, dict) else {}
-        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-        weights = {name: value for name, value in weights.items() if not name.startswith('teacher.')}
-        if not {name.removeprefix('architecture.') for name in weights} & set(self.student.state_dict()):
+        weights = weights_of(content, f'{key}: {file}', without=('teacher.',))
+        if not set(weights) & set(self.student.state_dict()):
             raise ConfigError(f'{key}: {file} holds no weights of this student.')
-        try:
-            missing, _ = self.load_state_dict(weights, strict=False)
-        except RuntimeError as error:
-            raise ConfigError(f'{key}: {file} is not of this model: {" ".join(str(error).split())}') from None
+        missing, _ = load_weights(self, weights, f'{key}: {file} is not of this model')
         if missing:
             print_log(f'{key}: {file} has no {", ".join(missing)}.', 'current', logging.WARNING)
 

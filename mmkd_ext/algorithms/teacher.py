@@ -5,8 +5,6 @@ that holds it; only device and dtype changes are passed on.
 """
 
 import copy
-import re
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
@@ -23,6 +21,7 @@ from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.recorders.manager import RecorderManager
+from mmkd_ext.weights import load_weights, weights_of
 
 TEACHER_KEY = 'model.teacher'
 CHECKPOINT_KEY = 'model.teacher_ckpt'
@@ -249,8 +248,8 @@ def _initial_weights(file: str | None) -> Weights | None:
         content = load_checkpoint_file(file, map_location='cpu')
     except ConfigError as error:
         raise ConfigError(f'model.init_cfg.checkpoint: {error}') from None
-    found = content.get('state_dict', content) if isinstance(content, dict) else {}
-    there = any(name.removeprefix('module.').startswith('teacher.') for name in found)
+    named = weights_of(content, f'model.init_cfg.checkpoint: {file}', without=())
+    there = any(name.startswith('teacher.') for name in named)
     return Weights('model.init_cfg.checkpoint', file, 'teacher.') if there else None
 
 
@@ -321,63 +320,20 @@ def load_teacher(
     Raises:
         ConfigError: If the file is unreadable or does not fit.
     """
-    weights, classes = _read_weights(checkpoint, key, prefix)
     try:
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        if not str(error).startswith('Error(s) in loading'):
-            raise  # of the model's own code
-        raise ConfigError(f'{key}: {checkpoint} is not of this teacher: {_misfit(str(error))}.') from error
-    # Not those that the model itself dropped from the file to compute anew, nor what files of old torch have not.
-    missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
+        content = load_checkpoint_file(checkpoint, map_location='cpu')
+    except ConfigError as error:
+        raise ConfigError(f'{key}: {error}') from None
+    weights = weights_of(content, f'{key}: {checkpoint}', prefix)
+    missing, unexpected = load_weights(model, weights, f'{key}: {checkpoint} is not of this teacher')
     if strict and (missing or unexpected):
         raise ConfigError(
             f'{key}: {checkpoint} is not of this teacher: {_counted("missing", missing)}, '
             f'{_counted("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
         )
-    return classes
-
-
-def _read_weights(checkpoint: str, key: str, prefix: str) -> tuple[OrderedDict[str, Tensor], list[str] | None]:
-    """The weights in a file, by the names that they have in a model (versions of modules are kept); and the classes."""
-    try:
-        content = load_checkpoint_file(checkpoint, map_location='cpu')
-    except ConfigError as error:
-        raise ConfigError(f'{key}: {error}') from None
-    found = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ConfigError(f'{key}: {checkpoint} holds no weights (a dict of tensors, or one under `state_dict`).')
-    if prefix and not prefix.endswith('.'):
-        prefix += '.'
-
-    def renamed(items: Mapping[str, Any], dot: str = '') -> OrderedDict[str, Any]:
-        names = {(name + dot).removeprefix('module.').removeprefix('architecture.'): v for name, v in items.items()}
-        others = tuple(part for part in ('distiller.', 'teacher.') if part != prefix)
-        kept = {name: v for name, v in names.items() if not name.startswith(others)}
-        length = len(dot)
-        return OrderedDict(
-            (name.removeprefix(prefix)[: -length or None], v) for name, v in kept.items() if name.startswith(prefix)
-        )
-
-    weights = renamed(found)
-    if prefix and not weights:
-        raise ConfigError(f'{key}: {checkpoint} holds no weights whose names begin with {prefix!r}.')
-    weights._metadata = renamed(getattr(found, '_metadata', {}), dot='.')  # type: ignore[attr-defined]
-    meta = content.get('meta') if found is not content else None
+    meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
-    return weights, class_names(meta.get('dataset_meta', meta))
-
-
-def _misfit(error: str) -> str:
-    """Half a sentence of torch's message of weights in other shapes."""
-    shape = r'(?:torch\.Size\(\[([\d, ]*)\]\))'
-    found = re.findall(rf'size mismatch for (\S+): .*?{shape}.*?{shape}', error)
-    if not found:
-        return ' '.join(error.split())
-    name, *sizes = found[0]
-    given, expected = (tuple(int(size) for size in text.split(',') if size.strip()) for text in sizes)
-    hint = ' (another number of classes?)' if given[1:] == expected[1:] and given[:1] != expected[:1] else ''
-    return f'{name} is {given} in the file and {expected} in the model{hint}; {len(found)} weights have another shape'
+    return class_names(meta.get('dataset_meta', meta))
 
 
 def _counted(what: str, keys: list[str]) -> str:

@@ -24,6 +24,7 @@ from mmkd_ext.export.config import RUN, distillers_in, our_type, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import write_out_backbones
 from mmkd_ext.models.norm_neck import FeatureTransform
+from mmkd_ext.weights import weights_of
 
 BATCHES = 2
 TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are the same bits
@@ -71,7 +72,7 @@ def export_student(
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         trained = build_student(student_config(cfg))
         content = load_checkpoint_file(checkpoint, map_location='cpu')
-        _load(trained, _student_weights(content), f'{checkpoint} is not of this config')
+        _load(trained, weights_of(content, checkpoint), f'{checkpoint} is not of this config')
         folded = fold_student(trained)
         batches = _batches(cfg) if check else []
     notes = list(folded.notes)
@@ -157,12 +158,6 @@ def build_student(cfg: Config) -> Any:
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     return build_model(ConfigDict({'_scope_': cfg.get('default_scope'), **model}), 'model').eval()
-
-
-def _student_weights(content: Any) -> dict[str, Tensor]:
-    weights = content.get('state_dict', content) if isinstance(content, dict) else {}
-    weights = {key.removeprefix('module.').removeprefix('architecture.'): value for key, value in weights.items()}
-    return {key: value for key, value in weights.items() if not key.startswith(('distiller.', 'teacher.'))}
 
 
 def _load(model: Any, weights: dict[str, Tensor], complaint: str) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from support import MINI, ROOT
 
+from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 
 
@@ -23,6 +24,13 @@ def test_a_student_with_a_backbone_of_this_package_keeps_its_import() -> None:
     assert plain.model.backbone.type == 'mmkd_ext.CIFARResNet'
     assert plain.custom_imports.imports == ['mmkd_ext']
     assert plain.custom_hooks == []
+
+
+def test_mmsegs_api_names_it_where_it_is_given_the_distillation_config() -> None:
+    from mmseg.apis import init_model
+
+    with pytest.raises(ConfigError, match=r'the plain config of its student, .*\.student_config\(FILE\)\.$'):
+        init_model(str(MINI / 'pspnet_cwt.py'), device='cpu')
 
 
 def test_hooks_loops_and_imports_of_the_distillation_go_and_those_of_the_student_stay() -> None:
