@@ -15,21 +15,13 @@ seeds, ends at 4.0 (3.9 to 4.1) box mAP with the teacher's (of 600 images) and 4
 504): no difference seen, in a run too short to show a small one.
 """
 
-import argparse
-import os
-from pathlib import Path
-
-from mmengine.config import DictAction
-
 from mmkd_ext import cli
-from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.class_means import make_class_means
 
 
 def main() -> None:
     """Check what can be checked, then make the file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
+    parser = cli.config_parser(__doc__)
     parser.add_argument('--out', required=True, metavar='FILE', help='class-mean file to make (safetensors)')
     parser.add_argument('--checkpoint', metavar='FILE', help="the teacher's weights (default: model.teacher_ckpt)")
     parser.add_argument('--layer', metavar='NAME', help="the teacher's classifier, whose input is the embedding")
@@ -50,15 +42,10 @@ def main() -> None:
         '--student-ckpt', metavar='FILE', help="the student's weights for its proposals (default: those it starts with)"
     )
     parser.add_argument('--restart', action='store_true', help='replace FILE, and drop what an interrupted run left')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    cli.add_launcher(parser)
     args = parser.parse_args()
-    cfg = cli.read_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.checkpoint and '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
-        raise ConfigError(f'--checkpoint: there is no file {args.checkpoint} (looked from {Path.cwd()}).')
+    cfg = cli.read_launched(args)
+    cli.check_file('--checkpoint', args.checkpoint)
     cli.check_data(cfg, ('train_dataloader',))
     cli.start_distributed(cfg)
     make_class_means(

@@ -8,10 +8,7 @@ NORM's transforms folded into the layers beside them. The files are kept only if
 package loads them and gives the outputs of the trained student on real images.
 """
 
-import argparse
 from pathlib import Path
-
-from mmengine.config import DictAction
 
 from mmkd_ext import cli
 from mmkd_ext.errors import ConfigError
@@ -20,14 +17,12 @@ from mmkd_ext.export.student import data_field, export_student
 
 def main() -> None:
     """Check what can be checked, then export and say what was done."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
+    parser = cli.config_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder for the two files')
     parser.add_argument(
         '--no-check', action='store_true', help='load the files, but do not compare outputs; needs no data'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
     args = parser.parse_args()
     cfg = cli.read_config(args.config, args.cfg_options)
     field = data_field(cfg)

@@ -13,140 +13,19 @@ Samples of the loss's `ignore_label` are left out, and of `teacher` those whose 
 draws OUT/feature_stats.png.
 """
 
-import argparse
-import copy
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import matplotlib as mpl
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
-from mmengine.registry import MODELS, DefaultScope
-from torch import Tensor
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from mmkd_ext import cli
-from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.extraction.data import reseed, training_set
-from mmkd_ext.losses.nd import NDLoss
-
-mpl.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
-
-PANELS = {
-    'norm': 'norm of the embedding',
-    'own': "cosine to the class's own mean",
-    'teacher': "cosine to the teacher's class mean",
-}
-
-
-def nd_loss(model: Any) -> tuple[str, NDLoss]:
-    """The NDLoss of an algorithm, and its name.
-
-    Raises:
-        ConfigError: If there is none.
-    """
-    losses = getattr(getattr(model, 'distiller', None), 'distill_losses', {})
-    for name, loss in losses.items():
-        if isinstance(loss, NDLoss):
-            return name, loss
-    raise ConfigError('model.distiller.distill_losses has no NDLoss, which says where embeddings and classes are.')
-
-
-def validation_loader(cfg: Config, limit: int) -> DataLoader:
-    """The validation set with its annotations."""
-    swapped = copy.deepcopy(cfg)
-    swapped.train_dataloader.dataset = swapped.val_dataloader.dataset
-    data, _ = training_set(swapped, 'test', limit, 0)
-    size = cfg.val_dataloader.get('batch_size', 1)
-    return DataLoader(data, size, num_workers=cfg.val_dataloader.get('num_workers', 0), collate_fn=pseudo_collate)
-
-
-def load(model: Any, path: str) -> bool:
-    """Load a student's checkpoint; whether it has the connectors too.
-
-    Raises:
-        ConfigError: If it is not of this student.
-    """
-    content = load_checkpoint_file(path, map_location='cpu')
-    weights = content.get('state_dict', content)
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    wrong = [key for key in (*missing, *unexpected) if not key.startswith('distiller.')]
-    if wrong:
-        raise ConfigError(f'{path} is not of the student of this config: {wrong[0]} is missing or unexpected.')
-    return not any(key.startswith('distiller.connectors.') for key in missing)
-
-
-@torch.no_grad()
-def collect(model: Any, loader: DataLoader, name: str, connector: str | None) -> dict[str, Tensor]:
-    """What the NDLoss is given, and what the connector before it is: (N, C) each, and labels (N,)."""
-    _, loss = nd_loss(model)
-    found: dict[str, list[Tensor]] = {'student': [], 'teacher': [], 'labels': [], 'raw': []}
-
-    def given(_: Any, args: tuple, kwargs: dict) -> None:
-        for key, value in kwargs.items():
-            found[key].append(value.cpu())
-
-    def before(_: Any, args: tuple) -> None:
-        found['raw'].append(args[0].cpu())
-
-    handles = [loss.register_forward_pre_hook(given, with_kwargs=True)]
-    if connector:
-        handles.append(model.distiller.connectors[connector].register_forward_pre_hook(before))
-    model.eval()
-    for i, batch in enumerate(tqdm(loader, desc=name, unit='batch')):
-        reseed(0, 1, i)  # the regions that a detector samples
-        model(**model.data_preprocessor(batch, False), mode='loss')
-    for handle in handles:
-        handle.remove()
-    labels = torch.cat(found['labels'])
-    kept = torch.ones_like(labels, dtype=torch.bool) if loss.ignore_label is None else labels != loss.ignore_label
-    values = {key: torch.cat(parts)[kept].float() for key, parts in found.items() if parts}
-    return values | {'labels': labels[kept]}
-
-
-def class_means(loss: NDLoss) -> Tensor | None:
-    """Directions of the class means (K, C), zeros for a class without one; None where there are none at all."""
-    means = (loss.sums.float() if loss.running else loss.directions).cpu()
-    return means if means.any() else None
-
-
-def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = None) -> Tensor:
-    """(N,): of each embedding and the mean of its class.
-
-    Without `means` this is the mean of the other embeddings of its class; those that are alone in theirs are left out.
-    With it those are whose class has none.
-    """
-    if means is not None:
-        known = means[labels].any(dim=1)
-        return torch.cosine_similarity(embeddings[known], means[labels[known]], dim=1)
-    sums = torch.zeros(int(labels.max()) + 1, embeddings.shape[1]).index_add_(0, labels, embeddings)
-    accompanied = labels.bincount()[labels] > 1
-    return torch.cosine_similarity(embeddings, sums[labels] - embeddings, dim=1)[accompanied]
-
-
-def statistics(values: Mapping[str, Tensor], means: Tensor | None, in_teachers_space: bool) -> dict[str, Tensor]:
-    """The three statistics of a student, one value a sample; two where there are no class means."""
-    raw, labels = values.get('raw', values['student']), values['labels']
-    found = dict(norm=raw.norm(dim=1), own=cosine_to_means(raw, labels))
-    if in_teachers_space and means is not None:
-        found['teacher'] = cosine_to_means(values['student'], labels, means)
-    return found
+from mmkd_ext.extraction.feature_stats import compare, draw, table
 
 
 def main() -> None:
     """Collect, print, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='distillation config with an NDLoss')
+    parser = cli.config_parser(__doc__)
     parser.add_argument('checkpoints', nargs='+', metavar='NAME=CHECKPOINT')
     parser.add_argument('--limit', type=int, default=500, help='number of images (default: 500)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/feature_stats'), help='folder for the picture')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
     args = parser.parse_args()
     cfg = cli.read_config(args.config, args.cfg_options)
     named = dict(entry.partition('=')[::2] for entry in args.checkpoints)
@@ -154,57 +33,11 @@ def main() -> None:
         if not Path(path).is_file():
             raise ConfigError(f'{name}: there is no checkpoint {path or name!r}; write NAME=CHECKPOINT.')
     cli.check_data(cfg, ('val_dataloader',))
-    results: dict[str, dict[str, Tensor]] = {}
-    means: Tensor | None = None
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        model: Any = MODELS.build(cfg.model)
-        model.init_weights()
-        model.to(get_device())
-        loader = validation_loader(cfg, args.limit)
-        initial = copy.deepcopy(model.state_dict())
-        loss_name, loss = nd_loss(model)
-        connector = cfg.model.distiller.loss_forward_mappings[loss_name].student.get('connector')
-        for name, path in named.items():
-            model.load_state_dict(initial)
-            has_connectors = load(model, path)
-            values = collect(model, loader, name, connector)
-            found = class_means(loss)
-            if found is None:
-                print(f'{path} has no running class means of {loss_name}: no cosine to the teacher.', flush=True)
-            means = found if found is not None else means
-            results[name] = statistics(values, found, has_connectors or 'raw' not in values)
-    theirs = dict(student=values['teacher'], labels=values['labels'])
-    results['teacher'] = statistics(theirs, means, True)
-    lines = ['| ' + ' | '.join(['network', *PANELS]) + ' |', '|---' * (len(PANELS) + 1) + '|']
-    for name, found in results.items():
-        cells = [f'{found[key].mean():.3f}' if len(found.get(key, ())) else '-' for key in PANELS]
-        lines.append('| ' + ' | '.join([name, *cells]) + ' |')
-    print('\n'.join(['', *lines]))
+    results = compare(cfg, named, args.limit)
+    print(f'\n{table(results)}')
     args.out.mkdir(parents=True, exist_ok=True)
     draw(results, args.out / 'feature_stats.png')
     print(f'picture: {args.out / "feature_stats.png"}')
-
-
-def draw(results: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
-    """Draw the distribution of each statistic, one curve a network, its mean dotted."""
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(5 * len(PANELS), 3.8), layout='constrained')
-    for axis, (key, title) in zip(axes, PANELS.items(), strict=True):
-        shown = {name: found[key] for name, found in results.items() if key in found and len(found[key])}
-        if not shown:
-            axis.set_visible(False)
-            continue
-        low = min(float(values.min()) for values in shown.values())
-        high = max(float(values.quantile(0.995)) for values in shown.values())
-        for i, (name, values) in enumerate(results.items()):
-            if name not in shown:
-                continue
-            kept = values[key].clamp(low, high)
-            axis.hist(kept.numpy(), 60, range=(low, high), density=True, histtype='step', color=f'C{i}', label=name)
-            axis.axvline(float(values[key].mean()), color=f'C{i}', ls=':', lw=1)
-        axis.set_title(title)
-        axis.set_yticks([])
-        axis.legend(fontsize=8)
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == '__main__':

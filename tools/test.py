@@ -6,14 +6,10 @@ options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain c
 checkpoint whose weights are not the student's is refused; MMRazor's are read by their own names.
 """
 
-import argparse
-import importlib.util
 import os
 import runpy
 import sys
 from pathlib import Path
-
-from mmengine.config import DictAction
 
 from mmkd_ext import cli
 from mmkd_ext.checks import check_weights, write_plain
@@ -21,31 +17,16 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.student import build_student
 
-TOOLBOXES = ('mmdet', 'mmpretrain', 'mmseg')
-
-
-def stock_script(scope: str | None) -> Path:
-    """The test.py that the wheel of the toolbox `scope` ships."""
-    if scope not in TOOLBOXES:
-        raise ConfigError(f'default_scope must be one of {", ".join(TOOLBOXES)} to evaluate, got {scope!r}.')
-    spec = importlib.util.find_spec(scope)
-    if spec is None or spec.origin is None:
-        raise ConfigError(f'default_scope={scope!r}, but {scope} is not installed.')
-    return Path(spec.origin).parent / '.mim' / 'tools' / 'test.py'
-
 
 def main() -> None:
     """Write the student's config beside the results and run the toolbox's script on it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
+    parser = cli.config_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for the results (default: ./work_dirs/METHOD/CONFIG_NAME)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings: key=value')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    cli.add_launcher(parser)
     args, options = parser.parse_known_args()
-    cfg = student_config(cli.read_config(args.config, args.cfg_options))
-    cfg.launcher = args.launcher
-    script = stock_script(cfg.get('default_scope'))
+    cfg = student_config(cli.read_launched(args))
+    script = cli.stock_test(cfg.get('default_scope'))
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise ConfigError(f'there is no checkpoint {args.checkpoint} (looked from {Path.cwd()}).')
     cli.check_data(cfg, ('test_dataloader',))

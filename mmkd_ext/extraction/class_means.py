@@ -32,7 +32,7 @@ from tqdm import tqdm
 from mmkd_ext.class_means import ClassMeans, write_whole
 from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.extraction.accumulator import ClassMeanAccumulator
-from mmkd_ext.extraction.data import SEED, SeededDataset, reseed, training_set
+from mmkd_ext.extraction.data import SEED, SeededDataset, reseed, seeded_set
 from mmkd_ext.extraction.look import Look, StudentsRegions
 from mmkd_ext.extraction.networks import build_student, build_teacher
 from mmkd_ext.extraction.picture import draw
@@ -82,7 +82,7 @@ def make_class_means(
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         network, about = build_teacher(cfg, checkpoint)
         taps = find_taps(cfg.model, network, layer, file)
-        data, of_data = training_set(cfg, pipeline, limit, SEED)
+        data, of_data = seeded_set(cfg, pipeline, limit, SEED)
         loader = cfg.train_dataloader
         size = loader.get('batch_size', 1)
         about |= {name: str(tap) for name, tap in taps.items()}

@@ -1,4 +1,4 @@
-"""The training set, sample by sample in order, each augmented by random numbers of its own."""
+"""A data set, sample by sample in order, each augmented by random numbers of its own."""
 
 import copy
 import json
@@ -52,14 +52,17 @@ class SeededDataset(Dataset):
         return self.dataset[index]
 
 
-def training_set(cfg: Config, pipeline: str, limit: int | None, seed: int) -> tuple[SeededDataset, dict[str, str]]:
-    """The config's training set, and what the file's header says of it.
+def seeded_set(
+    cfg: Config, pipeline: str, limit: int | None, seed: int, split: str = 'train'
+) -> tuple[SeededDataset, dict[str, str]]:
+    """A data set of the config with its annotations, and what a file's header says of it.
 
     Args:
         cfg: The config; it is not changed.
-        pipeline: `train` for the training set's own pipeline, `test` for that of the validation set.
+        pipeline: `train` for the data set's own pipeline, `test` for that of the validation set.
         limit: Take that many samples, evenly spread, as many data sets are sorted by class; None for all.
         seed: Of the random numbers.
+        split: Of which loader: `train` or `val`.
 
     Raises:
         ConfigError: If the config has no such data set or pipeline, or there is no sample.
@@ -68,15 +71,15 @@ def training_set(cfg: Config, pipeline: str, limit: int | None, seed: int) -> tu
         raise ConfigError(f"--pipeline must be 'train' or 'test', got {pipeline!r}.")
     if limit is not None and limit < 1:
         raise ConfigError(f'--limit must be at least 1, got {limit}.')
-    source = dataset_config(cfg, 'train')
+    source = dataset_config(cfg, split)
     if pipeline == 'test':
-        source = _with_pipeline(source, _test_pipeline(cfg))
-    first = next(_innermost(source))
+        source = _with_pipeline(source, _test_pipeline(cfg, split))
+    first = _first(source)
     dataset: Any = DATASETS.build(copy.deepcopy(source))
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
     if not len(dataset):
-        raise ConfigError('train_dataloader.dataset holds no sample.')
+        raise ConfigError(f'{split}_dataloader.dataset holds no sample.')
     count = min(limit or len(dataset), len(dataset))
     files = first.get('ann_file') or first.get('data_prefix')
     steps = ', '.join(str(step.get('type')) for step in first.get('pipeline') or [])
@@ -103,20 +106,33 @@ def dataset_config(cfg: Config, split: str) -> dict:
     return source
 
 
-def _innermost(dataset: dict) -> Iterator[dict]:
-    """The data sets' configs inside of wrappers."""
-    inner = dataset.get('datasets') or ([dataset['dataset']] if isinstance(dataset.get('dataset'), dict) else [])
-    for entry in inner:
-        yield from _innermost(entry)
-    if not inner:
-        yield dataset
+def innermost(dataset: Any, key: str = 'dataset') -> Iterator[tuple[dict, str]]:
+    """The data sets' configs inside of wrappers, which hold `dataset` or `datasets`, and their config keys.
+
+    Examples:
+        >>> list(innermost(dict(type='ConcatDataset', datasets=[dict(type='A'), dict(type='B')])))
+        [({'type': 'A'}, 'dataset.datasets[0]'), ({'type': 'B'}, 'dataset.datasets[1]')]
+    """
+    if not isinstance(dataset, dict):
+        return
+    if isinstance(dataset.get('dataset'), dict):
+        yield from innermost(dataset['dataset'], f'{key}.dataset')
+    elif isinstance(dataset.get('datasets'), (list, tuple)):
+        for i, inner in enumerate(dataset['datasets']):
+            yield from innermost(inner, f'{key}.datasets[{i}]')
+    else:
+        yield dataset, key
 
 
-def _test_pipeline(cfg: Config) -> list[dict]:
-    """The validation pipeline, its annotations loaded as in training: before the images are resized, or not at all."""
-    validation, training = (next(_innermost(dataset_config(cfg, s))).get('pipeline') or [] for s in ('val', 'train'))
+def _first(dataset: dict) -> dict:
+    return next(innermost(dataset))[0]
+
+
+def _test_pipeline(cfg: Config, split: str) -> list[dict]:
+    """The validation pipeline, annotations loaded as `split` does: before the images are resized, or not at all."""
+    validation, annotated = (_first(dataset_config(cfg, name)).get('pipeline') or [] for name in ('val', split))
     steps = [step for step in validation if not _annotates(step)]
-    return [*steps[:1], *(step for step in training if _annotates(step)), *steps[1:]]
+    return [*steps[:1], *(step for step in annotated if _annotates(step)), *steps[1:]]
 
 
 def _annotates(step: dict) -> bool:

@@ -1,6 +1,5 @@
 """Carry a study out: train, export and test each run once, and append its result."""
 
-import importlib.util
 import json
 import os
 import re
@@ -236,12 +235,9 @@ def test(name: str, cfg: Config, checkpoint: str, folder: Path) -> dict[str, flo
         old.unlink()
     with EXPORTING:
         exported = export_student(cfg, checkpoint, folder, 'student', check=False, reload=False)
-    scope = importlib.util.find_spec(cfg.get('default_scope', 'mmengine'))
-    if scope is None or scope.origin is None:
-        raise ConfigError(f'{exported.config}: default_scope names no toolbox that is installed.')
-    script = str(Path(scope.origin).parent / '.mim' / 'tools' / 'test.py')
-    predictions = folder / ('predictions' if scope.name == 'mmseg' else 'predictions.pkl')
-    words = [sys.executable, script, str(exported.config), str(exported.checkpoint), '--work-dir', str(folder)]
+    script = cli.stock_test(cfg.get('default_scope'))
+    predictions = folder / ('predictions' if cfg.default_scope == 'mmseg' else 'predictions.pkl')
+    words = [sys.executable, str(script), str(exported.config), str(exported.checkpoint), '--work-dir', str(folder)]
     status, last, _ = _call([*words, '--out', str(predictions)], folder / 'log.txt', f'{name} test')
     if status:
         raise ConfigError(f'testing {name} failed ({last}); see {folder}/log.txt.')

@@ -9,7 +9,7 @@ from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.extraction.data import SeededDataset, training_set
+from mmkd_ext.extraction.data import SeededDataset, seeded_set
 
 
 @DATASETS.register_module()
@@ -79,10 +79,10 @@ def steps(data: Any) -> list[str]:
 def test_the_test_pipeline_loads_boxes_before_images_are_resized(validation: list) -> None:
     cfg = config(dict(type='NoisySamples', pipeline=[LOAD, BOXES, FLIP, PACK]), validation)
     before = cfg.to_dict()
-    data, about = training_set(cfg, 'test', None, 0)
+    data, about = seeded_set(cfg, 'test', None, 0)
     assert steps(data.dataset) == ['LoadImageFromFile', 'LoadAnnotations', 'mmdet.Resize', 'Pack']
     assert about['pipeline'] == 'test: LoadImageFromFile, LoadAnnotations, mmdet.Resize, Pack'
-    data, about = training_set(cfg, 'train', None, 0)
+    data, about = seeded_set(cfg, 'train', None, 0)
     assert steps(data.dataset) == ['LoadImageFromFile', 'LoadAnnotations', 'Flip', 'Pack']
     assert about['pipeline'].startswith('train: ')
     assert cfg.to_dict() == before
@@ -91,7 +91,7 @@ def test_the_test_pipeline_loads_boxes_before_images_are_resized(validation: lis
 def test_the_test_pipeline_reaches_into_wrappers_and_takes_off_those_that_mix_images() -> None:
     inner = dict(type='NoisySamples', pipeline=[LOAD, FLIP, PACK])
     mixed = dict(type='Wrapper', dataset=dict(type='Wrapper', dataset=inner, pipeline=[dict(type='Mosaic')]))
-    data, _ = training_set(config(mixed, [LOAD, RESIZE, PACK]), 'test', None, 0)
+    data, _ = seeded_set(config(mixed, [LOAD, RESIZE, PACK]), 'test', None, 0)
     assert type(data.dataset) is Wrapper
     assert type(data.dataset.dataset) is NoisySamples
     assert steps(data.dataset.dataset) == ['LoadImageFromFile', 'mmdet.Resize', 'Pack']
@@ -99,11 +99,11 @@ def test_the_test_pipeline_reaches_into_wrappers_and_takes_off_those_that_mix_im
 
 def test_a_limit_spreads_evenly_and_repeats_nothing() -> None:
     cfg = config(dict(type='NoisySamples', length=10))
-    data, about = training_set(cfg, 'train', 4, 0)
+    data, about = seeded_set(cfg, 'train', 4, 0)
     assert [data[i][0] for i in range(len(data))] == [0, 2, 5, 7]
     assert about['images'] == '4'
     assert about['dataset'] == 'NoisySamples, 10 samples'
-    assert training_set(cfg, 'train', 99, 0)[0].indices == list(range(10))
+    assert seeded_set(cfg, 'train', 99, 0)[0].indices == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_limit_spreads_evenly_and_repeats_nothing() -> None:
 )
 def test_what_cannot_be_read_is_refused(cfg: Config, options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        training_set(cfg, **{'pipeline': 'train', 'limit': None, 'seed': 0, **options})
+        seeded_set(cfg, **{'pipeline': 'train', 'limit': None, 'seed': 0, **options})

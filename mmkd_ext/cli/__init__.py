@@ -1,0 +1,36 @@
+"""What the commands in tools/ share: options, checks before anything is written, errors as one sentence."""
+
+import warnings
+
+from mmkd_ext.cli.inputs import check_data, check_file, make_class_means, missing_class_means
+from mmkd_ext.cli.launch import PATIENCE, rank, run, say, start_distributed
+from mmkd_ext.cli.options import add_launcher, config_parser, default_work_dir, read_config, read_launched, train_parser
+from mmkd_ext.cli.resume import check_resume
+from mmkd_ext.cli.toolbox import stock_test
+from mmkd_ext.cli.train import bring_to_ours, complete, say_what_will_not_fold, train_config
+
+__all__ = [
+    'PATIENCE',
+    'add_launcher',
+    'bring_to_ours',
+    'check_data',
+    'check_file',
+    'check_resume',
+    'complete',
+    'config_parser',
+    'default_work_dir',
+    'make_class_means',
+    'missing_class_means',
+    'rank',
+    'read_config',
+    'read_launched',
+    'run',
+    'say',
+    'say_what_will_not_fold',
+    'start_distributed',
+    'stock_test',
+    'train_config',
+    'train_parser',
+]
+
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's, at every `mmdet::` path

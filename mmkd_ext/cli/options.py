@@ -1,0 +1,112 @@
+"""What a command is told: its options, and the config that they name."""
+
+import argparse
+import inspect
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.hub import get_config
+from mmengine.runner import Runner
+
+from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.old_names import config_today, path_today
+
+# The fields of a config that mmengine's Runner, a toolbox's train.py or a command here reads.
+READ_FIELDS = {
+    *inspect.signature(Runner.__init__).parameters, 'model_wrapper_cfg', 'sync_bn', 'find_unused_parameters', 'compile',
+    'activation_checkpointing', 'efficient_conv_bn_eval', 'runner_type', 'custom_imports', 'tta_model', 'tta_pipeline',
+    'make_class_means',
+} - {'self', 'cfg'}  # fmt: skip
+
+
+def config_parser(about: str | None) -> argparse.ArgumentParser:
+    """The options of a command on a config: the file and `--cfg-options`.
+
+    Args:
+        about: What the command says of itself: the docstring of its script.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings: key=value, lists as key="[a,b]" or key=a,b',
+    )
+    return parser
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that may run in several processes."""
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """The options of the toolboxes' own `tools/train.py`."""
+    parser = config_parser('Train a model, with or without distillation.')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: ./work_dirs/METHOD/CONFIG_NAME)')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the total batch size')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from a checkpoint: the one named, or the latest in the work dir',
+    )
+    add_launcher(parser)
+    return parser
+
+
+def read_config(path: str, options: dict | None = None) -> Config:
+    """Read a config, a file or a package path (`mmdet::...`), and apply `--cfg-options`.
+
+    Raises:
+        ConfigError: If there is no such file or it cannot be read.
+    """
+    packaged = '::' in str(path)
+    if not packaged and not Path(path).is_file():
+        raise ConfigError(f'there is no config file {path} (looked from {Path.cwd()}).')
+    try:
+        cfg = get_config(path_today(path)) if packaged else Config.fromfile(path)
+    except Exception as error:  # a config file runs as Python: it can fail in any way
+        raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
+    if options:
+        _check_options(cfg, path, options)
+        cfg.merge_from_dict(options)
+    config_today(cfg._cfg_dict)
+    return cfg
+
+
+def _check_options(cfg: Config, path: str, options: dict) -> None:
+    """Refuse an option that begins a new field which nothing reads, as a slip of the keyboard does."""
+    for name in dict.fromkeys(key.split('.')[0] for key in options):
+        if name not in cfg and name not in READ_FIELDS:
+            near = nearest(name, sorted({*cfg, *READ_FIELDS}))
+            raise ConfigError(f'--cfg-options: {path} has no `{name}`, and nothing reads it; {near}.')
+
+
+def read_launched(args: argparse.Namespace) -> Config:
+    """As of `read_config`, of parsed options of which `add_launcher` added some."""
+    cfg = read_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return cfg
+
+
+def default_work_dir(config: str) -> str:
+    """The folder of a config's runs, which names the method where the config lies in a folder `configs`.
+
+    Examples:
+        >>> default_work_dir('configs/nd/faster_rcnn_r101_r50_coco.py')
+        './work_dirs/nd/faster_rcnn_r101_r50_coco'
+        >>> default_work_dir('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
+        './work_dirs/retinanet_r50_fpn_1x_coco'
+        >>> default_work_dir('mmkd_ext::nd/faster_rcnn_r101_r50_coco.py')
+        './work_dirs/nd/faster_rcnn_r101_r50_coco'
+    """
+    config = config.replace('mmkd_ext::', 'configs/')
+    folders = () if '::' in config else Path(os.path.abspath(config)).parts[:-1]
+    inside = [i for i, name in enumerate(folders) if name == 'configs']
+    return os.path.join('./work_dirs', *(folders[inside[-1] + 1 :] if inside else ()), Path(config).stem)

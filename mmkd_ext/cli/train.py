@@ -1,0 +1,148 @@
+"""The config of a training run: completed, and checked for all that can be known before it starts."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmkd_ext import identity
+from mmkd_ext.checks import check_effects
+from mmkd_ext.cli.inputs import check_data, missing_class_means
+from mmkd_ext.cli.launch import say
+from mmkd_ext.cli.options import default_work_dir, read_launched
+from mmkd_ext.cli.resume import check_resume, say_what_lies_there
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.config import is_ours
+from mmkd_ext.export.student import why_not_foldable
+
+
+def train_config(args: argparse.Namespace) -> Config:
+    """The config of a training run: the file, the options, and checks of all that can be checked now.
+
+    Raises:
+        ConfigError: If an option cannot be met, or a data path does not exist.
+    """
+    cfg = read_launched(args)
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = default_work_dir(args.config)
+    if args.amp:
+        if not torch.cuda.is_available():
+            raise ConfigError('--amp needs a GPU, and torch sees none here; leave it out.')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        _scale_lr(cfg)
+    complete(cfg)
+    for note in check_effects(cfg):
+        say(note)
+    _say_batch_size(cfg)
+    check_data(cfg)
+    _check_class_means(cfg, args)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume or (cfg.get('resume') and (cfg.get('load_from') or any(Path(cfg.work_dir).glob('*.pth')))):
+        check_resume(cfg)
+    else:
+        say_what_lies_there(cfg)
+    return cfg
+
+
+def _scale_lr(cfg: Config) -> None:
+    if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
+        raise ConfigError(
+            '--auto-scale-lr: the config has no auto_scale_lr=dict(enable=False, base_batch_size=...) '
+            'to say for which batch size its learning rate is.'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def _check_class_means(cfg: Config, args: argparse.Namespace) -> None:
+    for key, path in [] if cfg.get('make_class_means') else missing_class_means(cfg):
+        same = ' and the same --cfg-options' if args.cfg_options else ''
+        raise ConfigError(
+            f'{key}: there is no class-mean file {path}; make it with: python -m mmkd_ext class_means '
+            f'{args.config} --out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
+        )
+
+
+def complete(cfg: Config) -> None:
+    """Add to a config what a run of it has without its saying so; once."""
+    if (cfg.get('auto_scale_lr') or {}).get('enable'):
+        # mmengine scales by the images of a step; the optimiser sees those of all the steps that it waits for.
+        cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
+    _loader_defaults(cfg)
+    bring_to_ours(cfg)
+    _add_exact_resume(cfg)
+    if is_ours(cfg.model):
+        identity.note_files(cfg)
+
+
+def say_what_will_not_fold(runner: Runner) -> None:
+    """Log, after the pages that a runner logs as it is made, why a student could not be exported to a plain one."""
+    reason = why_not_foldable(runner.cfg)
+    if reason:
+        runner.logger.warning(f'the student will train, but not export to a plain one: {reason}')
+
+
+def _say_batch_size(cfg: Config) -> None:
+    """One line where the learning rate is for another batch size."""
+    expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    size = (cfg.get('train_dataloader') or {}).get('batch_size')
+    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.launcher != 'none' else ()
+    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+    waits = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
+    if expected and size and not scaled and size * processes * waits != expected:
+        of = f'{processes} x {size}' + (f' x {waits} (accumulative_counts)' if waits > 1 else '')
+        say(
+            f'{of} images a step, but the learning rate is for {expected}: '
+            f'--auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
+        )
+
+
+def _loader_defaults(cfg: Config) -> None:
+    """Mmpretrain's own train.py completes the data loaders so; its configs rely on it."""
+    if cfg.get('default_scope') != 'mmpretrain':
+        return
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(field):
+            loader = cfg[field]
+            loader.setdefault('pin_memory', True)
+            loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+            loader.setdefault('collate_fn', dict(type='default_collate'))
+
+
+def bring_to_ours(cfg: Config) -> None:
+    """What goes with MMRazor's algorithms, brought to ours.
+
+    Its validation loops are ours. In the sources of a visualisation hook's recorders the student is the model itself,
+    no longer `architecture`. A best checkpoint by the teacher's metrics, which do not change, is refused.
+    """
+    if not is_ours(cfg.model):
+        return
+    loop = cfg.get('val_cfg') or {}
+    if loop.get('type') in ('mmrazor.SingleTeacherDistillValLoop', 'mmrazor.SelfDistillValLoop'):
+        loop['type'] = loop['type'].replace('mmrazor.', 'mmkd_ext.')
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    for hook in (hook for hook in hooks if isinstance(hook, dict)):
+        for recorder in (hook.get('recorders') or {}).values():
+            recorder['source'] = recorder['source'].removeprefix('architecture.')
+        best = hook.get('save_best') or ()
+        for metric in [best] if isinstance(best, str) else best:
+            if metric.startswith('teacher.'):
+                raise ConfigError(
+                    f'save_best={metric!r} of the checkpoint hook: the teacher is frozen, its metrics do not change; '
+                    f"name the student's, {metric.removeprefix('teacher.')!r}."
+                )
+
+
+def _add_exact_resume(cfg: Config) -> None:
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(hook.get('type') == 'mmkd_ext.ExactResumeHook' for hook in hooks if isinstance(hook, dict)):
+        cfg.custom_hooks = [*hooks, dict(type='mmkd_ext.ExactResumeHook')]

@@ -1,0 +1,44 @@
+"""What a run reads is looked for before anything is written."""
+
+from pathlib import Path
+
+import pytest
+from commands import arguments, data_options
+from support import MINI
+
+from mmkd_ext import cli
+from mmkd_ext.errors import ConfigError
+
+
+def test_a_data_path_that_does_not_exist_is_named_before_anything_is_written(digits: Path, tmp_path: Path) -> None:
+    work_dir = tmp_path / 'work'
+    options = [*data_options(digits), 'val_dataloader.dataset.ann_file=annotations/none.json']
+    with pytest.raises(ConfigError, match=r'^val_dataloader\.dataset\.ann_file: .*none\.json does not exist'):
+        cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', '--work-dir', work_dir, *options))
+    assert not work_dir.exists()
+
+
+def test_class_means_that_are_not_there_are_made_by_a_command_that_is_named(digits: Path, tmp_path: Path) -> None:
+    path, config = tmp_path / 'means.safetensors', MINI / 'faster_rcnn_nd.py'
+    options = [*data_options(digits), f'model.distiller.distill_losses.loss_nd.class_means={path}']
+    with pytest.raises(ConfigError) as error:
+        cli.train_config(arguments(config, *options))
+    assert str(error.value).startswith('model.distiller.distill_losses.loss_nd.class_means: there is no')
+    assert f'python -m mmkd_ext class_means {config} --out {path} and the same --cfg-options' in str(error.value)
+    asked = cli.train_config(arguments(config, *options, 'make_class_means=True'))
+    assert cli.missing_class_means(asked) == [('model.distiller.distill_losses.loss_nd.class_means', str(path))]
+    path.touch()
+    assert not cli.missing_class_means(asked)
+
+
+def test_data_behind_a_storage_client_is_not_looked_for(digits: Path) -> None:
+    options = [*data_options(digits), 'val_dataloader.dataset.backend_args.backend=petrel']
+    cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options, 'val_dataloader.dataset.data_root=cluster/'))
+
+
+def test_an_option_that_names_a_missing_file_is_refused_and_a_url_is_not(tmp_path: Path) -> None:
+    (tmp_path / 'there.pth').touch()
+    for path in (None, 'https://host/file.pth', str(tmp_path / 'there.pth')):
+        cli.check_file('--checkpoint', path)
+    with pytest.raises(ConfigError, match=r'^--checkpoint: there is no file nowhere\.pth'):
+        cli.check_file('--checkpoint', 'nowhere.pth')

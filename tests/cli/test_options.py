@@ -1,0 +1,39 @@
+"""The options of the commands, and the configs that they name."""
+
+from pathlib import Path
+
+import pytest
+from commands import arguments, data_options
+from support import MINI
+
+from mmkd_ext import cli
+from mmkd_ext.errors import ConfigError
+
+
+def test_a_config_file_that_does_not_exist_or_parse_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='there is no config file nowhere.py'):
+        cli.train_config(arguments('nowhere.py'))
+    broken = tmp_path / 'broken.py'
+    broken.write_text('model = dict(\n')
+    with pytest.raises(ConfigError, match=r'broken\.py cannot be read'):
+        cli.train_config(arguments(broken))
+
+
+def test_an_option_that_nothing_reads_is_refused(digits: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--cfg-options: .*has no `trian_cfg`.*'train_cfg'"):
+        cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'trian_cfg.max_epochs=3'))
+
+
+def test_a_config_may_be_a_package_path() -> None:
+    cfg = cli.read_config('mmdet::retinanet/retinanet_r18_fpn_1x_coco.py', {'model.bbox_head.num_classes': 7})
+    assert (cfg.model.type, cfg.model.bbox_head.num_classes) == ('RetinaNet', 7)
+    with pytest.raises(ConfigError, match=r'^mmdet::no/such\.py cannot be read'):
+        cli.read_config('mmdet::no/such.py')
+
+
+def test_every_command_on_a_config_has_the_same_options() -> None:
+    parser = cli.config_parser('About it.')
+    cli.add_launcher(parser)
+    args = parser.parse_args(['mmdet::a.py', '--cfg-options', 'a.b=1', 'c=x,y', '--launcher', 'slurm'])
+    assert (args.config, args.cfg_options, args.launcher) == ('mmdet::a.py', {'a.b': 1, 'c': ['x', 'y']}, 'slurm')
+    assert parser.description == 'About it.'
