@@ -1,6 +1,8 @@
 """The plain config of a distillation config's student."""
 
-from collections.abc import Iterator
+import ast
+from collections.abc import Iterator, Set
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +118,39 @@ def _without_distillers(entry: Any) -> Any:
 
 
 def _drop_imports(plain: Config) -> None:
-    """Leave out imports of this package and of MMRazor that nothing needs which mmengine's Runner builds."""
+    """Leave out imports that are for distillation alone: of this package, of MMRazor, and of a user's losses."""
     imports = plain.get('custom_imports') or {}
     names = imports.get('imports') or []
     names = [names] if isinstance(names, str) else names
     unneeded = set(_DISTILLING) - {scope for key in RUN for scope in distillers_in(plain.get(key))}
-    kept = [name for name in names if name.split('.')[0] not in unneeded]
+    used = {name for key in RUN for name in _types_in(plain.get(key))}
+    kept = [name for name in names if name.split('.')[0] not in unneeded and not _extends(name, unneeded, unless=used)]
     if kept:
         imports['imports'] = kept
     elif names:
         plain.pop('custom_imports')
+
+
+def _types_in(entry: Any) -> Iterator[str]:
+    """The names of what anything in a config entry builds."""
+    if isinstance(entry, dict):
+        yield _named(entry)[1]
+        entry = list(entry.values())
+    if isinstance(entry, (list, tuple)):
+        for part in entry:
+            yield from _types_in(part)
+
+
+def _extends(module: str, packages: Set[str], unless: Set[str]) -> bool:
+    """Whether a user's module imports one of the packages, and defines no class of the names in `unless`."""
+    try:
+        spec = find_spec(module)
+    except ImportError:
+        return False
+    if spec is None or not str(spec.origin).endswith('.py'):
+        return False
+    nodes = list(ast.walk(ast.parse(Path(str(spec.origin)).read_text(encoding='utf-8'))))
+    imported = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    imported += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    defined = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    return bool({name.split('.')[0] for name in imported} & packages) and not defined & unless

@@ -60,6 +60,20 @@ def test_hooks_loops_and_imports_of_the_distillation_go_and_those_of_the_student
     assert student_config(cfg).custom_imports.imports == ['mmrazor.models']
 
 
+def test_a_module_of_a_users_losses_goes_and_one_of_the_students_parts_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    register = 'from mmkd_ext.registry import MODELS\n\n\n@MODELS.register_module()\nclass {}:\n    pass\n'
+    (tmp_path / 'my_losses.py').write_text(register.format('MyLoss'))
+    (tmp_path / 'my_parts.py').write_text(register.format('MyLoss') + register.format('MyNeck'))
+    (tmp_path / 'my_data.py').write_text('import torch\n')
+    cfg = Config.fromfile(MINI / 'resnet_kd.py')
+    cfg.model.architecture.neck = dict(type='MyNeck')
+    cfg.custom_imports = dict(imports=['mmkd_ext', 'my_losses', 'my_parts', 'my_data', 'nowhere.at_all'])
+    assert student_config(cfg).custom_imports.imports == ['my_parts', 'my_data', 'nowhere.at_all']
+
+
 @pytest.fixture(scope='module')
 def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
