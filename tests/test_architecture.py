@@ -1,6 +1,7 @@
 """Who may import whom; `design` of the rooms as a table."""
 
 import ast
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from mmengine.registry import Registry
 
 import mmkd_ext
-from mmkd_ext import registry
+from mmkd_ext import models, registry
 
 PACKAGE = Path(mmkd_ext.__file__).parent
 TESTS = Path(__file__).parent
@@ -29,6 +30,7 @@ ROOMS = {
     'losses': {'errors', 'registry', 'functional', 'class_means'},
     'connectors': {'errors', 'registry', 'functional'},
     'models': {'errors', 'registry', 'models'},
+    'mdistiller': {'errors', 'registry'},
     'recorders': {'errors', 'registry', 'build', 'recorders'},
     'distillers': {'errors', 'registry', 'build', 'recorders', 'distillers'},
     'algorithms': {'errors', 'registry', 'build', 'compat', 'weights', 'recorders', 'distillers', 'algorithms'},
@@ -47,6 +49,10 @@ FREE_OF_TOOLBOXES = {
 NEEDS_MMCV = {'models/norm_neck.py'}
 
 
+# The files that an exported student takes along as they are.
+BACKBONES = {Path(inspect.getfile(kind)) for kind in models.BACKBONES}
+
+
 def room_of(path: Path) -> str:
     """`losses` for losses/kd.py, `functional` for functional.py."""
     return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
@@ -58,8 +64,9 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f'{path} imports relatively'
-            yield from (f'{node.module}.{alias.name}' for alias in node.names)
+            assert node.level == 0 or path in BACKBONES, f'{path} imports relatively'
+            module = f'mmkd_ext.models.{node.module}' if node.level else node.module
+            yield from (f'{module}.{alias.name}' for alias in node.names)
         elif isinstance(node, ast.Call) and 'import' in ast.unparse(node.func) and node.args:
             name = node.args[0]
             if isinstance(name, ast.JoinedStr):
@@ -93,6 +100,13 @@ def test_what_stands_on_the_ground_needs_torch_and_little_else(name: str, allowe
     roots = {name.split('.')[0] for name in imports(PACKAGE / f'{name}.py')}
     assert 'torch' in roots
     assert roots - set(sys.stdlib_module_names) - {'mmkd_ext'} <= allowed
+
+
+@pytest.mark.parametrize('path', sorted(BACKBONES), ids=name_of)
+def test_a_backbone_needs_torch_mmengine_and_the_file_beside_it(path: Path) -> None:
+    found = {name for name in imports(path) if name.split('.')[0] not in sys.stdlib_module_names}
+    assert {name.split('.')[0] for name in found} <= {'torch', 'mmengine', 'mmkd_ext'}
+    assert all(name.startswith('mmkd_ext.models.base.') for name in found if name.startswith('mmkd_ext'))
 
 
 def test_the_errors_need_nothing() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmkd_ext import cli
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.models.mdistiller import ARCHITECTURES, classifier_config, convert
+from mmkd_ext.mdistiller import ARCHITECTURES, classifier_config, convert
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -3,8 +3,8 @@
 
 CONFIG is the config that CHECKPOINT was trained with: distillation with a teacher, without one, NORM, or plain. OUT_DIR
 gets CONFIG_NAME.pth (weights only) and CONFIG_NAME.py (self-contained), with which the student's own toolbox works
-alone; a backbone that no toolbox has comes as CONFIG_NAME_backbone.py. Teacher and distillation parts are left out,
-NORM's transforms folded into the layers beside them. The files are kept only if a process that cannot import this
+alone; a backbone that no toolbox has comes in the folder CONFIG_NAME_backbone. Teacher and distillation parts are left
+out, NORM's transforms folded into the layers beside them. The files are kept only if a process that cannot import this
 package loads them and gives the outputs of the trained student on real images.
 """
 

@@ -1,50 +1,64 @@
-"""The source of this package's own backbones as a module that needs mmengine alone."""
+"""The backbones of this package that an exported student takes along, as files that need mmengine alone."""
 
 import inspect
-import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.models import base
+from mmkd_ext.models import BACKBONES, base
 from mmkd_ext.registry import MODELS
 
-_OWN_IMPORT = re.compile(r'^from mmkd_ext\.models\.base import .*\n', re.MULTILINE)
+_PACKAGE = """\"\"\"What {student} is made of and no toolbox has; the files beside this one are of mmkd_ext.\"\"\"
+
+from mmengine.registry import MODELS
+
+{imports}
+
+for _backbone in ({names},):
+    MODELS.register_module(module=_backbone, force=True)  # another exported student may have brought it
+"""
 
 
-def write_out_backbones(model: Any) -> str | None:
-    """Let a model's config name its backbones without this package's scope, and return their source.
+def take_backbones(model: Any) -> list[type]:
+    """Let a model's config name its backbones without this package's scope.
 
     Args:
         model: The student's config; each `mmkd_ext.NAME` in it becomes `NAME`.
 
     Returns:
-        A module that registers them in mmengine's registry, or None where the model has none.
+        Their classes, for `write_package`.
 
     Raises:
         ConfigError: If the config names something of this package that is no backbone of its own.
     """
-    modules = _found(model)
-    if not modules:
-        return None
-    parts = [inspect.getsource(module) for module in (base, *modules)]
-    source = _OWN_IMPORT.sub('', '\n\n'.join(parts))
-    source = source.replace('from mmkd_ext.registry import', 'from mmengine.registry import')
-    # Two exported students with the same backbone may meet in one process.
-    return source.replace('register_module()', 'register_module(force=True)')
-
-
-def _found(entry: Any) -> list[Any]:
-    """Modules of the backbones in a config entry, each once; what names them is changed."""
-    if isinstance(entry, (list, tuple)):
-        return list(dict.fromkeys(module for part in entry for module in _found(part)))
-    if not isinstance(entry, dict):
+    if isinstance(model, (list, tuple)):
+        return list(dict.fromkeys(kind for part in model for kind in take_backbones(part)))
+    if not isinstance(model, dict):
         return []
-    found = [module for part in entry.values() for module in _found(part)]
-    kind = str(entry.get('type', ''))
-    if kind.startswith('mmkd_ext.'):
-        made = MODELS.get(kind)
-        if made is None or not issubclass(made, base.StagedBackbone):
-            raise ConfigError(f'{kind} in the student cannot be exported: no toolbox has it.')
-        entry['type'] = kind.removeprefix('mmkd_ext.')
-        found.append(inspect.getmodule(made))
+    found = [kind for part in model.values() for kind in take_backbones(part)]
+    name = str(model.get('type', ''))
+    if name.startswith('mmkd_ext.'):
+        made = MODELS.get(name)
+        if made not in BACKBONES:
+            raise ConfigError(f'{name} in the student cannot be exported: no toolbox has it.')
+        model['type'] = name.removeprefix('mmkd_ext.')
+        found.append(made)
     return list(dict.fromkeys(found))
+
+
+def write_package(folder: Path, backbones: list[type], student: str) -> None:
+    """Write a package whose import registers backbones in mmengine's registry.
+
+    Args:
+        folder: The package, which is made.
+        backbones: Classes of `mmkd_ext.models`; their files are copied as they are.
+        student: Of what they are part, for its docstring.
+    """
+    folder.mkdir()
+    for file in {Path(inspect.getfile(kind)) for kind in backbones} | {Path(base.__file__)}:
+        shutil.copy(file, folder)
+    names = sorted((Path(inspect.getfile(kind)).stem, kind.__name__) for kind in backbones)
+    imports = '\n'.join(f'from .{module} import {name}' for module, name in names)
+    text = _PACKAGE.format(student=student, imports=imports, names=', '.join(name for _, name in names))
+    (folder / '__init__.py').write_text(text, encoding='utf-8')

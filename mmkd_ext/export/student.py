@@ -22,7 +22,7 @@ from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export import reload as reload_files
 from mmkd_ext.export.config import RUN, distillers_in, our_type, student_config
 from mmkd_ext.export.fold import fold_student
-from mmkd_ext.export.source import write_out_backbones
+from mmkd_ext.export.source import take_backbones, write_package
 from mmkd_ext.models.norm_neck import FeatureTransform
 from mmkd_ext.weights import weights_of
 
@@ -50,7 +50,7 @@ def export_student(
 ) -> Exported:
     """Write `OUT_DIR/NAME.pth` and `OUT_DIR/NAME.py`, which need nothing of this package.
 
-    A backbone of this package that no toolbox has is written beside them, as `OUT_DIR/NAME_backbone.py`.
+    A backbone of this package that no toolbox has is written beside them, in the folder `OUT_DIR/NAME_backbone`.
 
     Args:
         cfg: The config that the checkpoint was trained with; it is not changed.
@@ -68,7 +68,7 @@ def export_student(
             student's toolbox, or the outputs differ. Nothing is written then.
     """
     stock_cfg = stock_config(cfg)
-    source = write_out_backbones(stock_cfg.model)
+    backbones = take_backbones(stock_cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         trained = build_student(student_config(cfg))
         content = load_checkpoint_file(checkpoint, map_location='cpu')
@@ -80,25 +80,31 @@ def export_student(
         # mmengine's EMAHook swaps the two as it saves.
         notes.append('averaged (EMA) weights, which the checkpoint has in place of the last ones')
     out_dir = Path(out_dir).expanduser()
-    if source:
+    if backbones:
         module = re.sub(r'\W', '_', name) + '_backbone'
         imports = [kept for kept in stock_cfg.custom_imports.imports if not kept.startswith('mmkd_ext')]
         stock_cfg.custom_imports = dict(imports=[*imports, module])
-        notes.append(f'no toolbox has the backbone: the config imports {module}.py, so run with PYTHONPATH={out_dir}')
+        notes.append(f'no toolbox has the backbone: the config imports {module}, so run with PYTHONPATH={out_dir}')
     meta = content.get('meta') or {}
     meta = plain({key: meta[key] for key in ('dataset_meta', 'epoch', 'iter') if key in meta})
     with TemporaryDirectory() as folder:
         made = Exported(Path(folder) / f'{name}.pth', Path(folder) / f'{name}.py', notes)
         torch.save(dict(meta=meta, state_dict=folded.weights), made.checkpoint)
         stock_cfg.dump(made.config)
-        if source:
-            (Path(folder) / f'{module}.py').write_text(source)
+        if backbones:
+            write_package(Path(folder) / module, backbones, f'{name}.py')
         if reload or check:
             notes.append(_check_files(made, trained, batches, cfg))
         out_dir.mkdir(parents=True, exist_ok=True)
-        for file in filter(Path.is_file, Path(folder).iterdir()):
-            shutil.move(file, out_dir / file.name)
+        for made_file in Path(folder).iterdir():
+            _replace(made_file, out_dir / made_file.name)
     return Exported(out_dir / f'{name}.pth', out_dir / f'{name}.py', notes)
+
+
+def _replace(source: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    shutil.move(source, target)
 
 
 def why_not_foldable(cfg: Config) -> str | None:
@@ -239,7 +245,8 @@ def _run_files(made: Exported, work: dict[str, Any]) -> list[list[Tensor]]:
             if alone:
                 program = f'import sys; sys.modules["mmkd_ext"] = None\n{program}'
             words = [sys.executable, '-c', program, str(made.config), str(made.checkpoint), str(file)]
-            done = subprocess.run(words, env={**os.environ, 'PYTHONPATH': path}, capture_output=True, text=True)
+            environment = {**os.environ, 'PYTHONPATH': path, 'PYTHONDONTWRITEBYTECODE': '1'}  # the folder is kept
+            done = subprocess.run(words, env=environment, capture_output=True, text=True)
             if done.returncode == 0:
                 if not alone:
                     made.notes.append('the config still imports what needs this package')

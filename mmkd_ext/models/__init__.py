@@ -1,7 +1,37 @@
-"""Backbones that no toolbox has, one architecture family a file; each registers itself."""
+"""Networks that the toolboxes lack; each is registered here or registers itself.
+
+The file of a backbone needs torch, mmengine and `base`, which it imports relatively, and nothing else of this package:
+an exported student takes it along as it is.
+"""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.models.cifar_mobilenet_v2 import CIFARMobileNetV2
+from mmkd_ext.models.cifar_resnet import CIFARResNet
+from mmkd_ext.models.cifar_shufflenet import CIFARShuffleNetV1, CIFARShuffleNetV2
+from mmkd_ext.models.cifar_vgg import CIFARVGG
+from mmkd_ext.models.mobilenet_v1 import MobileNetV1
+from mmkd_ext.models.norm_neck import NORMNeck, norm_features
+from mmkd_ext.models.wide_resnet import WideResNet
+from mmkd_ext.registry import MODELS
+
+BACKBONES = (CIFARMobileNetV2, CIFARResNet, CIFARShuffleNetV1, CIFARShuffleNetV2, CIFARVGG, MobileNetV1, WideResNet)
+
+__all__ = [
+    'BACKBONES',
+    'CIFARMobileNetV2',
+    'CIFARResNet',
+    'CIFARShuffleNetV1',
+    'CIFARShuffleNetV2',
+    'CIFARVGG',
+    'MobileNetV1',
+    'NORMNeck',
+    'WideResNet',
+    'norm_features',
+]
+
+for _backbone in BACKBONES:
+    MODELS.register_module(module=_backbone)
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mmkd_ext.models.base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
-from mmkd_ext.registry import MODELS
+from .base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
 
 # Channels at full width, blocks and first stride of each stage.
 STAGES = ((16, 1, 1), (24, 2, 1), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))
@@ -33,7 +32,6 @@ class InvertedResidual(nn.Module):
         return x + out if self.shortcut else out
 
 
-@MODELS.register_module()
 class CIFARMobileNetV2(StagedBackbone):
     """MobileNetV2; of 32x32 images the maps are 16x16 (`layer1`, `layer2`), 8x8, 4x4, 4x4 and 2x2.
 

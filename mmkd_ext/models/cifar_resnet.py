@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from mmkd_ext.models.base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
-from mmkd_ext.registry import MODELS
+from .base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
 
 
 class PadShortcut(nn.Module):
@@ -56,7 +55,6 @@ class BasicBlock(nn.Module):
         return self.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
-@MODELS.register_module()
 class CIFARResNet(StagedBackbone):
     """ResNet of three stages; of 32x32 images the maps are 32x32, 16x16 and 8x8.
 

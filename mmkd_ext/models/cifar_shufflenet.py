@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmkd_ext.models.base import StagedBackbone, conv1x1, conv3x3, unit
-from mmkd_ext.registry import MODELS
+from .base import StagedBackbone, conv1x1, conv3x3, unit
 
 STEM = 24
 BLOCKS = (4, 8, 4)
@@ -96,7 +95,6 @@ class ShuffleDownV2(nn.Module):
         return shuffle(self.relu(torch.cat([left, self.bn5(self.conv5(right))], 1)), 2)
 
 
-@MODELS.register_module()
 class CIFARShuffleNetV1(StagedBackbone):
     """ShuffleNet V1; of 32x32 images the maps are 16x16, 8x8 and 4x4.
 
@@ -129,7 +127,6 @@ class CIFARShuffleNetV1(StagedBackbone):
             in_channels = width
 
 
-@MODELS.register_module()
 class CIFARShuffleNetV2(StagedBackbone):
     """ShuffleNet V2; of 32x32 images the maps are 16x16, 8x8, 4x4 and 4x4.
 

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from mmkd_ext.models.base import KAIMING, StagedBackbone
-from mmkd_ext.registry import MODELS
+from .base import KAIMING, StagedBackbone
 
 CONVS = {8: 1, 13: 2}  # convolutions a stage
 CHANNELS = (64, 128, 256, 512, 512)
 
 
-@MODELS.register_module()
 class CIFARVGG(StagedBackbone):
     """VGG with batch norm; of 32x32 images the maps are 32x32, 16x16, 8x8, 4x4 and 4x4.
 

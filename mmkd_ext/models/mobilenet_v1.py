@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from mmkd_ext.models.base import StagedBackbone, conv1x1, conv3x3
-from mmkd_ext.registry import MODELS
+from .base import StagedBackbone, conv1x1, conv3x3
 
 # Channels at full width and number of blocks of each stage; the first block has stride 2.
 STAGES = ((128, 2), (256, 2), (512, 6), (1024, 2))
@@ -30,7 +29,6 @@ def _separable(in_channels: int, channels: int, stride: int) -> nn.Sequential:
     )
 
 
-@MODELS.register_module()
 class MobileNetV1(StagedBackbone):
     """A stem of two blocks and four stages of 12; of 224x224 images the maps are 56x56, 28x28, 14x14 and 7x7.
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mmkd_ext.models.base import KAIMING, StagedBackbone, conv1x1, conv3x3
-from mmkd_ext.registry import MODELS
+from .base import KAIMING, StagedBackbone, conv1x1, conv3x3
 
 
 class PreActBlock(nn.Module):
@@ -34,7 +33,6 @@ class PreActBlock(nn.Module):
         return shortcut + self.conv2(self.relu2(self.bn2(self.conv1(active))))
 
 
-@MODELS.register_module()
 class WideResNet(StagedBackbone):
     """WRN-depth-width; of 32x32 images the maps are 32x32, 16x16, 8x8 and 8x8.
 

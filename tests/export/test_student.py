@@ -283,7 +283,7 @@ def test_backbones_of_this_package_come_along(tmp_path: Path) -> None:
         model = trained(cfg)
         weights = checkpoint(tmp_path / 'a.pth', model)
         exported = export_student(cfg, weights, tmp_path / 'out', f'student.{i}', check=False, reload=False)
-        assert exported.notes[-1].startswith(f'no toolbox has the backbone: the config imports student_{i}_backbone.py')
+        assert exported.notes[-1].startswith(f'no toolbox has the backbone: the config imports student_{i}_backbone,')
         runs.append((str(exported.config), str(exported.checkpoint), model(images, mode='tensor').detach()))
     torch.save((images, runs), tmp_path / 'expected.pt')
     program = f"""
