@@ -13,8 +13,8 @@ from pathlib import Path
 TOOLS = Path(__file__).parent / '.mim' / 'tools'
 # What works on a checkout or on the environment, and is of no use to an installed package.
 FOR_CHECKOUTS = {
-    'benchmark_nd', 'build_docs', 'check_env', 'demo', 'demo_pictures', 'missing_requirements', 'mmrazor_table',
-    'run_tests', 'setup_env',
+    'benchmark_nd', 'build_docs', 'check_env', 'config_tables', 'demo', 'demo_pictures', 'missing_requirements',
+    'mmrazor_table', 'run_tests', 'setup_env',
 }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import re
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,18 +11,32 @@ import torch
 import yaml
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
-from support import load_tool
+from support import ROOT, load_tool
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
-from mmkd_ext.models.mdistiller import classifier_config
+from mmkd_ext.mdistiller import classifier_config
 
 
-def header(path: Path) -> str:
-    """The comment at the top of a config, in one line."""
-    lines = path.read_text().split('_base_ = ')[0].splitlines()
-    assert all(line.startswith('# ') for line in lines)
-    return ' '.join(line[1:].strip() for line in lines)
+@cache
+def described(method: str) -> dict[str, dict]:
+    """What configs/METHOD/metafile.yml says of each of its configs, by the config's name."""
+    return {Path(model['Config']).stem: model for model in load_tool('config_tables').read_models(method)}
+
+
+def published(model: dict) -> dict[str, float]:
+    """The numbers that a metafile gives of a config, the method's own as `Result`."""
+    numbers = {key: value for key, value in model['Metadata'].get('Published', {}).items() if key != 'Source'}
+    for result in model.get('Results', []):
+        (numbers['Result'],) = result['Metrics'].values()
+    return numbers
+
+
+def alone(path: Path) -> Config:
+    """The config that trains the student of a leaf alone: the first that the leaf names."""
+    student = load_tool('config_tables').bases(path)[0]
+    assert student.is_relative_to(ROOT / 'configs' / 'students')
+    return Config.fromfile(student)
 
 
 def check_literals(cfg: Config) -> None:
@@ -73,16 +86,8 @@ def listed(config: str, checkpoint: str) -> dict[str, float]:
     return {metric: value for result in results for metric, value in result['Metrics'].items()}
 
 
-def check_converted(path: Path, model: Any) -> None:
-    """The command in a config's header makes the weights of its teacher from a model of mdistiller."""
-    command = r'tools/convert_mdistiller.py SRC (\S+) --arch (\S+)\n'
-    file, arch = re.search(command, path.read_text()).groups()
-    assert file == model.teacher_ckpt
-    assert _shapes(model.teacher) == _shapes(arch)
-
-
 @cache
-def _shapes(source: str) -> dict[str, tuple]:
+def shapes(source: str) -> dict[str, tuple]:
     """Of the weights of a teacher's config, or of a model of mdistiller."""
     cfg = model_config(source if source.endswith('.py') else classifier_config(source), 'model.teacher')
     return {name: tuple(value.shape) for name, value in build_model(cfg, 'model.teacher').state_dict().items()}

@@ -1,6 +1,4 @@
-# CIFAR-100 and the schedule of the ND code; the pixels are those of mdistiller's teachers.
-_base_ = 'mmpretrain::_base_/default_runtime.py'
-
+# CIFAR-100 and what the released codes of all methods share; the pixels are those of mdistiller's teachers.
 data_preprocessor = dict(
     num_classes=100,
     mean=[255 * 0.5071, 255 * 0.4867, 255 * 0.4408],
@@ -9,7 +7,6 @@ data_preprocessor = dict(
 )
 
 train_dataloader = dict(
-    batch_size=128,  # in all: with 2 GPUs set 64, as the authors had
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -33,13 +30,10 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True))
-param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[150, 180, 210], gamma=0.1)
-train_cfg = dict(by_epoch=True, max_epochs=240, val_interval=1)
+optim_wrapper = dict(optimizer=dict(type='SGD', momentum=0.9, weight_decay=5e-4))
+param_scheduler = dict(type='MultiStepLR', by_epoch=True, gamma=0.1)
+train_cfg = dict(by_epoch=True, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
-auto_scale_lr = dict(enable=False, base_batch_size=128)
-
-# The authors report the best epoch, mdistiller too.
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=2, save_best='auto'))
+auto_scale_lr = dict(enable=False)
 custom_imports = dict(imports=['mmkd_ext'])

@@ -1,17 +1,19 @@
 # KD: Faster R-CNN R101 teaches Faster R-CNN R18 on COCO; class logits of each region.
-# Source: Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
-# Teacher: mmdet's, of its 3x schedule (41.8 AP); ND's is Detectron2's R101.
-# Student: ../nd/_base_/students/faster_rcnn_r18_coco.py, which trains it alone.
-# Schedule: mmdet's 1x, 12 epochs of 8 x 2 images, lr 0.02 (88k iterations, milestones 59k and 81k); the released
-#     code has 180k of 8, lr 0.01, milestones 120k and 160k, 2% longer. Another batch size: --auto-scale-lr.
-# Settings: those of KD++ without ND: weight 1, temperature 1.
-# Published: ND's authors and others report this pair in Detectron2; the numbers were not at hand.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/faster_rcnn_r101_r18_coco.py', '../_base_/wiring/logits_regions.py']
+_base_ = [
+    '../students/nd/faster_rcnn_r18_coco.py',
+    '../_base_/teachers/faster_rcnn_r101_3x_coco.py',
+    '../_base_/wiring/regions.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.RoIDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,
         distill_losses=dict(loss_kd=dict(type='KDLoss', tau=1.0, loss_weight=1.0)),
+        loss_forward_mappings=dict(loss_kd=_base_.logits),
     ),
 )
+custom_imports = dict(imports=['mmkd_ext'])

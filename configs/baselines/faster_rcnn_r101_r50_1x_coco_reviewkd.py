@@ -1,18 +1,22 @@
 # ReviewKD: Faster R-CNN R101 teaches Faster R-CNN R50 on COCO; FPN levels.
-# Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044.
-# Teacher: mmdet's, of its 3x schedule (41.8 AP); ND's is Detectron2's R101.
-# Student: ../nd/_base_/students/faster_rcnn_r50_coco.py, which trains it alone.
-# Schedule: mmdet's 1x, 12 epochs of 8 x 2 images, lr 0.02 (88k iterations, milestones 59k and 81k); the released
-#     code has 180k of 8, lr 0.01, milestones 120k and 160k, 2% longer. Another batch size: --auto-scale-lr.
-# Settings: weight 1, as in ReviewKD's code.
-# Published: ReviewKD's authors report this pair in Detectron2; the numbers were not at hand.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/faster_rcnn_r101_r50_coco.py', '../nd/_base_/reviewkd/faster_rcnn_coco.py']
+_base_ = [
+    '../students/nd/faster_rcnn_r50_coco.py',
+    '../_base_/teachers/faster_rcnn_r101_3x_coco.py',
+    '../_base_/wiring/reviewkd/fpn.py',
+]
 
 model = dict(
+    _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
-        _base_.reviewkd,
-        distill_losses=dict(loss_kd=dict(type='HCLLoss', loss_weight=1.0)),
+        type='ConfigurableDistiller',
+        student_recorders=dict(fpn=_base_.fpn),
+        teacher_recorders=dict(fpn=_base_.fpn),
+        connectors=dict(abf=_base_.abf),
+        distill_losses=dict(loss_hcl=dict(type='HCLLoss', loss_weight=1.0)),
+        loss_forward_mappings=dict(loss_hcl=_base_.stages),
     ),
 )
+custom_imports = dict(imports=['mmkd_ext'])

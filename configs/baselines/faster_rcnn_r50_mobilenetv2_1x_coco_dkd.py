@@ -1,17 +1,19 @@
 # DKD: Faster R-CNN R50 teaches Faster R-CNN MobileNetV2 on COCO; class logits of each region.
-# Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679.
-# Teacher: mmdet's, of its 3x schedule (40.3 AP); ND's is Detectron2's R50.
-# Student: ../nd/_base_/students/faster_rcnn_mobilenetv2_coco.py, which trains it alone.
-# Schedule: mmdet's 1x, 12 epochs of 8 x 2 images, lr 0.02 (88k iterations, milestones 59k and 81k); the released
-#     code has 180k of 8, lr 0.01, milestones 120k and 160k, 2% longer. Another batch size: --auto-scale-lr.
-# Settings: alpha 1, beta 0.25, temperature 1, as in mdistiller.
-# Published: DKD's authors report this pair in Detectron2; the numbers were not at hand.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/faster_rcnn_r50_mobilenetv2_coco.py', '../_base_/wiring/logits_labels_regions.py']
+_base_ = [
+    '../students/nd/faster_rcnn_mobilenetv2_coco.py',
+    '../_base_/teachers/faster_rcnn_r50_3x_coco.py',
+    '../_base_/wiring/regions.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.RoIDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,
-        distill_losses=dict(loss_kd=dict(type='DKDLoss', tau=1.0, alpha=1.0, beta=0.25)),
+        distill_losses=dict(loss_dkd=dict(type='DKDLoss', tau=1.0, alpha=1.0, beta=0.25)),
+        loss_forward_mappings=dict(loss_dkd=_base_.logits_labels),
     ),
 )
+custom_imports = dict(imports=['mmkd_ext'])

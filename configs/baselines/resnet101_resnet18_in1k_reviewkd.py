@@ -1,18 +1,19 @@
 # ReviewKD: ResNet-101 teaches ResNet-18 on ImageNet.
-# Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044.
-# Compared: what goes into each stage's last ReLU (a ResNet block runs one ReLU two or three times), and embeddings.
-# Teacher: mmpretrain's weights (77.97); ND's are torchvision's (77.37).
-# Student: ../nd/_base_/students/resnet18_in1k.py, which trains it alone.
-# Schedule: 100 epochs of 8 x 64 images, lr 0.2, a tenth from 30, 60 and 90, as ../nd has it.
-# Settings: weight 1, as in ReviewKD's code for ResNet-34 and ResNet-18; what this pair's number was made with was not
-#     at hand.
-# Published top-1 (ND's README): student alone 69.76, ReviewKD 70.98; teacher 77.37.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/resnet101_resnet18_in1k.py', '../nd/_base_/reviewkd/resnet101_resnet18_in1k.py']
+_base_ = [
+    '../students/nd/resnet18_in1k.py',
+    '../_base_/teachers/resnet101_in1k.py',
+    '../_base_/wiring/reviewkd/resnet101_resnet18_in1k.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
-        _base_.reviewkd,
-        distill_losses=dict(loss_kd=dict(type='HCLLoss', loss_weight=1.0)),
+        _base_.distiller,
+        connectors=dict(abf=_base_.abf),
+        distill_losses=dict(loss_hcl=dict(type='HCLLoss', loss_weight=1.0)),
+        loss_forward_mappings=dict(loss_hcl=_base_.stages),
     ),
 )

@@ -1,17 +1,14 @@
 # DKD: ResNet-152 teaches ResNet-18 on ImageNet.
-# Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679.
-# Teacher: mmpretrain's weights (78.48); ND's are torchvision's (78.31).
-# Student: ../nd/_base_/students/resnet18_in1k.py, which trains it alone.
-# Schedule: 100 epochs of 8 x 64 images, lr 0.2, a tenth from 30, 60 and 90, as ../nd has it.
-# Settings: alpha 1, beta 0.5, temperature 1, as in mdistiller for ResNet-34 and ResNet-18; what this pair's number
-#     was made with was not at hand.
-# Published top-1 (ND's README): student alone 69.76, DKD 71.97; teacher 78.31.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/resnet152_resnet18_in1k.py', '../_base_/wiring/logits_labels.py']
+_base_ = ['../students/nd/resnet18_in1k.py', '../_base_/teachers/resnet152_in1k.py', '../_base_/wiring/classifier.py']
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,
-        distill_losses=dict(loss_kd=dict(type='DKDLoss', tau=1.0, alpha=1.0, beta=0.5)),
+        distill_losses=dict(loss_dkd=dict(type='DKDLoss', tau=1.0, alpha=1.0, beta=0.5)),
+        loss_forward_mappings=dict(loss_dkd=_base_.logits_labels),
     ),
 )

@@ -1,18 +1,19 @@
 # KD: ResNet-32x4 teaches ShuffleNetV2 on CIFAR-100.
-# Source: Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
-# Teacher: mdistiller's; SRC is resnet32x4_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet32x4.pth --arch resnet32x4
-# Student: ../nd/_base_/students/shufflenetv2_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.02, a tenth from 150, 180 and 210, as ../nd has it.
-# Settings: cross-entropy weighs 0.1, KD 0.9 at temperature 4, as in mdistiller.
-# Published top-1 (ND's README): student alone 71.82, KD 74.45; teacher 79.42.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/resnet32x4_shufflenetv2_cifar100.py', '../_base_/wiring/logits.py']
+# Needs checkpoints/cifar100/resnet32x4.pth: see README.md.
+_base_ = [
+    '../students/nd/shufflenetv2_cifar100.py',
+    '../_base_/teachers/resnet32x4_cifar100.py',
+    '../_base_/wiring/classifier.py',
+]
 
 model = dict(
-    architecture=dict(head=dict(loss=dict(type='CrossEntropyLoss', loss_weight=0.1))),
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=dict(_base_.model, head=dict(_base_.model.head, loss=dict(type='CrossEntropyLoss', loss_weight=0.1))),
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,
         distill_losses=dict(loss_kd=dict(type='KDLoss', tau=4.0, loss_weight=0.9)),
+        loss_forward_mappings=dict(loss_kd=_base_.logits),
     ),
 )

@@ -1,17 +1,19 @@
 # DIST: ResNet-50 teaches MobileNetV2 on CIFAR-100.
-# Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", arXiv:2205.10536.
-# Teacher: mdistiller's; SRC is ResNet50_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet50.pth --arch ResNet50
-# Student: ../nd/_base_/students/mobilenetv2_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.02, a tenth from 150, 180 and 210, as ../nd has it.
-# Settings: beta and gamma 1, temperature 4, weight 2, as in DIST's code.
-# Published top-1 (ND's README): student alone 64.60, DIST 69.17; teacher 79.34. DIST's README gives 68.66.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/resnet50_mobilenetv2_cifar100.py', '../_base_/wiring/logits.py']
+# Needs checkpoints/cifar100/resnet50.pth: see README.md.
+_base_ = [
+    '../students/nd/mobilenetv2_cifar100.py',
+    '../_base_/teachers/resnet50_cifar100.py',
+    '../_base_/wiring/classifier.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,
-        distill_losses=dict(loss_kd=dict(type='DISTLoss', tau=4.0, loss_weight=2.0)),
+        distill_losses=dict(loss_dist=dict(type='DISTLoss', tau=4.0, loss_weight=2.0)),
+        loss_forward_mappings=dict(loss_dist=_base_.logits),
     ),
 )

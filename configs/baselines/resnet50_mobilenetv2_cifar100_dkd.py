@@ -1,19 +1,20 @@
 # DKD: ResNet-50 teaches MobileNetV2 on CIFAR-100.
-# Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679.
-# Teacher: mdistiller's; SRC is ResNet50_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet50.pth --arch ResNet50
-# Student: ../nd/_base_/students/mobilenetv2_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.02, a tenth from 150, 180 and 210, as ../nd has it; DKD grows from 1/20
-#     in the first epoch to 1 in the 20th.
-# Settings: alpha 1, beta 8, temperature 4, as in mdistiller.
-# Published top-1 (ND's README): student alone 64.60, DKD 70.35; teacher 79.34.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/resnet50_mobilenetv2_cifar100.py', '../_base_/wiring/logits_labels.py']
+# Needs checkpoints/cifar100/resnet50.pth: see README.md.
+_base_ = [
+    '../students/nd/mobilenetv2_cifar100.py',
+    '../_base_/teachers/resnet50_cifar100.py',
+    '../_base_/wiring/classifier.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,
-        distill_losses=dict(loss_kd=dict(type='DKDLoss', tau=4.0, alpha=1.0, beta=8.0)),
+        distill_losses=dict(loss_dkd=dict(type='DKDLoss', tau=4.0, alpha=1.0, beta=8.0)),
+        loss_forward_mappings=dict(loss_dkd=_base_.logits_labels),
     ),
 )
-custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', begin=-1, end=19)]
+custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_dkd', schedule='linear', begin=-1, end=19)]

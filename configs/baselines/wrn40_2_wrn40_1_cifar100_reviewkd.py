@@ -1,20 +1,21 @@
 # ReviewKD: WRN-40-2 teaches WRN-40-1 on CIFAR-100.
-# Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044.
-# Compared: the student's sums of the stages with the teacher's before their last ReLU, and the embeddings.
-# Teacher: mdistiller's; SRC is wrn_40_2_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/wrn40_2.pth --arch wrn_40_2
-# Student: ../nd/_base_/students/wrn40_1_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210, as ../nd has it; ReviewKD grows from
-#     0 over 20.
-# Settings: weight 5, as in ReviewKD's code.
-# Published top-1 (ND's README): student alone 71.98, ReviewKD 75.09; teacher 75.61.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../nd/_base_/pairs/wrn40_2_wrn40_1_cifar100.py', '../nd/_base_/reviewkd/wrn40_2_wrn40_1_cifar100.py']
+# Needs checkpoints/cifar100/wrn40_2.pth: see README.md.
+_base_ = [
+    '../students/nd/wrn40_1_cifar100.py',
+    '../_base_/teachers/wrn40_2_cifar100.py',
+    '../_base_/wiring/reviewkd/wrn40_2_wrn40_1_cifar100.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
-        _base_.reviewkd,
-        distill_losses=dict(loss_kd=dict(type='HCLLoss', loss_weight=5.0)),
+        _base_.distiller,
+        connectors=dict(abf=_base_.abf),
+        distill_losses=dict(loss_hcl=dict(type='HCLLoss', loss_weight=5.0)),
+        loss_forward_mappings=dict(loss_hcl=_base_.stages),
     ),
 )
-custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=20)]
+custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_hcl', schedule='linear', end=20)]

@@ -1,22 +1,15 @@
 # CWT: PSPNet R101-D8 teaches PSPNet R18-D8 on Cityscapes, on square crops; last stage.
-# Teacher: mmseg's, of 40k iterations at 512 x 1024 (78.34 mIoU).
-# Student: ../_base_/students/pspnet_r18_40k_cityscapes_512x512.py, which trains it alone.
-# Schedule: mmseg's 40k iterations, lr 0.01, of 8 x 2 images; crops of 512 x 512. Another batch size: --auto-scale-lr.
-# Published (abstract): 4.66 mIoU above the student alone.
-# Inferred: teacher, crops, schedule and alpha are those of MGD's code, whose student alone has 69.85 (MGD 73.63); the
-#     gain would make that 74.51, which mmseg's own student of 80k iterations at 512 x 1024 has without a teacher
-#     (74.87): the gain is of this baseline only. MGD also distils the logits, which is left out. The connector has no
-#     alignment layer and the teacher's width.
-#     Sweep alpha by x 0.5, 2 and 5: MGD masks its map, which CWT does not, and that changes the scale of the loss.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['../_base_/students/pspnet_r18_40k_cityscapes_512x512.py', '_base_/wiring/last_stage.py']
+_base_ = [
+    '../students/cwt/pspnet_r18_40k_cityscapes_512x512.py',
+    '../_base_/teachers/pspnet_r101_40k_cityscapes.py',
+    '_base_/last_stage.py',
+]
 
 model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
-    teacher='mmseg::pspnet/pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py',
-    teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/pspnet/pspnet_r101-d8_512x1024_40k_cityscapes/pspnet_r101-d8_512x1024_40k_cityscapes_20200604_232751-467e7cf4.pth',
+    **_base_.teacher,
     distiller=dict(
         _base_.distiller,  # what is recorded, and which loss gets it
         connectors=dict(stage=dict(type='ChannelMLPConnector', in_channels=512, out_channels=2048)),

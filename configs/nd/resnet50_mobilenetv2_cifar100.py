@@ -1,18 +1,18 @@
 # KD++: ResNet-50 teaches MobileNetV2 on CIFAR-100.
-# Teacher: mdistiller's; SRC is ResNet50_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet50.pth --arch ResNet50
-# Class means: tools/class_means.py configs/nd/resnet50_mobilenetv2_cifar100.py \
-#     --out work_dirs/class_means/resnet50_cifar100.safetensors
-# Student: _base_/students/mobilenetv2_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.02, a tenth from 150, 180 and 210; KD grows from 0 over 20.
-# Published top-1 (authors' README): student alone 64.60, KD 67.65, KD++ 70.10; teacher 79.34.
-#     Mdistiller's code gives KD 67.35.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/pairs/resnet50_mobilenetv2_cifar100.py', '_base_/wiring/kd_projected.py']
+# Needs checkpoints/cifar100/resnet50.pth and work_dirs/class_means/resnet50_cifar100.safetensors: see README.md.
+_base_ = [
+    '../students/nd/mobilenetv2_cifar100.py',
+    '../_base_/teachers/resnet50_cifar100.py',
+    '../_base_/wiring/classifier.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
-        _base_.distiller,  # what is recorded, and which loss gets it
+        _base_.distiller,
         connectors=dict(embedding=dict(type='EmbedConnector', in_channels=1280, out_channels=2048)),
         distill_losses=dict(
             loss_kd=dict(type='KDLoss', tau=4.0, loss_weight=3.0),
@@ -20,6 +20,7 @@ model = dict(
                 type='NDLoss', class_means='work_dirs/class_means/resnet50_cifar100.safetensors', loss_weight=0.5
             ),
         ),
+        loss_forward_mappings=dict(loss_kd=_base_.logits, loss_nd=_base_.embedding_projected),
     ),
 )
 custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=20)]

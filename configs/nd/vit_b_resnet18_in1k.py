@@ -1,27 +1,24 @@
 # KD++: ViT-B teaches ResNet-18 on ImageNet.
-# Teacher: mmpretrain's DeiT-B (81.79), a ViT-B/16 trained by DeiT's recipe. The authors' is timm's ViT-B/16
-#     (78.00), which mmpretrain has not; the embedding here is the normed class token.
-# Class means: tools/class_means.py configs/nd/vit_b_resnet18_in1k.py \
-#     --out work_dirs/class_means/vit_b_in1k.safetensors
-# Student: _base_/students/resnet18_in1k.py, which trains it alone.
-# Schedule: 100 epochs of 8 x 64 images, lr 0.2, a tenth from 30, 60 and 90; KD grows from 0 over 5.
-# Start: the classifier's bias is 0; the released code draws it from N(0, 0.01), as the weight.
-# Published top-1 (authors' README): student alone 69.76, KD 71.63, KD++ 71.84; teacher 78.00.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/pairs/vit_b_resnet18_in1k.py', '_base_/wiring/kd_projected.py']
+# Needs work_dirs/class_means/vit_b_in1k.safetensors: see README.md.
+_base_ = [
+    '../students/nd/resnet18_in1k.py',
+    '../_base_/teachers/vit_b_in1k.py',
+    '../_base_/wiring/classifier_vit_teacher.py',
+]
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
     distiller=dict(
-        _base_.distiller,  # what is recorded, and which loss gets it
-        teacher_recorders=dict(
-            logits=dict(type='ModuleOutputs', source='head.layers.head'),
-            embedding=dict(type='ModuleInputs', source='head.layers.head'),
-        ),
+        _base_.distiller,
         connectors=dict(embedding=dict(type='EmbedConnector', in_channels=512, out_channels=768, init_std=0.01)),
         distill_losses=dict(
             loss_kd=dict(type='KDLoss', tau=1.0, loss_weight=2.0),
             loss_nd=dict(type='NDLoss', class_means='work_dirs/class_means/vit_b_in1k.safetensors', loss_weight=1.0),
         ),
+        loss_forward_mappings=dict(loss_kd=_base_.logits, loss_nd=_base_.embedding_projected),
     ),
 )
 custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=5)]

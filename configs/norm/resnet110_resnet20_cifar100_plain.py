@@ -1,13 +1,20 @@
 # NORM, plain form (the transform has no shortcut): ResNet-110 teaches ResNet-20 on CIFAR-100.
-# Teacher: mdistiller's; SRC is resnet110_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet110.pth --arch resnet110
-# Student: _base_/students/resnet20_cifar100.py, which trains it alone.
-# Schedule: 241 epochs of batches of 64, lr 0.05, a tenth from 151, 181 and 211, as the released loop has it; NORM
-#     x 0.1, 0.5 from 10, 1 from 20, 0.5 from 180 and 0.1 from 210.
-# Settings: as released, with logits normalised (x 2.5) for cross-entropy. It weighs 1/8, of the authors' sweep from
-#     1/16 to 1/2, whose winner is not recorded.
-# Published top-1 (authors' README): student alone 69.53, KD 70.67, NORM 71.55, plain form 71.01; teacher 74.31.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet110_resnet20_cifar100.py'
+# Needs checkpoints/cifar100/resnet110.pth: see README.md.
+_base_ = [
+    '../students/norm/resnet20_cifar100.py',
+    '../_base_/teachers/resnet110_cifar100.py',
+    '_base_/norm.py',
+    '_base_/stages_cifar100.py',
+]
 
-model = dict(architecture=dict(neck=dict(residual=False)))
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=dict(
+        _base_.model,
+        neck=dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=64, residual=False),
+        head=dict(_base_.model.head, loss=_base_.classification),
+    ),
+    **_base_.teacher,
+    distiller=_base_.distiller,
+)

@@ -1,13 +1,11 @@
 # NORM: ResNet-32x4 teaches ResNet-8x4 on CIFAR-100.
-# Teacher: mdistiller's; SRC is resnet32x4_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet32x4.pth --arch resnet32x4
-# Student: _base_/students/resnet8x4_cifar100.py, which trains it alone.
-# Schedule: 241 epochs of batches of 64, lr 0.05, a tenth from 151, 181 and 211, as the released loop has it; NORM
-#     x 0.1, 0.5 from 10, 1 from 20, 0.5 from 180 and 0.1 from 210.
-# Settings: as released, with logits normalised (x 2.5) for cross-entropy, which weighs 0.1 as in the authors' example.
-# Published top-1 (authors' README): student alone 72.87, KD 73.33, NORM 76.49; teacher 79.42.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/resnet8x4_cifar100.py', '_base_/wiring/norm_cifar100.py']
+# Needs checkpoints/cifar100/resnet32x4.pth: see README.md.
+_base_ = [
+    '../students/norm/resnet8x4_cifar100.py',
+    '../_base_/teachers/resnet32x4_cifar100.py',
+    '_base_/norm.py',
+    '_base_/stages_cifar100.py',
+]
 
 model = dict(
     _delete_=True,
@@ -16,11 +14,9 @@ model = dict(
         _base_.model,
         neck=dict(type='mmkd_ext.NORMNeck', in_channels=256, teacher_channels=256),
         head=dict(
-            _base_.model.head,
-            loss=dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=dict(type='CrossEntropyLoss', loss_weight=0.1)),
+            _base_.model.head, loss=dict(_base_.classification, loss=dict(type='CrossEntropyLoss', loss_weight=0.1))
         ),
     ),
-    teacher='{{fileDirname}}/../_base_/teachers/resnet32x4_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/resnet32x4.pth',
+    **_base_.teacher,
     distiller=_base_.distiller,
 )

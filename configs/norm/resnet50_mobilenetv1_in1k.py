@@ -1,12 +1,10 @@
 # NORM: ResNet-50 teaches MobileNetV1 on ImageNet.
-# Teacher: mmpretrain's weights (76.55); the authors' README says 76.16, their code names a file of 76.94.
-# Student: _base_/students/mobilenetv1_in1k.py, which trains it alone.
-# Schedule: 100 epochs of 8 x 32 images, lr 0.1, cosine by epoch; NORM x 0.1, 0.5 from 5, 0.9 from 15, 0.5 from
-#     60 and 0.1 from 80. The released loop runs one epoch more, at a rate of 1e-8.
-# Settings: as released, with logits normalised (x 2.5) for cross-entropy, which weighs 1/8.
-# Published top-1 (authors' README): student alone 69.63, KD 70.68, NORM 74.26; teacher 76.16.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['_base_/students/mobilenetv1_in1k.py', '_base_/wiring/norm_in1k.py']
+_base_ = [
+    '../students/norm/mobilenetv1_in1k.py',
+    '../_base_/teachers/resnet50_in1k.py',
+    '_base_/norm.py',
+    '_base_/stages_in1k.py',
+]
 
 model = dict(
     _delete_=True,
@@ -14,12 +12,8 @@ model = dict(
     architecture=dict(
         _base_.model,
         neck=dict(type='mmkd_ext.NORMNeck', in_channels=1024, teacher_channels=2048, init_cfg=_base_.as_pytorch),
-        head=dict(
-            _base_.model.head,
-            loss=dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=dict(type='CrossEntropyLoss', loss_weight=0.125)),
-        ),
+        head=dict(_base_.model.head, loss=_base_.classification),
     ),
-    teacher='mmpretrain::resnet/resnet50_8xb32_in1k.py',
-    teacher_ckpt='https://download.openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth',
+    **_base_.teacher,
     distiller=_base_.distiller,
 )

@@ -1,14 +1,21 @@
 # NORM, plain form (the transform has no shortcut): ResNet-50 teaches MobileNetV2 on CIFAR-100.
-# Teacher: mdistiller's; SRC is ResNet50_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/resnet50.pth --arch ResNet50
-# Student: _base_/students/mobilenetv2_cifar100.py, which trains it alone.
-# Schedule: 241 epochs of batches of 64, lr 0.01, a tenth from 151, 181 and 211, as the released loop has it; NORM
-#     x 0.1, 0.5 from 10, 1 from 20, 0.5 from 180 and 0.1 from 210.
-# Settings: as released, with logits normalised (x 2.5) for cross-entropy. It weighs 1/8, of the authors' sweep from
-#     1/16 to 1/2, whose winner is not recorded.
-#     The student's last ReLU is left out, as released: what is exported is that network, not the student alone.
-# Published top-1 (authors' README): student alone 64.81, KD 67.35, NORM 70.56, plain form 70.94; teacher 79.34.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet50_mobilenetv2_cifar100.py'
+# Needs checkpoints/cifar100/resnet50.pth: see README.md.
+_base_ = [
+    '../students/norm/mobilenetv2_cifar100.py',
+    '../_base_/teachers/resnet50_cifar100.py',
+    '_base_/norm.py',
+    '_base_/stages_cifar100.py',
+]
 
-model = dict(architecture=dict(neck=dict(residual=False)))
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=dict(
+        _base_.model,
+        backbone=dict(_base_.model.backbone, final_relu=False),  # as released
+        neck=dict(type='mmkd_ext.NORMNeck', in_channels=1280, teacher_channels=2048, residual=False),
+        head=dict(_base_.model.head, loss=_base_.classification),
+    ),
+    **_base_.teacher,
+    distiller=_base_.distiller,
+)

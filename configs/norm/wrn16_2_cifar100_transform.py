@@ -1,10 +1,4 @@
 # WRN-16-2 on CIFAR-100 with NORM's transform and without a teacher: what the transform gives by itself.
-# Student: _base_/students/wrn16_2_cifar100.py, which trains it without the transform.
-# Schedule: 241 epochs of batches of 64, lr 0.05, a tenth from 151, 181 and 211, as the released loop has it.
-# Settings: plain cross-entropy; N is 8 and the segments are as wide as the student's own map, since the authors' are
-#     not recorded. The plain form: --cfg-options model.neck.residual=False
-# Published top-1 (authors' README): student alone 73.80, with the transform 73.72, plain form 72.59.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = '_base_/students/wrn16_2_cifar100.py'
+_base_ = '../students/norm/wrn16_2_cifar100.py'
 
 model = dict(neck=dict(_delete_=True, type='mmkd_ext.NORMNeck', in_channels=128, teacher_channels=128))

@@ -1,20 +1,18 @@
 # Tf-FD: DeepLabV3-R18 on Cityscapes; TFD, and in each stage the salient channels teach the redundant ones.
-# Student: _base_/students/deeplabv3_r18_cityscapes.py, which trains it alone.
-# Schedule: mmseg's, 80k steps of 4 x 2 images, lr 0.01; both losses grow to 1 over the first 7438 steps, which are
-#     20 epochs of the 2975 images.
-# Settings: all pairs of the four stages; which the authors took is not known, nor for segmentation their weights.
-#     The weights are 5e-3 and 4e-4, the defaults of the released code; the salient half is detached, as in its first
-#     version (the last detaches neither).
-# Published mIoU (a third party's, in the authors' README): student alone 69.19, Tf-FD 70.83, by a recipe that is not
-#     given; mmseg's zoo: the student alone 76.70.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'deeplabv3_r18_cityscapes_tfd.py'
+_base_ = ['../students/deeplabv3_r18_80k_cityscapes.py', '_base_/resnet.py']
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SelfDistill',
+    architecture=_base_.model,
     distiller=dict(
-        distill_losses=dict(loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4)),
-        loss_forward_mappings=dict(loss_intra=dict(features=_base_.features)),
-    )
+        _base_.distiller,
+        distill_losses=dict(
+            loss_tfd=dict(type='TFDLoss', loss_weight=5e-3),
+            loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4),
+        ),
+        loss_forward_mappings=dict(loss_tfd=_base_.features, loss_intra=_base_.features),
+    ),
 )
 custom_hooks = [
     dict(
@@ -26,3 +24,4 @@ custom_hooks = [
         by_epoch=False,
     )
 ]
+custom_imports = dict(imports=['mmkd_ext'])

@@ -1,19 +1,18 @@
 # Tf-FD: Faster R-CNN R50 on COCO; TFD, and in each stage the salient channels teach the redundant ones.
-# Student: _base_/students/faster_rcnn_r50_coco.py, which trains it alone.
-# Schedule: mmdet's 1x, 12 epochs of 8 x 2 images, lr 0.02; both losses grow to 1 over the first epoch of 7330 steps,
-#     as over 20 of 240 on CIFAR-100.
-# Settings: all pairs of the stages that train, since the stem and the first are frozen; the authors' are not known,
-#     nor for detection their weights. The weights are 5e-3 and 4e-4, the defaults of the released code; the salient
-#     half is detached, as in its first version (the last detaches neither).
-# Published: the authors' poster names COCO; its numbers were not at hand. mmdet's zoo: the student alone 37.4.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'faster_rcnn_r50_coco_tfd.py'
+_base_ = ['../students/faster_rcnn_r50_1x_coco.py', '_base_/resnet_frozen.py']
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SelfDistill',
+    architecture=_base_.model,
     distiller=dict(
-        distill_losses=dict(loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4)),
-        loss_forward_mappings=dict(loss_intra=dict(features=_base_.features)),
-    )
+        _base_.distiller,
+        distill_losses=dict(
+            loss_tfd=dict(type='TFDLoss', loss_weight=5e-3),
+            loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4),
+        ),
+        loss_forward_mappings=dict(loss_tfd=_base_.features, loss_intra=_base_.features),
+    ),
 )
 custom_hooks = [
     dict(
@@ -25,3 +24,4 @@ custom_hooks = [
         by_epoch=False,
     )
 ]
+custom_imports = dict(imports=['mmkd_ext'])

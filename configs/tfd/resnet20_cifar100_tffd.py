@@ -1,19 +1,18 @@
 # Tf-FD: ResNet-20 on CIFAR-100; TFD, and in each stage the salient channels teach the redundant ones.
-# Student: _base_/students/resnet20_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; both losses grow from 1/20 in the
-#     first epoch to 1 in the 20th.
-# Settings: all pairs of the three stages, as released. The weights are 5e-3 and 4e-4, the defaults of the released
-#     code; the salient half is detached, as in its first version (the last detaches neither); those of its README:
-#     resnet20_cifar100_tffd_readme.py.
-# Published top-1 (authors' poster): student alone 69.06, Tf-FD 70.62.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet20_cifar100_tfd.py'
+_base_ = ['../students/tfd/resnet20_cifar100.py', '_base_/cifar_resnet.py']
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SelfDistill',
+    architecture=_base_.model,
     distiller=dict(
-        distill_losses=dict(loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4)),
-        loss_forward_mappings=dict(loss_intra=dict(features=_base_.features)),
-    )
+        _base_.distiller,
+        distill_losses=dict(
+            loss_tfd=dict(type='TFDLoss', loss_weight=5e-3),
+            loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4),
+        ),
+        loss_forward_mappings=dict(loss_tfd=_base_.features, loss_intra=_base_.features),
+    ),
 )
 custom_hooks = [
     dict(type='mmkd_ext.LossWeightHook', loss=['loss_tfd', 'loss_intra'], schedule='linear', begin=-1, end=19)

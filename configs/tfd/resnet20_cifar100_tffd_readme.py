@@ -1,17 +1,19 @@
 # Tf-FD with the weights of the released README: ResNet-20 on CIFAR-100.
-# Student: _base_/students/resnet20_cifar100.py, which trains it alone.
-# Schedule: that of resnet20_cifar100_tffd.py.
-# Settings: the weights 5e-4 and 8e-4 of the released README, whose commands run the code's last version: neither
-#     half is detached.
-# Published top-1 (authors' poster): student alone 69.06, Tf-FD 70.62.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = 'resnet20_cifar100_tffd.py'
+_base_ = ['../students/tfd/resnet20_cifar100.py', '_base_/cifar_resnet.py']
 
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SelfDistill',
+    architecture=_base_.model,
     distiller=dict(
+        _base_.distiller,
         distill_losses=dict(
-            loss_tfd=dict(loss_weight=5e-4),
-            loss_intra=dict(loss_weight=8e-4, detach_salient=False),
-        )
-    )
+            loss_tfd=dict(type='TFDLoss', loss_weight=5e-4),
+            loss_intra=dict(type='IntraTFDLoss', loss_weight=8e-4, detach_salient=False),
+        ),
+        loss_forward_mappings=dict(loss_tfd=_base_.features, loss_intra=_base_.features),
+    ),
 )
+custom_hooks = [
+    dict(type='mmkd_ext.LossWeightHook', loss=['loss_tfd', 'loss_intra'], schedule='linear', begin=-1, end=19)
+]

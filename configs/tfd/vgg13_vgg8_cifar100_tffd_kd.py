@@ -1,19 +1,31 @@
 # Tf-FD+KD: VGG-13 teaches VGG-8 on CIFAR-100, beside its own deep stages.
-# Teacher: mdistiller's; SRC is vgg13_vanilla/ckpt_epoch_240.pth of its cifar_teachers.tar:
-#     tools/convert_mdistiller.py SRC checkpoints/cifar100/vgg13.pth --arch vgg13
-# Student: _base_/students/vgg8_cifar100.py, which trains it alone.
-# Schedule: 240 epochs of batches of 128, lr 0.1, a tenth from 150, 180 and 210; all three losses grow from 1/20 in
-#     the first epoch to 1 in the 20th.
-# Settings: Tf-FD as in vgg8_cifar100_tffd.py; KD at temperature 4 weighs 1. So the released code adds it, though as
-#     released that mode stops with an error.
-# Published top-1 (authors' poster): student alone 70.36, Tf-FD 71.62, KD 72.98, Tf-FD+KD 74.08.
-# Checked here: built, and one training step on random data; not trained to the end.
-_base_ = ['vgg8_cifar100_tffd.py', '_base_/wiring/kd.py']
+# Needs checkpoints/cifar100/vgg13.pth: see README.md.
+_base_ = [
+    '../students/tfd/vgg8_cifar100.py',
+    '../_base_/teachers/vgg13_cifar100.py',
+    '_base_/cifar_vgg.py',
+    '_base_/kd.py',
+]
 
 model = dict(
+    _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
-    teacher='{{fileDirname}}/../_base_/teachers/vgg13_cifar100.py',
-    teacher_ckpt='checkpoints/cifar100/vgg13.pth',
-    distiller=_base_.kd,
+    architecture=_base_.model,
+    **_base_.teacher,
+    distiller=dict(
+        _base_.distiller,
+        student_recorders=dict(_base_.distiller.student_recorders, logits=_base_.last_layer),
+        teacher_recorders=dict(logits=_base_.last_layer),
+        distill_losses=dict(
+            loss_tfd=dict(type='TFDLoss', loss_weight=5e-3),
+            loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4),
+            loss_kd=dict(type='KDLoss', tau=4.0),
+        ),
+        loss_forward_mappings=dict(loss_tfd=_base_.features, loss_intra=_base_.features, loss_kd=_base_.logits),
+    ),
 )
-custom_hooks = [_base_.warm_up]
+custom_hooks = [
+    dict(
+        type='mmkd_ext.LossWeightHook', loss=['loss_tfd', 'loss_intra', 'loss_kd'], schedule='linear', begin=-1, end=19
+    )
+]

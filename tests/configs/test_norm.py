@@ -1,19 +1,21 @@
-"""The NORM configs: each parses, has the released settings and what its header promises, builds, steps and folds."""
+"""The NORM configs: each parses, has the released settings and the published numbers, builds, steps and folds."""
 
 import copy
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from config_checks import (
+    alone,
     build,
-    check_converted,
     check_dump,
     check_literals,
     check_start,
-    header,
+    described,
     image_side,
+    published,
     random_batch,
     step,
     with_random_teacher,
@@ -27,6 +29,7 @@ from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.student import stock_config
 
 NORM = ROOT / 'configs' / 'norm'
+STUDENT_FOLDER = ROOT / 'configs' / 'students' / 'norm'
 
 # Teacher, student and data set; published top-1 of the student alone, KD, NORM, NORM+KD and the teacher.
 PAIRS: dict[tuple[str, str, str], tuple] = {
@@ -126,23 +129,24 @@ def test_schedules(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', LEAVES)
-def test_the_header_says_what_is_needed(name: str) -> None:
-    teacher, student, data = LEAVES[name]
-    alone, kd, norm, norm_kd, top = PAIRS[LEAVES[name]]
-    text = header(NORM / f'{name}.py')
-    for word in ('Schedule: ', 'Settings: ', 'one training step on random data; not trained to the end.'):
-        assert word in text
-    with_kd = name.endswith('_kd')
-    published = (
-        f'NORM+KD {norm_kd:.2f}' if with_kd and norm_kd else f'NORM{" without KD" if with_kd else ""} {norm:.2f}'
-    )
+def test_published_numbers(name: str) -> None:
+    teacher, student, _ = LEAVES[name]
+    numbers = dict(zip(('Student', 'KD', 'NORM', 'NORM+KD', 'Teacher'), PAIRS[LEAVES[name]], strict=True))
     if name.endswith('_plain'):
-        published += f', plain form {PLAIN[teacher, student]:.2f}'
-    between = f', KD {kd:.2f}' if kd else ' (which is 68.03 less the gain of 3.03)'
-    assert f"(authors' README): student alone {alone:.2f}{between}, {published}; teacher {top:.2f}." in text
-    file = f'_base_/students/{student}_{data}.py'
-    assert f'Student: {file}, which trains it alone.' in text
-    plain = Config.fromfile(NORM / file).model
+        result = PLAIN[teacher, student]
+    else:
+        result = numbers.pop('NORM+KD' if name.endswith('_kd') else 'NORM')
+    beside = ('Student', 'KD', 'Teacher', *(['NORM'] if name.endswith('_plain') or result is None else []))
+    expected = {key: numbers[key] for key in beside} | dict(Result=result)
+    assert published(described('norm')[name]) == {key: value for key, value in expected.items() if value is not None}
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_the_student_is_the_one_that_trains_alone_but_for_the_transform(name: str) -> None:
+    _, student, data = LEAVES[name]
+    base = alone(NORM / f'{name}.py')
+    assert Path(base.filename) == STUDENT_FOLDER / f'{student}_{data}.py'
+    plain = base.model
     model = copy.deepcopy(read(name).model.architecture)
     assert model.pop('neck').type == 'mmkd_ext.NORMNeck'
     assert plain.pop('neck').type == 'GlobalAveragePooling'
@@ -151,11 +155,6 @@ def test_the_header_says_what_is_needed(name: str) -> None:
     if student == 'mobilenetv2':
         assert model['backbone'].pop('final_relu') is False
     assert model == plain
-
-
-@pytest.mark.parametrize('name', [name for name, pair in LEAVES.items() if pair[2] == 'cifar100'])
-def test_a_teacher_of_mdistiller_is_the_one_that_is_converted(name: str) -> None:
-    check_converted(NORM / f'{name}.py', read(name).model)
 
 
 def steps() -> list:
@@ -180,11 +179,10 @@ def test_a_step_reaches_all_that_trains(name: str) -> None:
 def test_a_student_with_the_transform_and_no_teacher(student: str) -> None:
     with_transform, plain, start = TRANSFORMS[student]
     name = f'{student}_cifar100_transform'
-    alone = next(published[0] for pair, published in PAIRS.items() if pair[1:] == (student, 'cifar100'))
-    assert f'student alone {alone:.2f}, with the transform {with_transform:.2f}, plain form {plain:.2f}.' in header(
-        NORM / f'{name}.py'
-    )
-    cfg, base = copy.deepcopy(read(name)), read(f'_base_/students/{student}_cifar100')
+    without = next(numbers[0] for pair, numbers in PAIRS.items() if pair[1:] == (student, 'cifar100'))
+    found = published(described('norm')[name])
+    assert found == {'Student': without, 'Plain form': plain, 'Result': with_transform}
+    cfg, base = copy.deepcopy(read(name)), alone(NORM / f'{name}.py')
     check_literals(cfg)
     check_start(base, start)
     for key in ('train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'):
@@ -202,7 +200,7 @@ def test_a_student_with_the_transform_and_no_teacher(student: str) -> None:
 
 @pytest.mark.parametrize('student', ['resnet18', 'mobilenetv1', 'resnet50_quarter'])
 def test_classifiers_of_imagenet_start_as_released(student: str) -> None:
-    check_start(read(f'_base_/students/{student}_in1k'), 'pytorch')
+    check_start(read(f'../students/norm/{student}_in1k'), 'pytorch')
 
 
 def randomise(model: nn.Module) -> None:
@@ -223,8 +221,8 @@ def test_every_student_folds_to_the_stock_one(name: str) -> None:
     cfg = copy.deepcopy(read(name))
     cfg.model.architecture.neck.update(teacher_channels=5, num_segments=3)
     trained, stock = (build(c, c.model).eval() for c in (student_config(cfg), stock_config(cfg)))
-    alone = Config.fromfile(NORM / '_base_' / 'students' / f'{LEAVES[name][1]}_{LEAVES[name][2]}.py')
-    assert count(stock) == count(build(alone, alone.model))
+    base = alone(NORM / f'{name}.py')
+    assert count(stock) == count(build(base, base.model))
     assert 'NORM' not in str(stock_config(cfg).model)
     randomise(trained)
     side = image_side(cfg)

@@ -1,5 +1,5 @@
-# CIFAR-100 with the schedule of the NORM code, on one GPU.
-_base_ = '../../_base_/cifar100.py'
+# CIFAR-100 with the schedule of the NORM code, on one GPU. The authors report the best epoch.
+_base_ = ['../../_base_/cifar100.py', 'mmpretrain::_base_/default_runtime.py']
 
 train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(optimizer=dict(lr=0.05, nesterov=False))
@@ -7,3 +7,4 @@ optim_wrapper = dict(optimizer=dict(lr=0.05, nesterov=False))
 param_scheduler = dict(milestones=[151, 181, 211])
 train_cfg = dict(max_epochs=241)
 auto_scale_lr = dict(base_batch_size=64)
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=2, save_best='auto'))

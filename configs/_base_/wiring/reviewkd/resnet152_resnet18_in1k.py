@@ -1,0 +1,9 @@
+# The same where ResNet-152 teaches.
+_base_ = 'resnet50_resnet18_in1k.py'
+
+distiller = dict(
+    teacher_recorders=dict(
+        stage2=dict(source='backbone.layer2.7.relu'),
+        stage3=dict(source='backbone.layer3.35.relu'),
+    )
+)

@@ -1,2 +1,0 @@
-# MobileNetV1 for ImageNet alone.
-_base_ = ['../../../_base_/models/mobilenetv1_in1k.py', '../imagenet.py']

@@ -1,2 +1,0 @@
-# ResNet-18 for ImageNet alone.
-_base_ = ['mmpretrain::_base_/models/resnet18.py', '../imagenet.py']

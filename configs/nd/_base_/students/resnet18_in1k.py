@@ -1,4 +1,0 @@
-# ResNet-18 for ImageNet alone.
-_base_ = ['mmpretrain::_base_/models/resnet18.py', '../../../_base_/imagenet.py']
-
-model = dict(backbone=dict(zero_init_residual=False))  # as released

@@ -1,2 +1,0 @@
-# ResNet-8x4 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/resnet8x4_cifar100.py', '../../../_base_/cifar100.py']

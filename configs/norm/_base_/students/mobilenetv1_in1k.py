@@ -1,4 +1,0 @@
-# MobileNetV1 for ImageNet alone.
-_base_ = ['../../../_base_/models/mobilenetv1_in1k.py', '../imagenet.py']
-
-model = dict(head=dict(init_cfg=None))  # as released

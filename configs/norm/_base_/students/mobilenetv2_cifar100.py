@@ -1,4 +1,0 @@
-# MobileNetV2 of half width for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/mobilenetv2_cifar100.py', '../cifar100.py']
-
-optim_wrapper = dict(optimizer=dict(lr=0.01))

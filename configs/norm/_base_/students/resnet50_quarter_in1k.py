@@ -1,7 +1,0 @@
-# ResNet-50 of a quarter of the width for ImageNet alone.
-_base_ = ['mmpretrain::_base_/models/resnet50.py', '../imagenet.py']
-
-model = dict(
-    backbone=dict(stem_channels=16, base_channels=16, zero_init_residual=False),  # the latter as released
-    head=dict(in_channels=512, init_cfg=None),  # and this
-)

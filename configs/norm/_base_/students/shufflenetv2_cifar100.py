@@ -1,4 +1,0 @@
-# ShuffleNetV2 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/shufflenetv2_cifar100.py', '../cifar100.py']
-
-optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -1,2 +1,0 @@
-# WRN-16-2 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/wrn16_2_cifar100.py', '../cifar100.py']

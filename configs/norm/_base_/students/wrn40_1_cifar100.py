@@ -1,2 +1,0 @@
-# WRN-40-1 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/wrn40_1_cifar100.py', '../cifar100.py']

@@ -1,0 +1,2 @@
+# ResNet-32 for CIFAR-100 alone.
+_base_ = ['../../_base_/models/resnet32_cifar100.py', '../../norm/_base_/cifar100.py']

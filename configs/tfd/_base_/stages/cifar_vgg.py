@@ -1,9 +1,0 @@
-# The five stages of a CIFAR VGG, post-ReLU.
-stages = dict(
-    stage1=dict(type='ModuleOutputs', source='backbone.layer1'),
-    stage2=dict(type='ModuleOutputs', source='backbone.layer2'),
-    stage3=dict(type='ModuleOutputs', source='backbone.layer3'),
-    stage4=dict(type='ModuleOutputs', source='backbone.layer4'),
-    stage5=dict(type='ModuleOutputs', source='backbone.layer5'),
-)
-features = dict(from_student=True, recorder=list(stages))

@@ -1,7 +1,0 @@
-# The stages of a ResNet that train where the stem and the first are frozen, as mmdet's are; post-ReLU.
-stages = dict(
-    stage2=dict(type='ModuleOutputs', source='backbone.layer2'),
-    stage3=dict(type='ModuleOutputs', source='backbone.layer3'),
-    stage4=dict(type='ModuleOutputs', source='backbone.layer4'),
-)
-features = dict(from_student=True, recorder=list(stages))

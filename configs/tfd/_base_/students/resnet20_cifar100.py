@@ -1,2 +1,0 @@
-# ResNet-20 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/resnet20_cifar100.py', '../cifar100.py']

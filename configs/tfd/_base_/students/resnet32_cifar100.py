@@ -1,2 +1,0 @@
-# ResNet-32 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/resnet32_cifar100.py', '../cifar100.py']

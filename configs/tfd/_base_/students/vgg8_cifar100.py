@@ -1,2 +1,0 @@
-# VGG-8 for CIFAR-100 alone.
-_base_ = ['../../../_base_/models/vgg8_cifar100.py', '../cifar100.py']

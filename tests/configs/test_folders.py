@@ -1,0 +1,155 @@
+"""All config folders: how deep a config stands, what its header says, and that metafiles speak of it."""
+
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+from config_checks import listed, shapes
+from mmengine.config import Config
+from support import ROOT, load_tool
+
+CONFIGS = ROOT / 'configs'
+tables = load_tool('config_tables')
+LEAVES = [path for method in tables.METHODS for path in sorted((CONFIGS / method).glob('*.py'))]
+STUDENTS = sorted((CONFIGS / 'students').rglob('*.py'))
+TEACHERS = sorted((CONFIGS / 'teachers').glob('*.py'))
+FRAGMENTS = sorted((CONFIGS / '_base_' / 'teachers').glob('*.py'))
+MODELS = {method: tables.read_models(method) for method in tables.METHODS}
+EVERY_MODEL = [model for models in MODELS.values() for model in models]
+
+
+@cache
+def hops(path: Path | str) -> int:
+    """How many files further the last is that a config inherits from, a toolbox's file taken whole."""
+    return 0 if isinstance(path, str) else max((1 + hops(base) for base in tables.bases(path)), default=0)
+
+
+def named(leaf: Path, folder: str) -> list[Path]:
+    """Those of its bases that stand in a folder of configs/."""
+    return [base for base in tables.bases(leaf) if isinstance(base, Path) and base.is_relative_to(CONFIGS / folder)]
+
+
+@cache
+def fragment(path: Path) -> dict:
+    """What a file of _base_/teachers says."""
+    return Config.fromfile(path).teacher
+
+
+def test_hops_count_the_longest_way(tmp_path: Path) -> None:
+    (tmp_path / 'a.py').write_text("_base_ = ['b.py', 'mmdet::x.py']\n")
+    (tmp_path / 'b.py').write_text("_base_ = 'mmdet::x.py'\n")
+    assert [hops(tmp_path / name) for name in ('a.py', 'b.py')] == [2, 1]
+
+
+def test_no_config_is_more_than_three_hops_from_the_last_file_it_inherits_from() -> None:
+    assert len(LEAVES) > 200
+    assert [path for path in (*LEAVES, *STUDENTS, *TEACHERS) if hops(path) > 3] == []
+
+
+def test_a_leaf_is_one_student_and_at_most_one_teacher_and_inherits_from_no_other_leaf() -> None:
+    for leaf in LEAVES:
+        assert len(named(leaf, 'students')) == 1, leaf
+        assert len(named(leaf, '_base_/teachers')) == ('teacher,' in leaf.read_text()), leaf
+        assert set(tables.bases(leaf)).isdisjoint(LEAVES), leaf
+
+
+def test_every_student_and_every_teacher_is_used() -> None:
+    students = {base for path in (*LEAVES, *STUDENTS) for base in tables.bases(path)}
+    assert set(STUDENTS) <= students
+    assert {Path(fragment(path).teacher).resolve() for path in FRAGMENTS if '::' not in fragment(path).teacher} == {
+        *TEACHERS
+    }
+    assert {base for leaf in LEAVES for base in named(leaf, '_base_/teachers')} == set(FRAGMENTS)
+
+
+def test_a_header_is_what_it_is_and_the_files_it_needs() -> None:
+    for leaf in LEAVES:
+        first, *rest = leaf.read_text().split('_base_ = ')[0].splitlines()
+        assert first.startswith('# ')
+        needed = [fragment(base).teacher_ckpt for base in named(leaf, '_base_/teachers')]
+        needed = [file for file in needed if '://' not in file]
+        needed += re.findall(r"class_means='(.*?)'", leaf.read_text())
+        assert rest == ([f'# Needs {" and ".join(needed)}: see README.md.'] if needed else []), leaf
+
+
+@pytest.mark.parametrize('path', [p for p in FRAGMENTS if p.stem.endswith('_cifar100')], ids=lambda path: path.stem)
+def test_a_teacher_of_mdistiller_is_the_one_that_is_converted(path: Path) -> None:
+    """The command beside it makes its weights."""
+    file, arch = re.search(r'tools/convert_mdistiller.py SRC (\S+) --arch (\S+)\n', path.read_text()).groups()
+    assert file == fragment(path).teacher_ckpt
+    assert shapes(fragment(path).teacher) == shapes(arch)
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in FRAGMENTS if '::' in fragment(path).teacher], ids=lambda path: path.stem
+)
+def test_a_teacher_of_a_zoo_is_listed_there_with_these_weights_and_numbers(path: Path) -> None:
+    teacher = fragment(path)
+    found = listed(teacher.teacher, teacher.teacher_ckpt)
+    (numbers,) = re.findall(r'\(([^)]* (?:top-1|AP|mIoU))\)', path.read_text().replace('\n# ', ' '))
+    for part in numbers.split(', '):
+        number, metric = part.split(' ', 1)
+        assert found['Top 1 Accuracy' if metric == 'top-1' else metric] == float(number)
+
+
+def test_every_config_has_one_entry_in_its_metafile() -> None:
+    assert sorted(model['Config'] for model in EVERY_MODEL) == sorted(
+        path.relative_to(ROOT).as_posix() for path in LEAVES
+    )
+    names = [model['Name'] for model in EVERY_MODEL]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize('method', tables.METHODS)
+def test_the_index_leads_to_the_metafile_and_that_to_collections(method: str) -> None:
+    assert f'configs/{method}/metafile.yml' in yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    collections = yaml.safe_load((CONFIGS / method / 'metafile.yml').read_text())['Collections']
+    assert {model['In Collection'] for model in MODELS[method]} == {entry['Name'] for entry in collections}
+    for entry in collections:
+        assert entry['Paper'].keys() == {'Title', 'URL'}
+
+
+def test_entries_name_the_student_and_the_teacher_of_their_config() -> None:
+    for model in EVERY_MODEL:
+        leaf, about = ROOT / model['Config'], model['Metadata']
+        assert named(leaf, 'students') == [ROOT / about['Student']['Config']], leaf
+        teachers = [fragment(base) for base in named(leaf, '_base_/teachers')]
+        assert bool(teachers) == ('Teacher' in about), leaf
+        for teacher in teachers:
+            config, weights = about['Teacher']['Config'], about['Teacher']['Weights']
+            assert weights == teacher.teacher_ckpt
+            assert config == teacher.teacher or ROOT / config == Path(teacher.teacher).resolve()
+            zoo = listed(config, weights) if '::' in config else {}
+            for metric, number in about['Teacher'].get('Metrics', {}).items():
+                assert zoo[metric] == number, leaf
+
+
+def test_a_number_of_a_student_alone_is_that_of_its_zoo() -> None:
+    """For students that are a toolbox's own configs; others have what was published, or nothing."""
+    entries = {model['Metadata']['Student']['Config']: model['Metadata']['Student'] for model in EVERY_MODEL}
+    entries |= {
+        student['Config']: student for model in EVERY_MODEL if 'Metrics' in (student := model['Metadata']['Student'])
+    }
+    with_numbers = {config: student for config, student in entries.items() if 'Metrics' in student}
+    assert len(with_numbers) >= 7
+    for config, student in with_numbers.items():
+        ((scope, name),) = (base.split('::') for base in tables.bases(ROOT / config))
+        folder = (Path(find_spec(scope).origin).parent / '.mim' / 'configs' / name).parent
+        (metafile,) = folder.glob('metafile.y*ml')
+        (found,) = (m for m in yaml.safe_load(metafile.read_text())['Models'] if m['Config'] == f'configs/{name}')
+        results = found['Results'] if isinstance(found['Results'], list) else [found['Results']]
+        zoo = {metric: number for result in results for metric, number in result['Metrics'].items()}
+        assert {metric: zoo[metric] for metric in student['Metrics']} == student['Metrics']
+
+
+def test_numbers_of_a_row() -> None:
+    about = dict(Published=dict(Source='README', Student=69.06, KD=70.7), Measured={'Top 1 Accuracy': 71.5})
+    model = dict(Metadata=about, Results=[dict(Metrics={'Top 1 Accuracy': 72.53})])
+    assert tables.published(model) == '72.53 (alone 69.06, KD 70.70)'
+    assert tables.measured(model) == '71.5'
+    assert tables.published(dict(Metadata=dict(Published=dict(Gain={'box AP': 3.9})))) == '+3.9 box AP'
+    nothing = dict(Metadata={})
+    assert (tables.published(nothing), tables.measured(nothing)) == ('—', '—')
