@@ -1,4 +1,4 @@
-"""All config folders: how deep a config stands, what its header says, and that metafiles speak of it."""
+"""All config folders: how deep a config stands, what its header says, and that metafiles and READMEs speak of it."""
 
 import re
 from functools import cache
@@ -104,11 +104,12 @@ def test_every_config_has_one_entry_in_its_metafile() -> None:
 
 
 @pytest.mark.parametrize('method', tables.METHODS)
-def test_the_index_leads_to_the_metafile_and_that_to_collections(method: str) -> None:
+def test_the_index_leads_to_the_metafile_and_that_to_collections_and_readme(method: str) -> None:
     assert f'configs/{method}/metafile.yml' in yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
     collections = yaml.safe_load((CONFIGS / method / 'metafile.yml').read_text())['Collections']
     assert {model['In Collection'] for model in MODELS[method]} == {entry['Name'] for entry in collections}
     for entry in collections:
+        assert (ROOT / entry['README']).is_file()
         assert entry['Paper'].keys() == {'Title', 'URL'}
 
 
@@ -143,6 +144,27 @@ def test_a_number_of_a_student_alone_is_that_of_its_zoo() -> None:
         results = found['Results'] if isinstance(found['Results'], list) else [found['Results']]
         zoo = {metric: number for result in results for metric, number in result['Metrics'].items()}
         assert {metric: zoo[metric] for metric in student['Metrics']} == student['Metrics']
+
+
+@pytest.mark.parametrize('method', tables.METHODS)
+def test_the_table_of_a_readme_is_that_of_its_configs(method: str) -> None:
+    """`tools/config_tables.py` writes it."""
+    text = (CONFIGS / method / 'README.md').read_text()
+    assert tables.with_table(method, text) == text
+
+
+@pytest.mark.parametrize('method', tables.METHODS)
+def test_every_file_that_a_readme_links_or_names_exists(method: str) -> None:
+    text = (CONFIGS / method / 'README.md').read_text()
+    for link in re.findall(r'\]\((?!http)([^)#]+)', text):
+        assert (CONFIGS / method / link).exists(), link
+    for name in re.findall(r'(?:configs|tools)/[\w/.]+\w', text):
+        assert (ROOT / name).exists(), name
+
+
+def test_a_readme_without_the_place_for_its_table_is_named() -> None:
+    with pytest.raises(ValueError, match=r'configs/nd/README.md must have one line <!-- table -->'):
+        tables.with_table('nd', '# ND\n')
 
 
 def test_numbers_of_a_row() -> None:
