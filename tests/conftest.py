@@ -24,11 +24,12 @@ def _nothing_left_of_runs() -> Iterator[None]:
 
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 training and 8 validation scenes, and as many single digits, in every format."""
+    """A few scenes for teachers, for students and for validation, and single digits, in every format."""
     out = tmp_path_factory.mktemp('data') / 'digit_scenes'
-    sizes = ['--train', '24', '--val', '8', '--singles-train', '40', '--singles-val', '20']
-    command = [sys.executable, str(ROOT / 'tools' / 'dataset' / 'digit_scenes.py'), '--out', str(out), *sizes]
-    subprocess.run(command, check=True, capture_output=True)
+    scenes = ['--teacher', '24', '--train', '24', '--val', '8']
+    singles = ['--singles-teacher', '40', '--singles-train', '40', '--singles-val', '20']
+    command = [sys.executable, str(ROOT / 'tools' / 'dataset' / 'digit_scenes.py'), '--out', str(out)]
+    subprocess.run([*command, *scenes, *singles], check=True, capture_output=True)
     return out
 
 

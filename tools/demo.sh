@@ -2,8 +2,8 @@
 # The main job on the embedded default: a Faster R-CNN on handwritten digits, alone and distilled, compared.
 #
 #   bash tools/demo.sh                  set-up, data, student alone, student distilled, evaluation of both and of the teacher
-#   bash tools/demo.sh --from-scratch   the same with a teacher trained here (20 minutes more) instead of the shipped one
-#   bash tools/demo.sh --seeds 3        three seeds each: the table of the README
+#   bash tools/demo.sh --from-scratch   the same with a teacher trained here (5 minutes more) instead of the shipped one
+#   bash tools/demo.sh --seeds 3        three seeds each: CWT's numbers in the README
 #
 # Stopped at any point, it goes on from there when it is called again. Everything is under work_dirs/demo
 # (work_dirs/demo_from_scratch).

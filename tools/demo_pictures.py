@@ -1,11 +1,14 @@
 #!/usr/bin/env python
 """Draw detections of several models side by side: tools/demo_pictures.py ANN_FILE IMAGE_DIR NAME=FILE... --out PNG.
 
-FILE is what mmdet's test.py writes with --out; masks are drawn where all models have them. The scenes are the first of
-the data set with 4 to 6 objects.
+FILE is what mmdet's test.py writes with --out; masks are drawn where all models have them. The scenes are those on
+which the second model is furthest ahead of the first in box AP of that image alone, which stands above each picture:
+the best cases, not typical ones. With one model they are the first of the data set.
 """
 
 import argparse
+import contextlib
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +19,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmkd_ext import cli
 from mmkd_ext.errors import ConfigError
@@ -54,6 +58,44 @@ def predicted(results: list[dict], image_id: int, threshold: float) -> list[Foun
     ]
 
 
+def image_ap(coco: COCO, results: list[dict]) -> dict[int, float]:
+    """Box AP, 0 to 1, of each image that has objects, by image id: what COCO's metric is on a data set of one image."""
+    categories = sorted(coco.cats)
+    boxes = []
+    for result in results:
+        found = result['pred_instances']
+        for (x1, y1, x2, y2), label, score in zip(
+            found['bboxes'].tolist(), found['labels'].tolist(), found['scores'].tolist(), strict=True
+        ):
+            box = {'image_id': result['img_id'], 'bbox': [x1, y1, x2 - x1, y2 - y1], 'score': score}
+            boxes.append({**box, 'category_id': categories[label]})
+    aps = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(coco, coco.loadRes(boxes) if boxes else COCO(), 'bbox')
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ['all']
+        evaluation.params.maxDets = [100]
+        for image_id in (i for i in sorted(coco.imgs) if coco.getAnnIds(i)):
+            evaluation.params.imgIds = [image_id]
+            evaluation.evaluate()
+            evaluation.accumulate()
+            precision = evaluation.eval['precision']
+            aps[image_id] = float(precision[precision > -1].mean())
+    return aps
+
+
+def choose(aps: list[dict[int, float]], count: int) -> list[int]:
+    """Images on which the second model gains most over the first, the largest gain first; of one model, the first ones.
+
+    Args:
+        aps: AP of each image, by image id, for each model.
+        count: How many images.
+    """
+    images = list(aps[0])
+    if len(aps) > 1:
+        images.sort(key=lambda image: aps[0][image] - aps[1][image])
+    return images[:count]
+
+
 def draw(axis: plt.Axes, image: Image.Image, objects: list[Found], names: list[str], masks: bool) -> None:
     """One scene with boxes or masks, class and score."""
     axis.imshow(image)
@@ -89,7 +131,8 @@ def main() -> None:
     masks = all('masks' in result['pred_instances'] for results in models.values() for result in results)
     coco = COCO(args.ann_file)
     names = [coco.cats[cat]['name'] for cat in sorted(coco.cats)]
-    chosen = [i for i in sorted(coco.imgs) if 4 <= len(coco.getAnnIds(i)) <= 6][: args.scenes]
+    aps = [image_ap(coco, results) for results in models.values()]
+    chosen = choose(aps, args.scenes)
     columns = ['ground truth', *models]
     figure, axes = plt.subplots(
         len(chosen), len(columns), figsize=(3 * len(columns), 3 * len(chosen)), squeeze=False, layout='constrained'
@@ -103,8 +146,10 @@ def main() -> None:
         ]
         for axis, objects in zip(row, found, strict=True):
             draw(axis, picture, objects, names, masks)
+        for axis, ap in zip(row[1:], aps, strict=True):
+            axis.set_title(f'AP {100 * ap[image_id]:.0f}', fontsize=9)
     for axis, column in zip(axes[0], columns, strict=True):
-        axis.set_title(column)
+        axis.set_title('\n'.join(filter(None, [column, axis.get_title()])), fontsize=11)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=110)
     print(f'detections: {args.out}')

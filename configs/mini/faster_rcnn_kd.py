@@ -1,6 +1,5 @@
-# The Faster R-CNN of faster_rcnn_student_256.py learns class logits, region by region, from that of
-# faster_rcnn_teacher.py.
-_base_ = 'faster_rcnn_student_256.py'
+# The Faster R-CNN of faster_rcnn_student.py learns class logits, region by region, from faster_rcnn_teacher.py's.
+_base_ = 'faster_rcnn_student.py'
 
 model = dict(
     _delete_=True,

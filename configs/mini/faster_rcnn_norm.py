@@ -2,7 +2,7 @@
 # method's released code has no detectors. Each level gets a transform after its last convolution, into which it folds.
 _base_ = 'faster_rcnn_student.py'
 
-levels = ['fpn_convs.0.conv', 'fpn_convs.1.conv', 'fpn_convs.2.conv', 'fpn_convs.3.conv']
+levels = ['fpn_convs.0.conv', 'fpn_convs.1.conv', 'fpn_convs.2.conv']
 model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
@@ -17,14 +17,13 @@ model = dict(
             p2=dict(type='ModuleOutputs', source='neck.fpn_convs.0.conv.transform.expand'),
             p3=dict(type='ModuleOutputs', source='neck.fpn_convs.1.conv.transform.expand'),
             p4=dict(type='ModuleOutputs', source='neck.fpn_convs.2.conv.transform.expand'),
-            p5=dict(type='ModuleOutputs', source='neck.fpn_convs.3.conv.transform.expand'),
         ),
         teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
         distill_losses=dict(loss_norm=dict(type='NORMLoss')),
         loss_forward_mappings=dict(
             loss_norm=dict(
-                student=dict(from_student=True, recorder=['p2', 'p3', 'p4', 'p5']),
-                teacher=dict(from_student=False, recorder='fpn', data_idx=[0, 1, 2, 3]),
+                student=dict(from_student=True, recorder=['p2', 'p3', 'p4']),
+                teacher=dict(from_student=False, recorder='fpn', data_idx=[0, 1, 2]),
             )
         ),
     ),

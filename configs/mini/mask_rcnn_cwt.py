@@ -7,7 +7,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/mask_rcnn_teacher.py',
-    teacher_ckpt='work_dirs/mini/mask_rcnn_teacher/epoch_10.pth',
+    teacher_ckpt='work_dirs/mini/mask_rcnn_teacher/epoch_1.pth',
     distiller=_base_.distiller,
 )
 custom_imports = dict(imports=['mmkd_ext'])

@@ -9,8 +9,7 @@ model = dict(
             type='SingleRoIExtractor',
             roi_layer=dict(type='RoIAlign', output_size=14, sampling_ratio=1),
             out_channels=32,
-            featmap_strides=[4, 8, 16, 32],
-            finest_scale=16,
+            featmap_strides=[4],
         ),
         mask_head=dict(
             type='FCNMaskHead',

@@ -1,5 +1,5 @@
-# The wide Faster R-CNN with a mask branch; it starts from the shipped Faster R-CNN.
-_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_instance.py', '_base_/schedule_short.py']
+# The wide Faster R-CNN with a mask branch; it starts from the shipped Faster R-CNN and sees the teachers' scenes once.
+_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_instance.py', '_base_/schedule_teacher.py']
 
 model = dict(
     type='MaskRCNN',
@@ -9,8 +9,7 @@ model = dict(
             type='SingleRoIExtractor',
             roi_layer=dict(type='RoIAlign', output_size=14, sampling_ratio=1),
             out_channels=64,
-            featmap_strides=[4, 8, 16, 32],
-            finest_scale=16,
+            featmap_strides=[4],
         ),
         mask_head=dict(
             type='FCNMaskHead',
@@ -23,5 +22,8 @@ model = dict(
     ),
     train_cfg=dict(rcnn=dict(mask_size=28)),
     test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
+)
+train_dataloader = dict(
+    dataset=dict(ann_file='annotations/instances_teacher.json', data_prefix=dict(img='images/teacher/'))
 )
 load_from = '{{fileDirname}}/checkpoints/faster_rcnn_teacher.pth'

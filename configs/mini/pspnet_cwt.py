@@ -7,12 +7,12 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/pspnet_teacher.py',
-    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_10.pth',
+    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_1.pth',
     distiller=dict(
         type='ConfigurableDistiller',
-        student_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
-        teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
-        connectors=dict(stage=dict(type='ChannelMLPConnector', in_channels=128, out_channels=256)),
+        student_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer3')),
+        teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer3')),
+        connectors=dict(stage=dict(type='ChannelMLPConnector', in_channels=64, out_channels=128)),
         distill_losses=dict(loss_cwt=dict(type='CWTLoss', alpha=2e-5)),
         loss_forward_mappings=dict(
             loss_cwt=dict(

@@ -3,17 +3,17 @@
 # have. Its teacher first: tools/train.py configs/mini/pspnet_teacher.py
 _base_ = 'pspnet_student.py'
 
-neck = dict(type='mmkd_ext.NORMNeck', in_channels=128, teacher_channels=256, with_bn=False, pool=False)
+neck = dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=128, with_bn=False, pool=False)
 model = dict(
     _delete_=True,
     type='mmkd_ext.SingleTeacherDistill',
     architecture=dict(_base_.model, neck=neck),
     teacher='{{fileDirname}}/pspnet_teacher.py',
-    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_10.pth',
+    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_1.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),
-        teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer4')),
+        teacher_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer3')),
         distill_losses=dict(loss_norm=dict(type='NORMLoss')),
         loss_forward_mappings=dict(
             loss_norm=dict(

@@ -1,4 +1,5 @@
-# A narrow PSPNet with an auxiliary head, trained from scratch.
+# A narrow PSPNet with an auxiliary head, trained from scratch. Its maps stay at stride 4, where strokes of digits
+# survive.
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     '_base_/digit_scenes_segmentation.py',
@@ -10,9 +11,18 @@ loss = dict(class_weight=[0.1] + 10 * [1.0])  # nine tenths of the pixels are ba
 model = dict(
     pretrained=None,
     data_preprocessor=dict(size_divisor=32),
-    backbone=dict(depth=18, base_channels=16, stem_channels=16, norm_cfg=norm_cfg),
-    decode_head=dict(in_channels=128, channels=32, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
-    auxiliary_head=dict(in_channels=64, channels=32, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
+    backbone=dict(
+        depth=18,
+        num_stages=3,
+        strides=(1, 1, 1),
+        dilations=(1, 2, 4),
+        out_indices=(0, 1, 2),
+        base_channels=16,
+        stem_channels=16,
+        norm_cfg=norm_cfg,
+    ),
+    decode_head=dict(in_channels=64, in_index=2, channels=32, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
+    auxiliary_head=dict(in_channels=32, in_index=1, channels=32, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
 )
 # The last layer moves by the learning rate at most, whatever the gradient, and has few inputs.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))

@@ -1,12 +1,11 @@
 # The PSPNet of pspnet_student.py learns by TFD: the deep stages of its backbone teach the shallow ones, there is no
-# teacher. The weight grows over the first epoch of 150 steps, as over the first 20 of 240 epochs as published.
+# teacher. The weight grows over the first epoch of 50 steps, as over the first 20 of 240 epochs as published.
 _base_ = 'pspnet_student.py'
 
 stages = dict(
     stage1=dict(type='ModuleOutputs', source='backbone.layer1'),
     stage2=dict(type='ModuleOutputs', source='backbone.layer2'),
     stage3=dict(type='ModuleOutputs', source='backbone.layer3'),
-    stage4=dict(type='ModuleOutputs', source='backbone.layer4'),
 )
 features = dict(from_student=True, recorder=list(stages))
 model = dict(
@@ -21,6 +20,6 @@ model = dict(
     ),
 )
 custom_hooks = [
-    dict(type='mmkd_ext.LossWeightHook', loss='loss_tfd', schedule='linear', begin=-1, end=149, by_epoch=False)
+    dict(type='mmkd_ext.LossWeightHook', loss='loss_tfd', schedule='linear', begin=-1, end=49, by_epoch=False)
 ]
 custom_imports = dict(imports=['mmkd_ext'])

@@ -22,14 +22,14 @@ model = dict(
     ),
 )
 custom_imports = dict(imports=['mmkd_ext'])
-# The stages of the released code on CIFAR-100, 240 epochs there, in 10 of 188 iterations.
+# The stages of the released code on CIFAR-100, 240 epochs there, in 10 of 32 iterations.
 custom_hooks = [
     dict(
         type='mmkd_ext.LossWeightHook',
         loss='loss_norm',
         schedule='table',
         by_epoch=False,
-        milestones=[78, 157, 1410, 1645],
+        milestones=[13, 27, 240, 280],
         factors=[0.1, 0.5, 1.0, 0.5, 0.1],
     )
 ]

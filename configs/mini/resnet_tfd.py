@@ -1,5 +1,5 @@
 # The ResNet of resnet_student.py learns by TFD: its deep stages teach its shallow ones, there is no teacher.
-# The weight grows over the first epoch of 188 steps, as over the first 20 of 240 epochs as published.
+# The weight grows over the first epoch of 32 steps, as over the first 20 of 240 epochs as published.
 _base_ = 'resnet_student.py'
 
 stages = dict(
@@ -21,6 +21,6 @@ model = dict(
     ),
 )
 custom_hooks = [
-    dict(type='mmkd_ext.LossWeightHook', loss='loss_tfd', schedule='linear', begin=-1, end=187, by_epoch=False)
+    dict(type='mmkd_ext.LossWeightHook', loss='loss_tfd', schedule='linear', begin=-1, end=31, by_epoch=False)
 ]
 custom_imports = dict(imports=['mmkd_ext'])

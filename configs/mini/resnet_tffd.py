@@ -13,7 +13,7 @@ custom_hooks = [
         loss=['loss_tfd', 'loss_intra'],
         schedule='linear',
         begin=-1,
-        end=187,
+        end=31,
         by_epoch=False,
     )
 ]

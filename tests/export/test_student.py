@@ -40,7 +40,7 @@ STUDENTS = {
     'faster_rcnn_norm': 'faster_rcnn_student',
     'resnet_kd': 'resnet_student',
     'resnet_nd': 'resnet_student',
-    'faster_rcnn_nd': 'faster_rcnn_student_256',
+    'faster_rcnn_nd': 'faster_rcnn_student',
     'mask_rcnn_cwt': 'mask_rcnn_student',
     'pspnet_cwt': 'pspnet_student',
     'pspnet_tfd': 'pspnet_student',

@@ -33,7 +33,7 @@ train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root='{di
 """
 CLASSIFIER = """
 _base_ = '{mini}/resnet_teacher.py'
-train_dataloader = dict(batch_size=16, dataset=dict(data_root='{digits}/classification/'))
+train_dataloader = dict(batch_size=16, dataset=dict(data_root='{digits}/classification/', data_prefix='train'))
 """
 DISTILLED = """
 _base_ = '{mini}/resnet_student.py'
@@ -203,7 +203,7 @@ def test_what_is_written_says_what_it_is_and_fits_its_teacher_alone(detector: Ca
         labels='ModuleInputs roi_head.bbox_head.loss_cls [1]',
         pipeline='train: LoadImageFromFile, LoadAnnotations, RandomFlip, PackDetInputs',
         proposals='teacher',
-        dataset='CocoDataset annotations/instances_train.json, 24 samples',
+        dataset='CocoDataset annotations/instances_teacher.json, 24 samples',
         classes=json.dumps([str(digit) for digit in range(10)]),
         images='24',
         batch_size='4',

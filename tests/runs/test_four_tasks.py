@@ -52,7 +52,7 @@ def test_a_mini_pair_trains_resumes_and_is_evaluated_by_the_stock_tools(
         assert trained == {epochs}  # the second run goes on
     stock = Path(importlib.util.find_spec(scope).origin).parent / '.mim' / 'tools' / 'test.py'
     test = ['--work-dir', str(tmp_path / 'test'), '--cfg-options', *data_options(name, digits, ('test',))]
-    student = MINI / f'{family}_student{"_256" if name.endswith("_nd") else ""}.py'
+    student = MINI / f'{family}_student.py'
     words = [str(stock), str(student), str(tmp_path / 'epoch_2.pth'), *test]
     script = 'import runpy, sys; sys.modules["mmkd_ext"] = None; sys.argv = sys.argv[1:]; '
     script += 'runpy.run_path(sys.argv[0], run_name="__main__")'

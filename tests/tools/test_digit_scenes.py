@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import json
 import sys
 from dataclasses import replace
@@ -12,8 +13,9 @@ from pycocotools.coco import COCO
 from tools.dataset import digit_scenes
 
 pytest.importorskip('sklearn')
-SMALL = digit_scenes.Settings(train=6, val=4, singles_train=20, singles_val=10)
-OPTIONS = ['--train', '6', '--val', '4', '--singles-train', '20', '--singles-val', '10']
+SMALL = digit_scenes.Settings(teacher=8, train=6, val=4, singles_teacher=30, singles_train=20, singles_val=10)
+OPTIONS = ['--teacher', '8', '--train', '6', '--val', '4']
+OPTIONS += ['--singles-teacher', '30', '--singles-train', '20', '--singles-val', '10']
 
 
 @pytest.fixture(scope='module')
@@ -53,51 +55,56 @@ def test_more_scenes_keep_the_first(data: Path, tmp_path: Path) -> None:
 def test_split_digits_is_stratified_and_disjoint() -> None:
     classes = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 40))
     parts = digit_scenes.split_digits(classes)
-    assert sorted(np.concatenate([parts['train'], parts['val']]).tolist()) == list(range(400))
-    assert np.bincount(classes[parts['train']]).tolist() == [30] * 10
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(400))
+    assert {part: np.bincount(classes[indices]).tolist() for part, indices in parts.items()} == {
+        'teacher': [20] * 10,
+        'train': [10] * 10,
+        'val': [10] * 10,
+    }
 
 
-def test_split_columns_is_disjoint() -> None:
-    parts = digit_scenes.split_columns(640)
-    columns = {split: set(range(640)[part]) for split, part in parts.items()}
-    assert not columns['train'] & columns['val']
-    assert len(columns['train'] | columns['val']) == 640
+@pytest.mark.parametrize('count', [8, 177, 640])
+def test_split_is_disjoint_and_leaves_nothing_out(count: int) -> None:
+    parts = digit_scenes.split(count)
+    assert [i for part in digit_scenes.PARTS for i in range(count)[parts[part]]] == list(range(count))
+    assert all(range(count)[part] for part in parts.values())
 
 
 def test_pools_share_no_pixel_and_no_scan() -> None:
     pools = digit_scenes.load_pools()
-    for ours, theirs in zip(pools['train'].photos, pools['val'].photos, strict=True):
-        assert ours.shape[1] + theirs.shape[1] == 640
-        assert not np.shares_memory(ours, theirs)
-    scans = {split: {scan.tobytes() for scan in pool.digits} for split, pool in pools.items()}
-    assert not scans['train'] & scans['val']
+    scans = {part: {scan.tobytes() for scan in pool.digits} for part, pool in pools.items()}
+    for one, other in itertools.combinations(digit_scenes.PARTS, 2):
+        assert not scans[one] & scans[other]
+        for ours, theirs in zip(pools[one].photos, pools[other].photos, strict=True):
+            assert not np.shares_memory(ours, theirs)
+    assert sum(pool.photos[0].shape[1] for pool in pools.values()) == 640
     assert all(set(pool.classes) == set(range(10)) for pool in pools.values())
 
 
-@pytest.mark.parametrize('split', digit_scenes.SPLITS)
-def test_coco_file(data: Path, split: str) -> None:
-    coco = COCO(data / 'annotations' / f'instances_{split}.json')
+@pytest.mark.parametrize('part', digit_scenes.PARTS)
+def test_coco_file(data: Path, part: str) -> None:
+    coco = COCO(data / 'annotations' / f'instances_{part}.json')
     assert [(c['id'], c['name']) for c in coco.loadCats(coco.getCatIds())] == [(i + 1, str(i)) for i in range(10)]
-    assert len(coco.getImgIds()) == getattr(SMALL, split)
+    assert len(coco.getImgIds()) == getattr(SMALL, part)
     for image in coco.loadImgs(coco.getImgIds()):
-        pixels = cv2.imread(str(data / 'images' / split / image['file_name']))
-        assert pixels.shape == (image['height'], image['width'], 3) == (160, 160, 3)
-        assert 1 <= len(coco.getAnnIds(image['id'])) <= digit_scenes.MAX_DIGITS
+        pixels = cv2.imread(str(data / 'images' / part / image['file_name']))
+        assert pixels.shape == (image['height'], image['width'], 3) == (96, 96, 3)
+        assert 2 <= len(coco.getAnnIds(image['id'])) <= 5
 
 
-@pytest.mark.parametrize('split', digit_scenes.SPLITS)
-def test_masks_boxes_and_semantic_labels_agree(data: Path, split: str) -> None:
-    coco = COCO(data / 'annotations' / f'instances_{split}.json')
+@pytest.mark.parametrize('part', digit_scenes.PARTS)
+def test_masks_boxes_and_semantic_labels_agree(data: Path, part: str) -> None:
+    coco = COCO(data / 'annotations' / f'instances_{part}.json')
     for image in coco.loadImgs(coco.getImgIds()):
         stem = Path(image['file_name']).stem
-        semantic = cv2.imread(str(data / 'semantic' / split / f'{stem}.png'), cv2.IMREAD_UNCHANGED)
-        expected = np.zeros((160, 160), np.uint8)
+        semantic = cv2.imread(str(data / 'semantic' / part / f'{stem}.png'), cv2.IMREAD_UNCHANGED)
+        expected = np.zeros((96, 96), np.uint8)
         for annotation in coco.loadAnns(coco.getAnnIds(image['id'])):
             mask = coco.annToMask(annotation).astype(bool)
             rows, columns = np.nonzero(mask)
             x, y = columns.min(), rows.min()
             assert annotation['bbox'] == [x, y, columns.max() - x + 1, rows.max() - y + 1]
-            assert annotation['area'] == mask.sum() >= digit_scenes.MIN_AREA * 160**2
+            assert annotation['area'] == mask.sum() >= digit_scenes.MIN_AREA * 96**2
             assert annotation['iscrowd'] == 0
             assert not expected[mask].any()
             expected[mask] = annotation['category_id']
@@ -120,10 +127,10 @@ def test_visible_area_of_a_whole_digit_is_the_area_told() -> None:
     assert (opacity >= 0.5).sum() == pytest.approx(area, rel=0.03)
 
 
-@pytest.mark.parametrize(('split', 'count'), [('train', 2), ('val', 1)])
-def test_single_digits(data: Path, split: str, count: int) -> None:
+@pytest.mark.parametrize(('part', 'count'), [('teacher', 3), ('train', 2), ('val', 1)])
+def test_single_digits(data: Path, part: str, count: int) -> None:
     for name in digit_scenes.CLASSES:
-        paths = list((data / 'classification' / split / name).iterdir())
+        paths = list((data / 'classification' / part / name).iterdir())
         assert len(paths) == count
         assert all(cv2.imread(str(path)).shape == (32, 32, 3) for path in paths)
 
@@ -154,6 +161,17 @@ def test_other_settings_are_refused_unless_forced(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 
+def test_scenes_of_another_version_are_refused_and_said_to_be_so(tmp_path: Path) -> None:
+    command = ['--out', str(tmp_path / 'set'), *OPTIONS]
+    digit_scenes.main(command)
+    meta = tmp_path / 'set' / 'meta.json'
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), 'version': digit_scenes.VERSION - 1}))
+    with pytest.raises(SystemExit, match='another version of this tool.*--force'):
+        digit_scenes.main(command)
+    digit_scenes.main([*command, '--force'])
+    assert json.loads(meta.read_text())['version'] == digit_scenes.VERSION
+
+
 @pytest.mark.parametrize('force', [[], ['--force']])
 def test_foreign_files_are_never_replaced(tmp_path: Path, force: list[str]) -> None:
     (tmp_path / 'thesis.txt').touch()
@@ -182,6 +200,7 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ('option', 'value'),
     [
+        ('--teacher', '0'),
         ('--train', '0'),
         ('--val', '-3'),
         ('--size', '63'),

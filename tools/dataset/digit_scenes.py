@@ -1,16 +1,25 @@
-"""Make `digit_scenes`, a small data set for detection, segmentation and classification.
+"""Make `digit_scenes`, a small data set for detection, segmentation and classification, with distillation in mind.
 
-The scenes are handwritten digits (scikit-learn's 1,797 scans of 8x8 pixels) painted over crops of two
-photographs (its samples), so nothing is downloaded. The digits differ in size, slant, rotation and colour,
-hide parts of each other, and are blurred, noisy and low in contrast. Training and validation share no digit
-scan and no pixel of a photograph. The same options give the same files, byte for byte.
+The scenes are handwritten digits (scikit-learn's 1,797 scans of 8x8 pixels) painted over crops of two darkened
+photographs (its samples), so nothing is downloaded. The digits are light and differ in size, slant, rotation and
+colour, hide parts of each other, and are blurred and noisy. The same options give the same files, byte for byte.
 
-OUT/images/{train,val}/*.jpg                   scenes of 1 to 8 digits
-OUT/annotations/instances_{train,val}.json     COCO boxes and masks of the visible parts, category ids 1 to 10
-OUT/semantic/{train,val}/*.png                 one label a pixel: 0 background, else the category id
-OUT/classification/{train,val}/DIGIT/*.png     single digits, 32x32
-OUT/contact_sheet.png                          a few of all of them with their labels, to look at
-OUT/meta.json                                  the options and this generator's version
+There are three parts, which share no scene, no digit scan and no pixel of a photograph:
+
+teacher    what teachers are trained on: many scenes
+train      what students are trained on, alone or distilled: few scenes, none of which the teacher has seen
+val        what both are tested on
+
+The teacher's part is one of its own because a teacher knows its training set by heart: on those scenes its answers are
+the labels again, and a student learns nothing more from them. On scenes that are new to it they say which digits look
+alike, and how sure one can be.
+
+OUT/images/PART/*.jpg                   scenes of 2 to 5 digits
+OUT/annotations/instances_PART.json     COCO boxes and masks of the visible parts, category ids 1 to 10
+OUT/semantic/PART/*.png                 one label per pixel: 0 background, else the category id
+OUT/classification/PART/DIGIT/*.png     single digits, 32x32
+OUT/contact_sheet.png                   a few of all of them with their labels, to look at
+OUT/meta.json                           the options and this generator's version
 """
 
 import argparse
@@ -28,14 +37,13 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
-VERSION = 1  # raise it with every change that changes the files
-SPLITS = ('train', 'val')
-DIGIT_SHARE = 0.75  # the share of each class's scans that is for training
-PHOTO_SHARE = 0.6  # the same of each photograph's width
+VERSION = 2  # raise it with every change that changes the files
+PARTS = ('teacher', 'train', 'val')
+SHARES = (0.5, 0.25, 0.25)  # of each class's scans and of each photograph's width
 CLASSES = tuple('0123456789')
-MAX_DIGITS = 8
-MIN_VISIBLE = 0.45  # share of a digit's area that must stay in sight
-MIN_AREA = 40 / 160**2  # of the scene
+MIN_DIGITS, MAX_DIGITS = 2, 5
+MIN_VISIBLE = 0.7  # share of a digit's area that must stay in sight
+MIN_AREA = 40 / 96**2  # of the scene
 SINGLE_SIZE = 32
 GLYPH_SIZE = 80  # side of an upscaled scan with its margin of one scan pixel all around
 SHEET_TILE = 200
@@ -47,23 +55,27 @@ class Settings:
 
     Attributes:
         seed: Seed of all random choices.
-        train: Number of training scenes.
+        teacher: Number of scenes for teachers.
+        train: Number of scenes for students.
         val: Number of validation scenes.
         size: Side of a scene in pixels.
-        singles_train: Number of single training digits.
+        singles_teacher: Number of single digits for teachers.
+        singles_train: Number of single digits for students.
         singles_val: Number of single validation digits.
     """
 
     seed: int = 0
-    train: int = 1200
+    teacher: int = 5000
+    train: int = 400
     val: int = 300
-    size: int = 160
-    singles_train: int = 12_000
+    size: int = 96
+    singles_teacher: int = 16_000
+    singles_train: int = 2000
     singles_val: int = 1000
 
 
 class Pool(NamedTuple):
-    """What a split is made of: scans (N, 8, 8) from 0 to 1, their classes, and parts of photographs (BGR)."""
+    """What a part is made of: scans (N, 8, 8) from 0 to 1, their classes, and parts of photographs (BGR)."""
 
     digits: np.ndarray
     classes: np.ndarray
@@ -78,24 +90,20 @@ class Scene(NamedTuple):
     classes: list[int]
 
 
+def split(count: int) -> dict[str, slice]:
+    """Divide a row of things into the parts, in the order of `PARTS`, by `SHARES`."""
+    cuts = [0, *(round(count * share) for share in np.cumsum(SHARES))]
+    return {part: slice(*cuts[i : i + 2]) for i, part in enumerate(PARTS)}
+
+
 def split_digits(classes: np.ndarray) -> dict[str, np.ndarray]:
-    """Divide scans by index: the first ones of every class are for training."""
+    """Divide scans by index, those of every class in the same shares."""
     indices = [np.flatnonzero(classes == c) for c in np.unique(classes)]
-    cuts = [round(len(i) * DIGIT_SHARE) for i in indices]
-    return {
-        'train': np.sort(np.concatenate([i[:cut] for i, cut in zip(indices, cuts, strict=True)])),
-        'val': np.sort(np.concatenate([i[cut:] for i, cut in zip(indices, cuts, strict=True)])),
-    }
-
-
-def split_columns(width: int) -> dict[str, slice]:
-    """Divide a photograph: its left part is for training."""
-    cut = round(width * PHOTO_SHARE)
-    return {'train': slice(0, cut), 'val': slice(cut, width)}
+    return {part: np.sort(np.concatenate([i[split(len(i))[part]] for i in indices])) for part in PARTS}
 
 
 def load_pools() -> dict[str, Pool]:
-    """Read scikit-learn's digits and photographs, divided into the splits."""
+    """Read scikit-learn's digits and photographs, divided into the parts."""
     try:
         from sklearn.datasets import load_digits, load_sample_images
     except ImportError:
@@ -107,23 +115,23 @@ def load_pools() -> dict[str, Pool]:
     photos = [photo[..., ::-1] for photo in load_sample_images().images]
     indices = split_digits(digits.target)
     return {
-        split: Pool(
-            digits.images[indices[split]] / 16,
-            digits.target[indices[split]],
-            [photo[:, split_columns(photo.shape[1])[split]] for photo in photos],
+        part: Pool(
+            digits.images[indices[part]] / 16,
+            digits.target[indices[part]],
+            [photo[:, split(photo.shape[1])[part]] for photo in photos],
         )
-        for split in SPLITS
+        for part in PARTS
     }
 
 
 def crop_background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -> np.ndarray:
-    """Cut a random square out of a random photograph, turn, mirror and tint it."""
+    """Cut a random square out of a random photograph, turn, mirror, tint and darken it."""
     photo = photos[rng.integers(len(photos))]
     side = int(rng.uniform(0.4, 1) * min(photo.shape[:2]))
     y, x = (rng.integers(length - side + 1) for length in photo.shape[:2])
     crop = np.rot90(photo[y : y + side, x : x + side], rng.integers(4))[:, :: rng.choice([-1, 1])]
     crop = cv2.resize(np.ascontiguousarray(crop), (size, size), interpolation=cv2.INTER_AREA)
-    return np.clip(crop * rng.uniform(0.6, 1.2, 3) + rng.uniform(-30, 30), 0, 255)
+    return np.clip(crop * rng.uniform(0.25, 0.6) * rng.uniform(0.8, 1.2, 3), 0, 255)
 
 
 def warp_digit(
@@ -152,35 +160,32 @@ def warp_digit(
 
 
 def paint(rng: np.random.Generator, image: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """Blend a digit into an image, in the one of two random colours that stands out more."""
-    inside = image[opacity >= 0.5].mean(0)
-    colours = rng.uniform(0, 255, (2, 3))
-    colour = colours[np.linalg.norm(colours - inside, axis=1).argmax()]
-    weight = opacity[..., None] * rng.uniform(0.7, 1)
-    return image * (1 - weight) + colour * weight
+    """Blend a digit into an image, in a random light colour."""
+    weight = opacity[..., None] * rng.uniform(0.8, 1)
+    return image * (1 - weight) + rng.uniform(150, 255, 3) * weight
 
 
 def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Lower the contrast, blur, and add noise, each by a random amount."""
     mean = image.mean()
-    image = (image - mean) * rng.uniform(0.45, 1) + mean
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.2, 1.3))
-    image = image + rng.normal(0, rng.uniform(0, 14), image.shape)
+    image = (image - mean) * rng.uniform(0.6, 1) + mean
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.2, 0.9))
+    image = image + rng.normal(0, rng.uniform(0, 10), image.shape)
     return np.clip(image, 0, 255).round().astype(np.uint8)
 
 
 def make_scene(rng: np.random.Generator, pool: Pool, size: int) -> Scene:
-    """Paint 1 to 8 digits over a background, leaving out any that would hide too much or be hardly seen."""
+    """Paint 2 to 5 digits over a background, leaving out any that would hide too much or be hardly seen."""
     image = crop_background(rng, pool.photos, size)
     owner = np.zeros((size, size), np.uint8)
     classes: list[int] = []
     areas: list[float] = []
-    wanted = rng.integers(1, MAX_DIGITS, endpoint=True)
-    tries = 4 * MAX_DIGITS
-    while len(classes) < wanted and (tries > 0 or not classes):
+    wanted = rng.integers(MIN_DIGITS, MAX_DIGITS, endpoint=True)
+    tries = 8 * MAX_DIGITS
+    while len(classes) < wanted and (tries > 0 or len(classes) < MIN_DIGITS):
         tries -= 1
         index = rng.integers(len(pool.digits))
-        height = size * np.exp(rng.uniform(np.log(0.13), np.log(0.45)))
+        height = size * np.exp(rng.uniform(np.log(0.2), np.log(0.42)))
         opacity, area = warp_digit(rng, pool.digits[index], height, rng.uniform(0, size, 2), size)
         covered = np.where(opacity >= 0.5, len(classes) + 1, owner).astype(np.uint8)
         visible = np.bincount(covered.ravel(), minlength=len(classes) + 2)[1:]
@@ -221,37 +226,37 @@ def write_image(path: Path, image: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
 
 
-def write_scenes(root: Path, split: str, pool: Pool, settings: Settings, bar: tqdm) -> None:
-    """Write the scenes of a split, their COCO file and their semantic labels."""
+def write_scenes(root: Path, part: str, pool: Pool, settings: Settings, bar: tqdm) -> None:
+    """Write the scenes of a part, their COCO file and their semantic labels."""
     images, annotations = [], []
-    for index in range(getattr(settings, split)):
-        rng = np.random.default_rng([settings.seed, SPLITS.index(split), 0, index])
+    for index in range(getattr(settings, part)):
+        rng = np.random.default_rng([settings.seed, PARTS.index(part), 0, index])
         scene = make_scene(rng, pool, settings.size)
         stem = f'{index:06d}'
-        write_image(root / 'images' / split / f'{stem}.jpg', scene.image)
+        write_image(root / 'images' / part / f'{stem}.jpg', scene.image)
         semantic = np.array([0, *(c + 1 for c in scene.classes)], np.uint8)[scene.owner]
-        write_image(root / 'semantic' / split / f'{stem}.png', semantic)
+        write_image(root / 'semantic' / part / f'{stem}.png', semantic)
         image = {'id': index + 1, 'file_name': f'{stem}.jpg', 'width': settings.size, 'height': settings.size}
         images.append(image)
         for annotation in coco_annotations(scene):
             annotations.append({'id': len(annotations) + 1, 'image_id': image['id'], **annotation})
         bar.update()
     coco = {
-        'info': {'description': f'digit_scenes {split}', 'version': str(VERSION)},
+        'info': {'description': f'digit_scenes {part}', 'version': str(VERSION)},
         'images': images,
         'annotations': annotations,
         'categories': [{'id': int(name) + 1, 'name': name, 'supercategory': 'digit'} for name in CLASSES],
     }
     (root / 'annotations').mkdir(exist_ok=True)
-    (root / 'annotations' / f'instances_{split}.json').write_text(json.dumps(coco))
+    (root / 'annotations' / f'instances_{part}.json').write_text(json.dumps(coco))
 
 
-def write_singles(root: Path, split: str, pool: Pool, settings: Settings, bar: tqdm) -> None:
-    """Write the single digits of a split, the classes in turn."""
-    for index in range(getattr(settings, f'singles_{split}')):
+def write_singles(root: Path, part: str, pool: Pool, settings: Settings, bar: tqdm) -> None:
+    """Write the single digits of a part, the classes in turn."""
+    for index in range(getattr(settings, f'singles_{part}')):
         digit_class = index % len(CLASSES)
-        rng = np.random.default_rng([settings.seed, SPLITS.index(split), 1, index])
-        folder = root / 'classification' / split / CLASSES[digit_class]
+        rng = np.random.default_rng([settings.seed, PARTS.index(part), 1, index])
+        folder = root / 'classification' / part / CLASSES[digit_class]
         write_image(folder / f'{index:06d}.png', make_single(rng, pool, digit_class))
         bar.update()
 
@@ -272,17 +277,17 @@ def write_text(image: np.ndarray, text: str, x: float, y: float) -> None:
     cv2.putText(image, text, (x, y), font, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def scene_tiles(root: Path, split: str, image: dict, annotations: list[dict]) -> list[np.ndarray]:
+def scene_tiles(root: Path, part: str, image: dict, annotations: list[dict]) -> list[np.ndarray]:
     """Show a scene of the data set on disk: the image, its boxes, its masks, its semantic labels."""
     colours = class_colours()
-    path = root / 'images' / split / image['file_name']
+    path = root / 'images' / part / image['file_name']
     plain, boxes, masks = (cv2.imread(str(path)) for _ in range(3))
     scale = SHEET_TILE / plain.shape[0]
     for number, annotation in enumerate(annotations, 1):
         inside = coco_mask.decode(annotation['segmentation']).astype(bool)
         # Neighbours of one class must differ: the masks are coloured by instance.
         masks[inside] = 0.35 * masks[inside] + 0.65 * colours[1 + number * 3 % len(CLASSES)]
-    labels = cv2.imread(str(root / 'semantic' / split / f'{path.stem}.png'), cv2.IMREAD_GRAYSCALE)
+    labels = cv2.imread(str(root / 'semantic' / part / f'{path.stem}.png'), cv2.IMREAD_GRAYSCALE)
     tiles = [
         cv2.resize(tile, (SHEET_TILE, SHEET_TILE), interpolation=cv2.INTER_NEAREST)
         for tile in (plain, boxes, masks, colours[labels])
@@ -295,31 +300,31 @@ def scene_tiles(root: Path, split: str, image: dict, annotations: list[dict]) ->
     return tiles
 
 
-def sheet_block(root: Path, split: str) -> np.ndarray:
-    """Draw one split's half of the contact sheet."""
-    coco = json.loads((root / 'annotations' / f'instances_{split}.json').read_text())
+def sheet_block(root: Path, part: str) -> np.ndarray:
+    """Draw one part's share of the contact sheet."""
+    coco = json.loads((root / 'annotations' / f'instances_{part}.json').read_text())
     rows = []
     scenes = [(i, [a for a in coco['annotations'] if a['image_id'] == i['id']]) for i in coco['images'][:12]]
     for image, annotations in sorted(scenes, key=lambda scene: len(scene[1]))[2::3]:
-        rows.append(np.hstack(scene_tiles(root, split, image, annotations)))
+        rows.append(np.hstack(scene_tiles(root, part, image, annotations)))
     side = 4 * SHEET_TILE // len(CLASSES)
     columns = []
     for name in CLASSES:
-        paths = sorted((root / 'classification' / split / name).iterdir())[:4]
+        paths = sorted((root / 'classification' / part / name).iterdir())[:4]
         tiles = [cv2.resize(cv2.imread(str(p)), (side, side), interpolation=cv2.INTER_NEAREST) for p in paths]
         tiles += [np.zeros((side, side, 3), np.uint8)] * (4 - len(tiles))
         columns.append(np.vstack(tiles))
     header = np.full((24, 4 * SHEET_TILE, 3), 40, np.uint8)
-    for column, title in enumerate((split, 'boxes', 'masks (by instance)', 'semantic (by class)')):
+    for column, title in enumerate((part, 'boxes', 'masks (by instance)', 'semantic (by class)')):
         write_text(header, title, column * SHEET_TILE + 6, 17)
     footer = np.full_like(header, 40)
-    write_text(footer, f'classification/{split}/0 ... 9', 6, 17)
+    write_text(footer, f'classification/{part}/0 ... 9', 6, 17)
     return np.vstack([header, *rows, footer, np.hstack(columns)])
 
 
 def write_contact_sheet(root: Path) -> None:
-    """Draw a few samples of both splits, from the files on disk."""
-    blocks = [sheet_block(root, split) for split in SPLITS]
+    """Draw a few samples of all parts, from the files on disk."""
+    blocks = [sheet_block(root, part) for part in PARTS]
     height = max(block.shape[0] for block in blocks)
     blocks = [np.pad(b, ((0, height - b.shape[0]), (6, 6), (0, 0)), constant_values=255) for b in blocks]
     write_image(root / 'contact_sheet.png', np.hstack(blocks))
@@ -359,6 +364,11 @@ def holds(out: Path, settings: Settings, force: bool = False) -> bool:
         raise SystemExit(
             f'digit_scenes: --out {out} holds files that this tool did not make; name a new or empty folder.'
         )
+    if meta and not force and meta.get('version') != VERSION:
+        raise SystemExit(
+            f'digit_scenes: --out {out} holds scenes of another version of this tool, which its configs and teachers '
+            'no longer fit; give --force to replace them or name another folder.'
+        )
     if meta and not force and meta != describe(settings):
         raise SystemExit(
             f'digit_scenes: --out {out} holds a data set made with other settings (see its meta.json); '
@@ -371,11 +381,11 @@ def build(root: Path, settings: Settings) -> None:
     """Write the whole data set into a folder."""
     pools = load_pools()
     root.mkdir()
-    total = settings.train + settings.val + settings.singles_train + settings.singles_val
+    total = sum(getattr(settings, f'{kind}{part}') for part in PARTS for kind in ('', 'singles_'))
     with tqdm(total=total, desc='digit_scenes', unit='image') as bar:
-        for split in SPLITS:
-            write_scenes(root, split, pools[split], settings, bar)
-            write_singles(root, split, pools[split], settings, bar)
+        for part in PARTS:
+            write_scenes(root, part, pools[part], settings, bar)
+            write_singles(root, part, pools[part], settings, bar)
     write_contact_sheet(root)
     (root / 'meta.json').write_text(json.dumps(describe(settings), indent=2) + '\n')
 
@@ -440,10 +450,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--out', type=Path, default=Path('data/digit_scenes'), help='folder to make (default: %(default)s)'
     )
     add('seed', 0, 'seed of every random choice')
-    add('train', 1, 'training scenes')
+    add('teacher', 1, 'scenes that teachers are trained on')
+    add('train', 1, 'scenes that students are trained on')
     add('val', 1, 'validation scenes')
     add('size', 64, 'side of a scene in pixels')
-    add('singles-train', 10, 'single training digits')
+    add('singles-teacher', 10, 'single digits that teachers are trained on')
+    add('singles-train', 10, 'single digits that students are trained on')
     add('singles-val', 10, 'single validation digits')
     parser.add_argument('--force', action='store_true', help='replace a data set that is there')
     return parser.parse_args(argv)

@@ -1,4 +1,5 @@
 # Boxes of handwritten digits; make the data with: python tools/dataset/digit_scenes.py
+# Students are trained on its part `train`, teachers on `teacher`, of which no student sees a scene.
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 data_root = 'data/digit_scenes/'
@@ -7,7 +8,7 @@ metainfo = dict(classes=tuple('0123456789'))
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs'),  # no flip: a mirrored digit is no digit
+    dict(type='PackDetInputs'),  # no flip: a mirrored digit is not a digit
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -7,7 +7,7 @@ metainfo = dict(classes=('background', *'0123456789'))
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),  # no flip: a mirrored digit is no digit
+    dict(type='PackSegInputs'),  # no flip: a mirrored digit is not a digit
 ]
 train_dataloader = dict(
     batch_size=8,

@@ -2,11 +2,11 @@
 _base_ = 'faster_rcnn_narrow.py'
 
 model = dict(
-    backbone=dict(base_channels=24),
-    neck=dict(in_channels=[24, 48, 96, 192], out_channels=64),
+    backbone=dict(base_channels=32),
+    neck=dict(in_channels=[32, 64, 128], out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
-        bbox_head=dict(in_channels=64, fc_out_channels=256),
+        bbox_head=dict(in_channels=64),
     ),
 )

@@ -1,8 +1,0 @@
-# The same for longer.
-_base_ = 'schedule_short.py'
-
-train_cfg = dict(max_epochs=24, val_interval=4)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', T_max=24, by_epoch=True, convert_to_iter_based=True),
-]
