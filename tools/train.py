@@ -15,7 +15,7 @@ def main() -> None:
     if cli.rank() == 0:
         identity.write(cfg, args.config, args.cfg_options)
     cli.start_distributed(cfg)
-    cli.make_class_means(cfg)
+    cli.make_missing_class_means(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for note in check_runner(runner):
         cli.say(note)

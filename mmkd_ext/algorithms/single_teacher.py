@@ -8,7 +8,8 @@ from mmengine.logging import MessageHub, print_log
 from torch import nn
 
 from mmkd_ext.algorithms.base import DistillAlgorithm
-from mmkd_ext.algorithms.teacher import Teacher, same_pixels
+from mmkd_ext.algorithms.pixels import same_pixels
+from mmkd_ext.algorithms.teacher import Teacher
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import MODELS

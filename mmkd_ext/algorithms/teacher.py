@@ -5,26 +5,28 @@ that holds it; only device and dtype changes are passed on.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from inspect import signature
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModel, PretrainedInit
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmkd_ext.algorithms.pixels import PixelAdapter
+from mmkd_ext.algorithms.teacher_weights import (
+    TEACHER_KEY,
+    Filled,
+    check_not_random,
+    check_trained,
+    initial_weights,
+    load_teacher,
+    teacher_weights,
+)
 from mmkd_ext.build import build_model, model_config
-from mmkd_ext.compat import load_checkpoint_file
-from mmkd_ext.distillers.classes import class_names
-from mmkd_ext.errors import ConfigError, listed
+from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
-from mmkd_ext.weights import load_weights, weights_of
-
-TEACHER_KEY = 'model.teacher'
-CHECKPOINT_KEY = 'model.teacher_ckpt'
 
 
 class Teacher:
@@ -61,25 +63,25 @@ class Teacher:
             raise ConfigError(f"model.teacher_pixels must be 'own' or 'student', got {pixels!r}.")
         self.model: Any
         cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, TEACHER_KEY)
-        with _noting_loaded() as own:
+        with Filled() as filled:
             self.model = build_model(cfg, TEACHER_KEY) if cfg else source
-        weights = teacher_weights(checkpoint, cfg, self.model) or _initial_weights(initial if cfg else None)
+        weights = teacher_weights(checkpoint, cfg, self.model) or initial_weights(initial if cfg else None)
         self.loaded = weights is not None or not cfg
         if strict and not self.loaded:
-            _check_not_random(self.model, cfg, own)
+            check_not_random(self.model, cfg, filled.tensors)
             self.loaded = True
         self.predicts = isinstance(self.model, BaseModel)
         if not self.predicts:
             self.model = _Backbone(self.model)
         # By name: moving the model to another device replaces tensors.
-        self._own = [name for name, value in self._state().items() if id(value) in own]
+        self._own = [name for name, value in self._state().items() if id(value) in filled.tensors]
         silent = 'data_preprocessor' not in cfg and (cfg or isinstance(self.model, _Backbone))
         if silent or pixels == 'student':
             # One that says nothing of its pixels means those that the student is given.
             self.model.data_preprocessor = copy.deepcopy(student.data_preprocessor)
         self.classes: list[str] | None = None  # that it was trained on, where its file says so
         if weights is not None:
-            _check_trained(source, weights)
+            check_trained(source, weights)
             self.classes = load_teacher(self.model, weights.file, strict, weights.key, weights.prefix)
         self.model.requires_grad_(False)
         self.model.eval()
@@ -211,207 +213,3 @@ class _Backbone(BaseModel):
         """As the backbone's, where it has one."""
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()
-
-
-class Weights(NamedTuple):
-    """Where weights are: the config key that says so, the path or URL, and what the names in it begin with."""
-
-    key: str
-    file: str
-    prefix: str = ''
-
-
-def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any) -> Weights | None:
-    """The file that a teacher's weights are in; None where none is named for the whole model.
-
-    Args:
-        checkpoint: `teacher_ckpt`.
-        cfg: The teacher's config, as of `model_config`; empty where `model` was not built from one.
-        model: The teacher.
-    """
-    if checkpoint:
-        return Weights(CHECKPOINT_KEY, str(checkpoint))
-    if cfg.get('_checkpoint_'):
-        return Weights(f'{TEACHER_KEY}.pretrained', cfg['_checkpoint_'])
-    init = (getattr(model, 'init_cfg', None) if cfg else None) or []
-    for entry in init if isinstance(init, (list, tuple)) else [init]:
-        if entry.get('type') in ('Pretrained', PretrainedInit) and entry.get('checkpoint'):
-            return Weights(f'{TEACHER_KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
-    return None
-
-
-def _initial_weights(file: str | None) -> Weights | None:
-    """The teacher's weights in a checkpoint of the whole algorithm, as MMRazor writes it; None where it has none."""
-    if file is None:
-        return None
-    try:
-        content = load_checkpoint_file(file, map_location='cpu')
-    except ConfigError as error:
-        raise ConfigError(f'model.init_cfg.checkpoint: {error}') from None
-    named = weights_of(content, f'model.init_cfg.checkpoint: {file}', without=())
-    there = any(name.startswith('teacher.') for name in named)
-    return Weights('model.init_cfg.checkpoint', file, 'teacher.') if there else None
-
-
-@contextmanager
-def _noting_loaded() -> Iterator[dict[int, Tensor]]:
-    """A context that collects, by their id, the tensors of modules that `load_state_dict` fills meanwhile."""
-    load = nn.Module._load_from_state_dict
-    loaded: dict[int, Tensor] = {}
-
-    def noting(module: nn.Module, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
-        load(module, state_dict, prefix, *args, **kwargs)
-        for name, value in (*module._parameters.items(), *module._buffers.items()):
-            given = state_dict.get(prefix + name)
-            if value is not None and given is not None and given.shape == value.shape:
-                loaded[id(value)] = value
-
-    nn.Module._load_from_state_dict = noting  # type: ignore[assignment, method-assign]
-    try:
-        yield loaded
-    finally:
-        nn.Module._load_from_state_dict = load  # type: ignore[method-assign]
-
-
-def _check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor]) -> None:
-    """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
-    with torch.random.fork_rng(devices=[]):
-        other = build_model(cfg, TEACHER_KEY).state_dict()
-    random = [
-        name
-        for name, value in model.state_dict(keep_vars=True).items()
-        if id(value) not in loaded and not torch.equal(value, other[name])
-    ]
-    if random:
-        raise ConfigError(
-            f'{CHECKPOINT_KEY} is missing: the teacher would be random ({_counted("weights", random)}). Name its '
-            'checkpoint (path or URL), or set model.teacher_strict=False if that is meant.'
-        )
-
-
-def _check_trained(source: Any, weights: Weights) -> None:
-    """Where a missing checkpoint is one that training the config `source` writes, say so."""
-    if not isinstance(source, str) or '://' in weights.file:
-        return
-    path = Path(weights.file).expanduser()
-    if path.parent.name == Path(source).stem and not path.exists():
-        raise ConfigError(
-            f'{weights.key}: the checkpoint {weights.file} does not exist; python -m mmkd_ext train {source} makes it.'
-        )
-
-
-def load_teacher(
-    model: nn.Module, checkpoint: str, strict: bool = True, key: str = CHECKPOINT_KEY, prefix: str = ''
-) -> list[str] | None:
-    """Load a teacher's weights, all of them and nothing else.
-
-    Args:
-        model: The teacher. What it does itself to weights that are loaded (renames, resizes) is done before they are
-            judged.
-        checkpoint: Path or URL. Weights may stand under `state_dict`, behind `module.` or, as MMRazor saves students,
-            `architecture.`; what a distillation run keeps under `distiller.` and `teacher.` is left out.
-        strict: False goes on where weights are missing or unexpected.
-        key: The config key that names the file, for messages.
-        prefix: Only the weights whose names begin so are taken, without it.
-
-    Returns:
-        The names of the classes that it was trained on, where the file says so.
-
-    Raises:
-        ConfigError: If the file is unreadable or does not fit.
-    """
-    try:
-        content = load_checkpoint_file(checkpoint, map_location='cpu')
-    except ConfigError as error:
-        raise ConfigError(f'{key}: {error}') from None
-    weights = weights_of(content, f'{key}: {checkpoint}', prefix)
-    missing, unexpected = load_weights(model, weights, f'{key}: {checkpoint} is not of this teacher')
-    if strict and (missing or unexpected):
-        raise ConfigError(
-            f'{key}: {checkpoint} is not of this teacher: {_counted("missing", missing)}, '
-            f'{_counted("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
-        )
-    meta = content.get('meta')
-    meta = meta if isinstance(meta, dict) else {}
-    return class_names(meta.get('dataset_meta', meta))
-
-
-def _counted(what: str, keys: list[str]) -> str:
-    return f'{len(keys)} {what}' + (f' ({listed(keys)})' if keys else '')
-
-
-class _Pixels(NamedTuple):
-    """What a data preprocessor does to a pixel."""
-
-    mean: Tensor
-    std: Tensor
-    swap: bool
-    pad: float
-
-
-def _pixels(preprocessor: Any) -> _Pixels:
-    """Read it off the preprocessors of the toolboxes, which name the same things differently."""
-    normalises = getattr(preprocessor, '_enable_normalize', False)
-    mean = preprocessor.mean.detach().float().cpu() if normalises else torch.zeros(1, 1, 1)
-    std = preprocessor.std.detach().float().cpu() if normalises else torch.ones(1, 1, 1)
-    swap = any(getattr(preprocessor, name, False) for name in ('_channel_conversion', 'channel_conversion', 'to_rgb'))
-    pad = getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0))
-    return _Pixels(mean, std, swap, float(pad))
-
-
-def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
-    """Whether two data preprocessors normalise pixels alike, to a hundredth, in one channel order; padding aside."""
-    s, t = _pixels(student), _pixels(teacher)
-    same_std = torch.allclose(s.std, t.std, rtol=0.01)
-    return s.swap == t.swap and same_std and bool(((s.mean - t.mean).abs() <= 0.01 * t.std).all())
-
-
-class PixelAdapter:
-    """Turns the student's normalised images into the teacher's: mean, std, channel order and padding value.
-
-    The map is exact up to float32 rounding, and the identity (no work at all) where both agree. Geometry (size,
-    padding) stays the student's. Padding is at the right and the bottom, as all three toolboxes make it, and is found
-    by the samples' `img_shape`.
-
-    Args:
-        student: The student's data preprocessor.
-        teacher: The teacher's.
-    """
-
-    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
-        s, t = _pixels(student), _pixels(teacher)
-        self.swap = s.swap != t.swap
-        mean, std = (s.mean.flip(0), s.std.flip(0)) if self.swap else (s.mean, s.std)
-        self.scale, self.shift = std / t.std, (mean - t.mean) / t.std
-        self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}  # a copy to a device makes the host wait for it
-        self.pad = t.pad
-        same_affine = bool((self.scale == 1).all() and (self.shift == 0).all())
-        self.identity = same_affine and not self.swap and s.pad == t.pad
-
-    def __call__(self, inputs: Any, data_samples: Any) -> Any:
-        """The teacher's images.
-
-        Args:
-            inputs: (B, C, H, W), preprocessed for the student.
-            data_samples: For each image an object with `img_shape`, its height and width without padding; or None.
-
-        Raises:
-            ConfigError: If the two normalise differently and `inputs` is no batch of images.
-        """
-        if self.identity:
-            return inputs
-        if not isinstance(inputs, Tensor) or inputs.ndim != 4:
-            raise ConfigError(
-                f'{TEACHER_KEY}: it normalises images differently than the student, which works for (B, C, H, W) only.'
-            )
-        images = inputs.flip(1) if self.swap else inputs
-        device = inputs.device
-        if device not in self._on:
-            self._on[device] = self.scale.to(device), self.shift.to(device)
-        scale, shift = self._on[device]
-        images = images * scale + shift
-        for image, sample in zip(images, data_samples or [], strict=False):
-            height, width = getattr(sample, 'img_shape', image.shape[-2:])[:2]
-            image[:, height:] = self.pad
-            image[:, :, width:] = self.pad
-        return images

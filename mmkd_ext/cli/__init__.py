@@ -2,7 +2,7 @@
 
 import warnings
 
-from mmkd_ext.cli.inputs import check_data, check_file, make_class_means, missing_class_means
+from mmkd_ext.cli.inputs import check_data, check_file, make_missing_class_means, missing_class_means
 from mmkd_ext.cli.launch import PATIENCE, rank, run, say, start_distributed
 from mmkd_ext.cli.options import add_launcher, config_parser, default_work_dir, read_config, read_launched, train_parser
 from mmkd_ext.cli.resume import check_resume
@@ -19,7 +19,7 @@ __all__ = [
     'complete',
     'config_parser',
     'default_work_dir',
-    'make_class_means',
+    'make_missing_class_means',
     'missing_class_means',
     'rank',
     'read_config',

@@ -62,7 +62,7 @@ def missing_class_means(cfg: Config) -> list[tuple[str, str]]:
     return found
 
 
-def make_class_means(cfg: Config) -> None:
+def make_missing_class_means(cfg: Config) -> None:
     """Make the class-mean files that are missing, where the config asks for it by `make_class_means = True`."""
     for _, path in missing_class_means(cfg) if cfg.get('make_class_means') else []:
         extract = import_module('mmkd_ext.extraction.class_means')  # needs what only this needs

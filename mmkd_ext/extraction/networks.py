@@ -8,7 +8,7 @@ from mmengine.device import get_device
 
 from mmkd_ext import build
 from mmkd_ext.algorithms.regions import check_regions
-from mmkd_ext.algorithms.teacher import load_teacher, teacher_weights
+from mmkd_ext.algorithms.teacher_weights import load_teacher, teacher_weights
 from mmkd_ext.class_means import fingerprint
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.data import SEED, reseed

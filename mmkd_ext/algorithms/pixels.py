@@ -1,0 +1,86 @@
+"""The teacher's pixels from the student's: each was trained on images normalised in its own way."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmkd_ext.algorithms.teacher_weights import TEACHER_KEY
+from mmkd_ext.errors import ConfigError
+
+
+class _Pixels(NamedTuple):
+    """What a data preprocessor does to a pixel."""
+
+    mean: Tensor
+    std: Tensor
+    swap: bool
+    pad: float
+
+
+def _pixels(preprocessor: Any) -> _Pixels:
+    """Read it off the preprocessors of the toolboxes, which name the same things differently."""
+    normalises = getattr(preprocessor, '_enable_normalize', False)
+    mean = preprocessor.mean.detach().float().cpu() if normalises else torch.zeros(1, 1, 1)
+    std = preprocessor.std.detach().float().cpu() if normalises else torch.ones(1, 1, 1)
+    swap = any(getattr(preprocessor, name, False) for name in ('_channel_conversion', 'channel_conversion', 'to_rgb'))
+    pad = getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0))
+    return _Pixels(mean, std, swap, float(pad))
+
+
+def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
+    """Whether two data preprocessors normalise pixels alike, to a hundredth, in one channel order; padding aside."""
+    s, t = _pixels(student), _pixels(teacher)
+    same_std = torch.allclose(s.std, t.std, rtol=0.01)
+    return s.swap == t.swap and same_std and bool(((s.mean - t.mean).abs() <= 0.01 * t.std).all())
+
+
+class PixelAdapter:
+    """Turns the student's normalised images into the teacher's: mean, std, channel order and padding value.
+
+    The map is exact up to float32 rounding, and the identity (no work at all) where both agree. Geometry (size,
+    padding) stays the student's. Padding is at the right and the bottom, as all three toolboxes make it, and is found
+    by the samples' `img_shape`.
+
+    Args:
+        student: The student's data preprocessor.
+        teacher: The teacher's.
+    """
+
+    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
+        s, t = _pixels(student), _pixels(teacher)
+        self.swap = s.swap != t.swap
+        mean, std = (s.mean.flip(0), s.std.flip(0)) if self.swap else (s.mean, s.std)
+        self.scale, self.shift = std / t.std, (mean - t.mean) / t.std
+        self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}  # a copy to a device makes the host wait for it
+        self.pad = t.pad
+        same_affine = bool((self.scale == 1).all() and (self.shift == 0).all())
+        self.identity = same_affine and not self.swap and s.pad == t.pad
+
+    def __call__(self, inputs: Any, data_samples: Any) -> Any:
+        """The teacher's images.
+
+        Args:
+            inputs: (B, C, H, W), preprocessed for the student.
+            data_samples: For each image an object with `img_shape`, its height and width without padding; or None.
+
+        Raises:
+            ConfigError: If the two normalise differently and `inputs` is no batch of images.
+        """
+        if self.identity:
+            return inputs
+        if not isinstance(inputs, Tensor) or inputs.ndim != 4:
+            raise ConfigError(
+                f'{TEACHER_KEY}: it normalises images differently than the student, which works for (B, C, H, W) only.'
+            )
+        images = inputs.flip(1) if self.swap else inputs
+        device = inputs.device
+        if device not in self._on:
+            self._on[device] = self.scale.to(device), self.shift.to(device)
+        scale, shift = self._on[device]
+        images = images * scale + shift
+        for image, sample in zip(images, data_samples or [], strict=False):
+            height, width = getattr(sample, 'img_shape', image.shape[-2:])[:2]
+            image[:, height:] = self.pad
+            image[:, :, width:] = self.pad
+        return images

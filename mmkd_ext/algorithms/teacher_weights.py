@@ -1,0 +1,145 @@
+"""Where the weights of a teacher are, whether they are all there, and how they get into it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.model import PretrainedInit
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from mmkd_ext.build import build_model
+from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.distillers.classes import class_names
+from mmkd_ext.errors import ConfigError, listed
+from mmkd_ext.weights import load_weights, weights_of
+
+TEACHER_KEY = 'model.teacher'
+CHECKPOINT_KEY = 'model.teacher_ckpt'
+
+
+class Weights(NamedTuple):
+    """Where weights are: the config key that says so, the path or URL, and what the names in it begin with."""
+
+    key: str
+    file: str
+    prefix: str = ''
+
+
+def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any) -> Weights | None:
+    """The file that a teacher's weights are in; None where none is named for the whole model.
+
+    Args:
+        checkpoint: `teacher_ckpt`.
+        cfg: The teacher's config, as of `model_config`; empty where `model` was not built from one.
+        model: The teacher.
+    """
+    if checkpoint:
+        return Weights(CHECKPOINT_KEY, str(checkpoint))
+    if cfg.get('_checkpoint_'):
+        return Weights(f'{TEACHER_KEY}.pretrained', cfg['_checkpoint_'])
+    init = (getattr(model, 'init_cfg', None) if cfg else None) or []
+    for entry in init if isinstance(init, (list, tuple)) else [init]:
+        if entry.get('type') in ('Pretrained', PretrainedInit) and entry.get('checkpoint'):
+            return Weights(f'{TEACHER_KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
+    return None
+
+
+def initial_weights(file: str | None) -> Weights | None:
+    """The teacher's weights in a checkpoint of the whole algorithm, as MMRazor writes it; None where it has none."""
+    if file is None:
+        return None
+    try:
+        content = load_checkpoint_file(file, map_location='cpu')
+    except ConfigError as error:
+        raise ConfigError(f'model.init_cfg.checkpoint: {error}') from None
+    named = weights_of(content, f'model.init_cfg.checkpoint: {file}', without=())
+    there = any(name.startswith('teacher.') for name in named)
+    return Weights('model.init_cfg.checkpoint', file, 'teacher.') if there else None
+
+
+class Filled(TorchFunctionMode):
+    """Notes the tensors that are copied into while the block runs, as `load_state_dict` fills a model's.
+
+    Attributes:
+        tensors: These tensors, by their id.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: dict[int, Tensor] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        """Run a function of torch's, and note what it fills."""
+        if func is Tensor.copy_:
+            self.tensors[id(args[0])] = args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor]) -> None:
+    """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
+    with torch.random.fork_rng(devices=[]):
+        other = build_model(cfg, TEACHER_KEY).state_dict()
+    random = [
+        name
+        for name, value in model.state_dict(keep_vars=True).items()
+        if id(value) not in loaded and not torch.equal(value, other[name])
+    ]
+    if random:
+        raise ConfigError(
+            f'{CHECKPOINT_KEY} is missing: the teacher would be random ({_counted("weights", random)}). Name its '
+            'checkpoint (path or URL), or set model.teacher_strict=False if that is meant.'
+        )
+
+
+def check_trained(source: Any, weights: Weights) -> None:
+    """Where a missing checkpoint is one that training the config `source` writes, say so."""
+    if not isinstance(source, str) or '://' in weights.file:
+        return
+    path = Path(weights.file).expanduser()
+    if path.parent.name == Path(source).stem and not path.exists():
+        raise ConfigError(
+            f'{weights.key}: the checkpoint {weights.file} does not exist; python -m mmkd_ext train {source} makes it.'
+        )
+
+
+def load_teacher(
+    model: nn.Module, checkpoint: str, strict: bool = True, key: str = CHECKPOINT_KEY, prefix: str = ''
+) -> list[str] | None:
+    """Load a teacher's weights, all of them and nothing else.
+
+    Args:
+        model: The teacher. What it does itself to weights that are loaded (renames, resizes) is done before they are
+            judged.
+        checkpoint: Path or URL. Weights may stand under `state_dict`, behind `module.` or, as MMRazor saves students,
+            `architecture.`; what a distillation run keeps under `distiller.` and `teacher.` is left out.
+        strict: False goes on where weights are missing or unexpected.
+        key: The config key that names the file, for messages.
+        prefix: Only the weights whose names begin so are taken, without it.
+
+    Returns:
+        The names of the classes that it was trained on, where the file says so.
+
+    Raises:
+        ConfigError: If the file is unreadable or does not fit.
+    """
+    try:
+        content = load_checkpoint_file(checkpoint, map_location='cpu')
+    except ConfigError as error:
+        raise ConfigError(f'{key}: {error}') from None
+    weights = weights_of(content, f'{key}: {checkpoint}', prefix)
+    missing, unexpected = load_weights(model, weights, f'{key}: {checkpoint} is not of this teacher')
+    if strict and (missing or unexpected):
+        raise ConfigError(
+            f'{key}: {checkpoint} is not of this teacher: {_counted("missing", missing)}, '
+            f'{_counted("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
+        )
+    meta = content.get('meta')
+    meta = meta if isinstance(meta, dict) else {}
+    return class_names(meta.get('dataset_meta', meta))
+
+
+def _counted(what: str, keys: list[str]) -> str:
+    return f'{len(keys)} {what}' + (f' ({listed(keys)})' if keys else '')
