@@ -8,6 +8,7 @@ from mmengine.logging import MessageHub, print_log
 from torch import nn
 
 from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.engine import TOLERANCE
 from mmkd_ext.algorithms.pixels import same_pixels
 from mmkd_ext.algorithms.teacher import Teacher
 from mmkd_ext.distillers.classes import class_names
@@ -34,6 +35,11 @@ class SingleTeacherDistill(DistillAlgorithm):
             then train like all others.
         teacher_pixels: 'own' gives the teacher images in its own normalisation, whatever the student's is; 'student'
             those of the student, as MMRazor does.
+        teacher_fold: Fold the teacher's batch norms into its convolutions and make its maps channels-last, if what is
+            recorded of the first batch changes by no more than this, as a part of its largest value. The default allows
+            float32 rounding; a deep teacher may need 1e-4, of which the log tells. 0 never folds.
+        teacher_dtype: 'bfloat16' (or, on a GPU, 'float16') runs the teacher's backbone and neck in this dtype. Records
+            differ by the rounding of that dtype.
         teacher_trainable: MMRazor's switch; only False is possible.
         teacher_norm_eval: MMRazor's switch; only True is possible.
         teacher_module_inplace: MMRazor's switch; records are safe here either way.
@@ -55,6 +61,8 @@ class SingleTeacherDistill(DistillAlgorithm):
         teacher_strict: bool = True,
         inherit: str | Sequence[str] | None = (),
         teacher_pixels: str = 'own',
+        teacher_fold: float = TOLERANCE,
+        teacher_dtype: str = 'float32',
         teacher_trainable: bool = False,
         teacher_norm_eval: bool = True,
         teacher_module_inplace: bool = True,
@@ -65,7 +73,16 @@ class SingleTeacherDistill(DistillAlgorithm):
         if not teacher_norm_eval:
             raise ConfigError('model.teacher_norm_eval must be True: the whole teacher is in eval mode.')
         super().__init__(architecture, distiller, **kwargs)
-        self.teacher = Teacher(teacher, teacher_ckpt, self.student, teacher_strict, self.initial, teacher_pixels)
+        self.teacher = Teacher(
+            teacher,
+            teacher_ckpt,
+            self.student,
+            teacher_strict,
+            self.initial,
+            teacher_pixels,
+            teacher_fold,
+            teacher_dtype,
+        )
         self.distiller.teacher_recorders.check(self.teacher.model)
         self.distiller.check_classes(self.student, self.teacher.model)
         self._data_unseen = True

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmkd_ext.algorithms.engine import DTYPES, NOTHING, TOLERANCE, accelerate, run_in
 from mmkd_ext.algorithms.pixels import PixelAdapter
 from mmkd_ext.algorithms.teacher_weights import (
     TEACHER_KEY,
@@ -45,6 +47,10 @@ class Teacher:
         initial: A checkpoint of MMRazor's for student and teacher together, in which the teacher's weights are where
             nothing else names them.
         pixels: 'student' gives it the student's images as they are, whatever its own config says.
+        fold: Let it run with its batch norms folded into its convolutions and channels-last maps, if what is recorded
+            of the first batch changes by no more than this, as a part of the largest value; 0 or False never does. A
+            network that is given as `source`, already built, is not changed.
+        dtype: 'bfloat16' or 'float16' runs its backbone and neck so; what they return is float32.
 
     Raises:
         ConfigError: If the model cannot be built or its weights do not fit; missing and unexpected ones are listed.
@@ -58,7 +64,11 @@ class Teacher:
         strict: bool = True,
         initial: str | None = None,
         pixels: str = 'own',
+        fold: float = TOLERANCE,
+        dtype: str = 'float32',
     ) -> None:
+        if dtype not in DTYPES:
+            raise ConfigError(f'model.teacher_dtype must be one of {", ".join(DTYPES)}, got {dtype!r}.')
         if pixels not in ('own', 'student'):
             raise ConfigError(f"model.teacher_pixels must be 'own' or 'student', got {pixels!r}.")
         self.model: Any
@@ -87,6 +97,8 @@ class Teacher:
         self.model.eval()
         self.pixels = PixelAdapter(student.data_preprocessor, self.model.data_preprocessor)
         self._features, self._first, self._losses = _gives_features(self.model), True, True
+        self._to_fold = (TOLERANCE if fold is True else float(fold)) if cfg else 0.0
+        self._to_dtype = DTYPES[dtype]
 
     def init_weights(self) -> None:
         """Initialise as the config's `init_cfg` says, but for weights that are loaded."""
@@ -135,10 +147,30 @@ class Teacher:
                     function()
             return recorders.hold(needed)
 
-        if forward is None:
-            self._run(run, images, data_samples)
-        else:
-            run(lambda: forward(self.model, images))
+        def whole() -> None:
+            if forward is None:
+                self._run(run, images, data_samples)
+            else:
+                run(lambda: forward(self.model, images))
+
+        if self._to_fold or self._to_dtype:
+            self._accelerate(whole, recorders)
+        whole()
+
+    @torch.compiler.disable
+    def _accelerate(self, run: Callable[[], None], recorders: RecorderManager) -> None:
+        """Make the model faster, once; where nothing is recorded of this batch, the next one is looked at."""
+        if self._to_fold:
+            device = next((value.device.type for value in self.model.parameters()), 'cpu')
+            with torch.autocast(device, enabled=False):
+                reason = accelerate(self.model, run, recorders.tensors, recorders.sources(), self._to_fold)
+            if reason == NOTHING:
+                return
+            if reason:
+                print_log(f'model.teacher_fold={self._to_fold:g}: {reason}. A larger one allows it.', 'current')
+        if self._to_dtype:
+            run_in(self.model, self._to_dtype)
+        self._to_fold, self._to_dtype = 0.0, None
 
     def _run(self, run: Callable[[Callable[[], Any]], bool], images: Any, data_samples: Any) -> None:
         """Run the cheapest forward that reaches all records.

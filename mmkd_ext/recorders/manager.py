@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from mmkd_ext.build import build_part, ours_for_mmrazors
 from mmkd_ext.errors import ConfigError, nearest
-from mmkd_ext.recorders.base import Recorder
+from mmkd_ext.recorders.base import Recorder, tensors_in
+from mmkd_ext.recorders.module import ModuleInputsRecorder
 from mmkd_ext.registry import TASK_UTILS
 
 
@@ -80,6 +81,17 @@ class RecorderManager:
         if name not in self.recorders:
             raise ConfigError(f'{self.key} has no {name!r}; {nearest(name, self.recorders)}.')
         return self.recorders[name]
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors that are recorded."""
+        return [tensor for recorder in self.recorders.values() for tensor in tensors_in(recorder.records)]
+
+    def sources(self) -> set[str]:
+        """The names of what is recorded; those of modules whose input is, and not their output, end in `:input`."""
+        return {
+            recorder.source + (':input' if isinstance(recorder, ModuleInputsRecorder) else '')
+            for recorder in self.recorders.values()
+        }
 
     def clear(self) -> None:
         """Drop all records."""

@@ -72,10 +72,11 @@ def distiller(head: str = HEAD, teacher_head: str | None = None, **teacher_recor
     )
 
 
-def build(student: dict, teacher: dict, wiring: dict) -> RoIDistill:
+def build(student: dict, teacher: dict, wiring: dict, fold: bool = False) -> RoIDistill:
     torch.manual_seed(1)
     with DefaultScope.overwrite_default_scope('mmdet'):
-        model = RoIDistill(copy.deepcopy(student), copy.deepcopy(teacher), wiring, teacher_strict=False)
+        parts = copy.deepcopy((student, teacher))
+        model = RoIDistill(*parts, wiring, teacher_strict=False, teacher_fold=fold)
     model.init_weights()
     model.train()
     return model
@@ -121,6 +122,19 @@ def test_a_teacher_equal_to_the_student_has_the_same_regions_embeddings_and_no_l
     head = model.teacher.model.get_submodule(wiring['teacher_recorders']['logits']['source'])
     torch.nn.init.normal_(head.weight)
     assert distilled(model, masks=masks)['distill.loss_kd'] > 1e-3
+
+
+@pytest.mark.parametrize('case', ['faster', 'mask', 'cascade_1'])
+def test_a_folded_teacher_sees_the_same(case: str) -> None:
+    model_cfg, wiring, masks = CASES[case]
+    plain, folded = (build(model_cfg, model_cfg, wiring, fold) for fold in (False, True))
+    expected = distilled(plain, masks=masks)
+    for _ in range(2):
+        found = distilled(folded, masks=masks)
+        assert all(torch.isclose(found[name], value, rtol=1e-3, atol=1e-6) for name, value in expected.items())
+    kinds = [type(module).__name__ for module in folded.teacher.model.modules()]
+    assert kinds.count('Identity') > 15
+    assert 'BatchNorm2d' not in kinds
 
 
 def test_the_embedding_is_that_of_the_students_boxes_on_the_teachers_levels() -> None:
