@@ -122,7 +122,7 @@ def ours(cfg: Config, weights: dict[str, Tensor] | None, folder: Path, **changes
     """Our model of the same config but for its scope, with the weights of MMRazor's where there are any."""
     changed = dict(offline(cfg.model), _scope_='mmkd_ext', data_preprocessor=_preprocessor(cfg), **changes)
     if 'teacher' in changed:
-        changed['teacher_strict'] = False
+        changed.update(teacher_strict=False, teacher_fold=0.0)  # which would change losses by rounding
     if weights and 'teacher' in changed:
         file = folder / 'teacher.pth'
         mark = 'teacher.'
