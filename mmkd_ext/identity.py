@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,18 +35,19 @@ _OTHER = '...'  # stands for a value that is no literal
 Settings = dict[str, Any]
 
 
-def settings(cfg: Any) -> Settings:
+def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
     """The settings that a run's weights depend on, as dotted key to value.
 
     Args:
         cfg: A config, or a dict of its fields.
+        fields: Those that count.
 
     Examples:
         >>> settings(dict(train_cfg=dict(by_epoch=True, val_interval=2), param_scheduler=[dict(type='StepLR')], x=1))
         {'train_cfg.by_epoch': True, 'param_scheduler[0].type': 'StepLR'}
     """
     found: Settings = {}
-    for field in _FIELDS:
+    for field in fields:
         value = cfg.get(field)
         if field == 'custom_hooks':
             value = [hook for hook in value or [] if our_type(hook) != 'ExactResumeHook'] or None

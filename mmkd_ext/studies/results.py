@@ -20,13 +20,16 @@ VERSIONS = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmsegmentation'
 
 
 def settings_of(cfg: Config) -> identity.Settings:
-    """What a run's result depends on beside its seed: its settings, and the content of the files that they name."""
-    found = identity.settings(cfg)
+    """What a run's result depends on beside its seed: its settings, those of its test, and the files that they name."""
+    tested = dict(test_data=(cfg.get('test_dataloader') or {}).get('dataset'), test_evaluator=cfg.get('test_evaluator'))
+    found = {**identity.settings(tested, list(tested)), **identity.settings(cfg)}
     found.pop('randomness.seed', None)
     for key, value in found.items():
         path = Path(value).expanduser() if isinstance(value, str) else None
         if key.rpartition('.')[2] in ('teacher_ckpt', 'class_means', 'load_from') and path and path.is_file():
             found[key] = digest(path.read_bytes())
+        elif key.endswith('.ann_file') and path:
+            found[key] = path.name
         elif key == 'model.teacher' and path and path.is_file():
             found[key] = _hash(identity.settings(Config.fromfile(path)))
     return found

@@ -23,6 +23,15 @@ def test_the_hash_is_of_settings_and_of_what_files_hold_not_of_where_they_lie(tm
     assert hash_of(config(tmp_path / 'b')) == here
     assert hash_of(config(tmp_path / 'a', randomness=dict(seed=2))) == here
     assert hash_of(config(tmp_path / 'a', train_cfg=dict(max_epochs=3))) != here
+    tests = [
+        hash_of(
+            config(
+                tmp_path / 'a', test_dataloader=dict(batch_size=size, dataset=dict(data_root=root, data_prefix=part))
+            )
+        )
+        for size, root, part in ((2, 'x', 'val'), (4, 'y', 'val'), (2, 'x', 'held_out'))
+    ]
+    assert here != tests[0] == tests[1] != tests[2]
     (tmp_path / 'b' / 'teacher.pth').write_bytes(b'others')
     assert hash_of(config(tmp_path / 'b')) != here
     (tmp_path / 'a' / 'teacher.py').write_text(
