@@ -5,6 +5,7 @@ from pkgutil import iter_modules
 
 from mmkd_ext.losses.box_kd import BoxKDLoss, box_kd_loss
 from mmkd_ext.losses.cwt import CWTLoss, cwt_loss
+from mmkd_ext.losses.dense_kd import DenseKDLoss, dense_kd_loss
 from mmkd_ext.losses.dist import DISTLoss, dist_loss
 from mmkd_ext.losses.dkd import DKDLoss, dkd_loss
 from mmkd_ext.losses.hcl import HCLLoss, hcl_loss
@@ -20,6 +21,7 @@ __all__ = [
     'CWTLoss',
     'DISTLoss',
     'DKDLoss',
+    'DenseKDLoss',
     'HCLLoss',
     'IntraTFDLoss',
     'KDLoss',
@@ -29,6 +31,7 @@ __all__ = [
     'TFDLoss',
     'box_kd_loss',
     'cwt_loss',
+    'dense_kd_loss',
     'dist_loss',
     'dkd_loss',
     'hcl_loss',
