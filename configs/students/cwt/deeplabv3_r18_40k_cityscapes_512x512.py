@@ -1,4 +1,4 @@
-# DeepLabV3 R18-D8 for Cityscapes alone, on square crops.
+# DeepLabV3 R18-D8 for Cityscapes alone, on square crops, with the schedule of MGD's code.
 _base_ = ['mmseg::_base_/models/deeplabv3_r50-d8.py', '../../cwt/_base_/cityscapes_512x512.py']
 
 model = dict(

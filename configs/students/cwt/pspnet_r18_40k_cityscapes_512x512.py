@@ -1,4 +1,4 @@
-# PSPNet R18-D8 for Cityscapes alone, on square crops.
+# PSPNet R18-D8 for Cityscapes alone, on square crops, with the schedule of MGD's code.
 _base_ = ['mmseg::_base_/models/pspnet_r50-d8.py', '../../cwt/_base_/cityscapes_512x512.py']
 
 model = dict(

@@ -1,4 +1,4 @@
-# Faster R-CNN MobileNetV2 FPN for COCO alone. No stage is frozen but its batch norms, as in
+# Faster R-CNN MobileNetV2 FPN for COCO alone, as faster_rcnn_r50_coco.py. Nothing is frozen but batch norms, as in
 # Detectron2.
 _base_ = 'faster_rcnn_r50_coco.py'
 

@@ -1,4 +1,4 @@
-# ShuffleNetV1 for CIFAR-100 alone.
+# ShuffleNetV1 for CIFAR-100 alone, with the schedule of the ND code.
 _base_ = [
     '../../_base_/models/shufflenetv1_cifar100.py',
     '../../nd/_base_/cifar100.py',

@@ -1,4 +1,4 @@
-# ShuffleNetV2 for CIFAR-100 alone.
+# ShuffleNetV2 for CIFAR-100 alone, with the schedule of the ND code.
 _base_ = [
     '../../_base_/models/shufflenetv2_cifar100.py',
     '../../nd/_base_/cifar100.py',

@@ -1,4 +1,4 @@
-# MobileNetV2 of half width for CIFAR-100 alone.
+# MobileNetV2 of half width for CIFAR-100 alone, with the schedule of the NORM code.
 _base_ = ['../../_base_/models/mobilenetv2_cifar100.py', '../../norm/_base_/cifar100.py']
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -1,4 +1,4 @@
-# ResNet-50 of a quarter of the width for ImageNet alone.
+# ResNet-50 of a quarter of the width for ImageNet alone, with the schedule of the NORM code.
 _base_ = ['mmpretrain::_base_/models/resnet50.py', '../../norm/_base_/imagenet.py']
 
 model = dict(

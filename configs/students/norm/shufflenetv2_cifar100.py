@@ -1,4 +1,4 @@
-# ShuffleNetV2 for CIFAR-100 alone.
+# ShuffleNetV2 for CIFAR-100 alone, with the schedule of the NORM code.
 _base_ = ['../../_base_/models/shufflenetv2_cifar100.py', '../../norm/_base_/cifar100.py']
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -1,2 +1,2 @@
-# ResNet-8x4 for CIFAR-100 alone.
+# ResNet-8x4 for CIFAR-100 alone, with the schedule of the Tf-FD code.
 _base_ = ['../../_base_/models/resnet8x4_cifar100.py', '../../tfd/_base_/cifar100.py']

@@ -1,2 +1,2 @@
-# VGG-8 for CIFAR-100 alone.
+# VGG-8 for CIFAR-100 alone, with the schedule of the Tf-FD code.
 _base_ = ['../../_base_/models/vgg8_cifar100.py', '../../tfd/_base_/cifar100.py']
