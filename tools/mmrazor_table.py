@@ -30,6 +30,7 @@ from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
 from mmkd_ext import cli
+from mmkd_ext.benchmark import random_batch, settle
 from mmkd_ext.build import model_config
 from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, sentence
@@ -71,8 +72,6 @@ def _fetches(key: str, value: Any) -> bool:
 
 def batch(cfg: Config) -> dict:
     """A tiny batch as the config's data loader gives it."""
-    from benchmark import random_batch
-
     count, size = dict(mmdet=(2, 128), mmseg=(2, 128)).get(cfg.default_scope, (4, 64))
     if 'cifar' in str(cfg.get('train_dataloader', {}).get('dataset', {}).get('type', '')).lower() or 'CRD' in cfg.text:
         size = 32
@@ -83,19 +82,6 @@ def batch(cfg: Config) -> dict:
             sample.sample_idx = torch.tensor(i)
             sample.contrast_sample_idxs = torch.cat([torch.tensor([i]), torch.randint(0, 50000, (16384,))])
     return data
-
-
-def settle(model: nn.Module, inputs: Tensor) -> None:
-    """Batch statistics of real activations, or the features of a random network vanish in eval mode."""
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.train().momentum = None
-    with torch.no_grad():
-        model.extract_feat(inputs)  # type: ignore[operator]
-    for norm in norms:
-        norm.momentum = 0.1
 
 
 def theirs(cfg: Config, data: dict) -> Any:
