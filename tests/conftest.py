@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from forked import run_script
+from mmengine.config import config
 from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
 from support import MINI, ROOT
@@ -22,6 +24,12 @@ def _nothing_left_of_runs() -> Iterator[None]:
         manager._instance_dict.update(instances)
 
 
+@pytest.fixture(autouse=True)
+def _unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs are written down as they are: mmengine's formatter takes a second for each. See `check_dump`."""
+    monkeypatch.setattr(config, 'FormatCode', lambda text, **_: (text, True))
+
+
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few scenes for teachers, for students and for validation, and single digits, in every format."""
@@ -35,13 +43,25 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def command() -> Callable[..., subprocess.CompletedProcess]:
-    """Runs a command of tools/ (or any script) with this python, from the repository's root; keeps what it prints."""
+    """Runs a command of tools/ (or any script) with this python, from the repository's root; keeps what it prints.
 
-    def run(*arguments: object, timeout: int = 300, **environment: str) -> subprocess.CompletedProcess:
+    A Python script runs in a fork (see `forked.run_script`, which takes `hidden` and `processes`) unless `fresh=True`.
+    """
+
+    def run(
+        *arguments: object,
+        timeout: int = 300,
+        fresh: bool = False,
+        hidden: Sequence[str] = (),
+        processes: int = 1,
+        **environment: str,
+    ) -> subprocess.CompletedProcess:
         path = os.pathsep.join([str(ROOT), str(ROOT / 'tests' / 'runs'), os.environ.get('PYTHONPATH', '')])
         env = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, **environment}
         words = [str(argument) for argument in arguments]
         if words[0].endswith('.py'):
+            if not fresh:
+                return run_script(words, ROOT, env, hidden, processes, timeout)
             words.insert(0, sys.executable)
         return subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout)
 

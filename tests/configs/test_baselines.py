@@ -152,7 +152,10 @@ def test_the_rest_is_that_of_cwt_and_of_the_student_alone(name: str) -> None:
         assert cfg[key] == student[key] == cwt[key]
 
 
-@pytest.mark.parametrize('name', LEAVES)
+FAST = (f'{DETECTOR}_fitnet', f'{SEGMENTOR}_mgd')  # of the others the losses alone are seen in a fast run
+
+
+@pytest.mark.parametrize('name', [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in LEAVES])
 def test_a_step_reaches_all_that_trains(name: str) -> None:
     losses = step(read(name), with_random_teacher(read(name)))
     (loss,) = [value for key, value in losses.items() if key.startswith('distill.')]

@@ -1,10 +1,7 @@
 """What is exported is the stock student: its keys, its outputs, and nothing of this package."""
 
 import copy
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -121,6 +118,7 @@ class TestEveryMethod:
         assert all(torch.equal(a, b) for a, b in zip(before, outputs(model), strict=True))  # folding changes no weight
 
 
+@pytest.mark.slow
 def test_files_are_loaded_and_compared_where_this_package_is_not(tmp_path: Path, images: Path) -> None:
     cfg, out = read('resnet_norm_kd'), tmp_path / 'out'
     cfg.val_dataloader.dataset.update(data_root=str(images), data_prefix='')
@@ -134,6 +132,7 @@ def test_files_are_loaded_and_compared_where_this_package_is_not(tmp_path: Path,
     assert 'mmkd_ext' not in exported.config.read_text()
 
 
+@pytest.mark.slow
 def test_files_that_load_only_here_are_not_written(tmp_path: Path) -> None:
     """The student's neck is registered by this test alone."""
 
@@ -152,10 +151,10 @@ def test_files_that_load_only_here_are_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     'name',
     [
-        'detr/detr_r50_8xb2-150e_coco.py',
+        pytest.param('detr/detr_r50_8xb2-150e_coco.py', marks=pytest.mark.slow),
         'deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco.py',
-        'dino/dino-4scale_r50_8xb2-12e_coco.py',
-        'ddq/ddq-detr-4scale_r50_8xb2-12e_coco.py',
+        pytest.param('dino/dino-4scale_r50_8xb2-12e_coco.py', marks=pytest.mark.slow),
+        pytest.param('ddq/ddq-detr-4scale_r50_8xb2-12e_coco.py', marks=pytest.mark.slow),
     ],
 )
 def test_a_detector_that_changes_its_config_as_it_is_built(name: str, tmp_path: Path) -> None:
@@ -272,7 +271,8 @@ def test_the_parallel_convolutions_of_deeplab() -> None:
     assert largest_difference(model, stock) <= 1e-10
 
 
-def test_backbones_of_this_package_come_along(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_backbones_of_this_package_come_along(command: Callable, tmp_path: Path) -> None:
     names = [
         'resnet56_resnet20_cifar100', 'wrn40_2_wrn16_2_cifar100', 'vgg13_vgg8_cifar100', 'vgg13_mobilenetv2_cifar100',
         'resnet32x4_shufflenetv1_cifar100', 'resnet32x4_shufflenetv2_cifar100', 'resnet50_mobilenetv1_in1k',
@@ -287,8 +287,6 @@ def test_backbones_of_this_package_come_along(tmp_path: Path) -> None:
         runs.append((str(exported.config), str(exported.checkpoint), model(images, mode='tensor').detach()))
     torch.save((images, runs), tmp_path / 'expected.pt')
     program = f"""
-import sys
-sys.modules['mmkd_ext'] = None
 import torch
 from mmengine.config import Config
 from mmpretrain.apis import get_model
@@ -301,8 +299,8 @@ for config, checkpoint, expected in runs:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
 print('all', len(runs))
 """
-    environment = {**os.environ, 'PYTHONPATH': str(tmp_path / 'out')}
-    done = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True, text=True)
+    (tmp_path / 'load.py').write_text(program)
+    done = command(tmp_path / 'load.py', hidden=['mmkd_ext'], PYTHONPATH=str(tmp_path / 'out'))
     assert 'all 7' in done.stdout, done.stderr
 
 

@@ -3,8 +3,6 @@
 import itertools
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -303,12 +301,13 @@ torch.distributed.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_processes_see_each_sample_once_an_epoch_and_again_after_a_resume(tmp_path: Path) -> None:
+def test_two_processes_see_each_sample_once_an_epoch_and_again_after_a_resume(
+    command: Callable, tmp_path: Path
+) -> None:
     """Without a seed, and with one that differs by rank; the run is stopped in its second epoch of four steps."""
     script = tmp_path / 'two.py'
     script.write_text(TWO)
-    words = ['-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=29533', str(script), str(tmp_path)]
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=300)
+    done = command(script, tmp_path, processes=2)
     assert done.returncode == 0, done.stderr
     for name, (first, resumed) in json.loads((tmp_path / 'seen.json').read_text()).items():
         whole = [{**before, **after} for before, after in zip(first, resumed, strict=True)]

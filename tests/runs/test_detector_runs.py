@@ -52,7 +52,7 @@ def whole_run(command: Callable, digits: Path, teacher: Path, tmp_path_factory: 
     work_dir = tmp_path_factory.mktemp('whole')
     options = [*train_options(digits, teacher), 'train_cfg.max_epochs=3', 'train_cfg.val_interval=3']
     config = config_with(work_dir / 'config.py', EMA)
-    done = command(TRAIN, config, '--work-dir', work_dir, '--cfg-options', *options)
+    done = command(TRAIN, config, '--work-dir', work_dir, '--cfg-options', *options, fresh=True)
     assert done.returncode == 0, done.stderr
     return work_dir
 

@@ -1,15 +1,13 @@
 """Students are trained, exported, and evaluated by their toolbox in a process that cannot import this package."""
 
-import importlib.util
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from support import MINI, ROOT
+from support import MINI, stock_tool
 
 pytestmark = pytest.mark.slow
 
@@ -65,11 +63,8 @@ def test_the_exported_student_is_evaluated_without_this_package(
 
     assert sorted(path.name for path in out.iterdir()) == [f'{name}.pth', f'{name}.py']
     assert sorted(torch.load(out / f'{name}.pth', weights_only=True)) == ['meta', 'state_dict']
-    stock = Path(importlib.util.find_spec(scope).origin).parent / '.mim' / 'tools' / 'test.py'
-    words = [str(stock), str(out / f'{name}.py'), str(out / f'{name}.pth'), '--work-dir', str(tmp_path / 'stock')]
-    script = 'import runpy, sys; sys.modules["mmkd_ext"] = None; sys.argv = sys.argv[1:]; '
-    script += 'runpy.run_path(sys.argv[0], run_name="__main__")'
-    done = subprocess.run([sys.executable, '-c', script, *words], cwd=ROOT, capture_output=True, text=True)
+    words = [out / f'{name}.py', out / f'{name}.pth', '--work-dir', tmp_path / 'stock']
+    done = command(stock_tool(scope, 'test.py'), *words, hidden=['mmkd_ext'])
     assert found(done, metric) == ours
 
 

@@ -1,15 +1,12 @@
 """Each task's mini pair trains through the engine, and the stock test.py of its toolbox evaluates what was saved."""
 
-import importlib.util
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from support import MINI, ROOT
+from support import MINI, stock_tool
 
 pytestmark = pytest.mark.slow
 
@@ -50,13 +47,9 @@ def test_a_mini_pair_trains_resumes_and_is_evaluated_by_the_stock_tools(
             assert f'{loss}: ' in done.stdout + done.stderr
         trained = {int(epoch) for epoch in re.findall(r'Epoch\(train\) +\[(\d+)\]', done.stdout + done.stderr)}
         assert trained == {epochs}  # the second run goes on
-    stock = Path(importlib.util.find_spec(scope).origin).parent / '.mim' / 'tools' / 'test.py'
-    test = ['--work-dir', str(tmp_path / 'test'), '--cfg-options', *data_options(name, digits, ('test',))]
+    test = ['--work-dir', tmp_path / 'test', '--cfg-options', *data_options(name, digits, ('test',))]
     student = MINI / f'{family}_student.py'
-    words = [str(stock), str(student), str(tmp_path / 'epoch_2.pth'), *test]
-    script = 'import runpy, sys; sys.modules["mmkd_ext"] = None; sys.argv = sys.argv[1:]; '
-    script += 'runpy.run_path(sys.argv[0], run_name="__main__")'
-    done = subprocess.run([sys.executable, '-c', script, *words], cwd=ROOT, capture_output=True, text=True)
+    done = command(stock_tool(scope, 'test.py'), student, tmp_path / 'epoch_2.pth', *test, hidden=['mmkd_ext'])
     assert done.returncode == 0, done.stderr
     assert f'{metric}: ' in done.stdout + done.stderr
     weights = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['state_dict']
