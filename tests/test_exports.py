@@ -8,7 +8,7 @@ import pytest
 from support import ROOT
 
 import mmkd_ext
-from mmkd_ext import connectors, losses
+from mmkd_ext import algorithms, connectors, distillers, hooks, losses, models, recorders
 from mmkd_ext.registry import MODELS
 
 
@@ -23,6 +23,15 @@ def test_the_package_gives_what_it_announces(name: str) -> None:
 def test_what_it_does_not_announce_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'SingleTeacher'"):
         mmkd_ext.SingleTeacher  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    'room', [losses, connectors, models, recorders, distillers, algorithms, hooks], ids=lambda room: room.__name__
+)
+def test_a_room_exports_what_stands_in_it(room: ModuleType) -> None:
+    homes = {getattr(room, name).__module__ for name in room.__all__ if name != 'BACKBONES'}
+    assert homes
+    assert all(home.startswith(f'{room.__name__}.') for home in homes)
 
 
 @pytest.mark.parametrize('room', [losses, connectors], ids=lambda room: room.__name__)

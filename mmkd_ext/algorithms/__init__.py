@@ -3,5 +3,17 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.roi_distill import RoIDistill
+from mmkd_ext.algorithms.self_distill import SelfDistill
+from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
+
+__all__ = [
+    'DistillAlgorithm',
+    'RoIDistill',
+    'SelfDistill',
+    'SingleTeacherDistill',
+]
+
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')

@@ -3,5 +3,13 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.distillers.configurable import ConfigurableDistiller
+from mmkd_ext.distillers.ofd import OFDDistiller
+
+__all__ = [
+    'ConfigurableDistiller',
+    'OFDDistiller',
+]
+
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')

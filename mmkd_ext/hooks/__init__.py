@@ -1,7 +1,17 @@
-"""Training-time hooks, one a file; each registers itself."""
+"""Training-time hooks, one per file; each registers itself."""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.hooks.channels_last_hook import ChannelsLastHook
+from mmkd_ext.hooks.exact_resume_hook import ExactResumeHook
+from mmkd_ext.hooks.loss_weight_hook import LossWeightHook
+
+__all__ = [
+    'ChannelsLastHook',
+    'ExactResumeHook',
+    'LossWeightHook',
+]
+
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')

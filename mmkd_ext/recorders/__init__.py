@@ -1,7 +1,30 @@
-"""Taps on a model's intermediate results, one kind a file; each registers itself."""
+"""Taps on a model's intermediate results, one kind per file; each registers itself."""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
-for _module in iter_modules(__path__):
+from mmkd_ext.recorders.base import Recorder
+from mmkd_ext.recorders.function import (
+    FunctionInputsRecorder,
+    FunctionOutputsRecorder,
+    MethodInputsRecorder,
+    MethodOutputsRecorder,
+)
+from mmkd_ext.recorders.manager import RecorderManager
+from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorder
+from mmkd_ext.recorders.parameter import ParameterRecorder
+
+__all__ = [
+    'FunctionInputsRecorder',
+    'FunctionOutputsRecorder',
+    'MethodInputsRecorder',
+    'MethodOutputsRecorder',
+    'ModuleInputsRecorder',
+    'ModuleOutputsRecorder',
+    'ParameterRecorder',
+    'Recorder',
+    'RecorderManager',
+]
+
+for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
     import_module(f'{__name__}.{_module.name}')
