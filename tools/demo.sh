@@ -3,7 +3,7 @@
 #
 #   bash tools/demo.sh                  set-up, data, student alone, student distilled, evaluation of both and of the teacher
 #   bash tools/demo.sh --from-scratch   the same with a teacher trained here (5 minutes more) instead of the shipped one
-#   bash tools/demo.sh --seeds 3        three seeds each: CWT's numbers in the README
+#   bash tools/demo.sh --seeds 3        three seeds each
 #
 # Stopped at any point, it goes on from there when it is called again. Everything is under work_dirs/demo
 # (work_dirs/demo_from_scratch).
@@ -33,11 +33,11 @@ if $from_scratch; then
   teacher=(--teacher-ckpt "$(cat $out/teacher/faster_rcnn_teacher_seed0/last_checkpoint)")
 fi
 # Two at the same time: a narrow network on small images keeps one core busy, and hardly two.
-step "student alone, and student distilled by CWT; each tested by mmdet's test.py with the student's plain config"
-"$python" tools/study.py $mini/faster_rcnn_student.py $mini/faster_rcnn_cwt.py --seeds "$seeds" --out $out ${teacher[@]+"${teacher[@]}"}
+step "student alone, and student distilled by KD; each tested by mmdet's test.py with the student's plain config"
+"$python" tools/study.py $mini/faster_rcnn_student.py $mini/faster_rcnn_kd.py --seeds "$seeds" --out $out ${teacher[@]+"${teacher[@]}"}
 
 step 'pictures'
 "$python" tools/demo_pictures.py data/digit_scenes/annotations/instances_val.json data/digit_scenes/images/val \
   "student alone=$out/test/faster_rcnn_student_seed0/predictions.pkl" \
-  "student distilled=$out/test/faster_rcnn_cwt_seed0/predictions.pkl" \
+  "student distilled=$out/test/faster_rcnn_kd_seed0/predictions.pkl" \
   "teacher=$out/test/faster_rcnn_teacher/predictions.pkl" --out $out/detections.png | tail -n 1

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
 """Draw detections of several models side by side: tools/demo_pictures.py ANN_FILE IMAGE_DIR NAME=FILE... --out PNG.
 
-FILE is what mmdet's test.py writes with --out; masks are drawn where all models have them. The scenes are those on
-which the second model is furthest ahead of the first in box AP of that image alone, which stands above each picture:
-the best cases, not typical ones. With one model they are the first of the data set.
+FILE is what mmdet's test.py writes with --out; masks are drawn where all models have them. Boxes are green where
+class and place (IoU of 0.5) are right, red where not. The scenes are those on which the second model is furthest ahead
+of the first in box AP, of that image alone and of what is shown: the best cases, not typical ones. With one model they
+are the first of the data set.
 """
 
 import argparse
@@ -58,8 +59,14 @@ def predicted(results: list[dict], image_id: int, threshold: float) -> list[Foun
     ]
 
 
-def image_ap(coco: COCO, results: list[dict]) -> dict[int, float]:
-    """Box AP, 0 to 1, of each image that has objects, by image id: what COCO's metric is on a data set of one image."""
+def image_ap(coco: COCO, results: list[dict], threshold: float = 0.0) -> dict[int, float]:
+    """Box AP, 0 to 1, of each image that has objects, by image id: what COCO's metric is on a data set of one image.
+
+    Args:
+        coco: The annotations.
+        results: A model's predictions.
+        threshold: Smallest score that counts.
+    """
     categories = sorted(coco.cats)
     boxes = []
     for result in results:
@@ -67,6 +74,8 @@ def image_ap(coco: COCO, results: list[dict]) -> dict[int, float]:
         for (x1, y1, x2, y2), label, score in zip(
             found['bboxes'].tolist(), found['labels'].tolist(), found['scores'].tolist(), strict=True
         ):
+            if score < threshold:
+                continue
             box = {'image_id': result['img_id'], 'bbox': [x1, y1, x2 - x1, y2 - y1], 'score': score}
             boxes.append({**box, 'category_id': categories[label]})
     aps = {}
@@ -96,12 +105,21 @@ def choose(aps: list[dict[int, float]], count: int) -> list[int]:
     return images[:count]
 
 
-def draw(axis: plt.Axes, image: Image.Image, objects: list[Found], names: list[str], masks: bool) -> None:
-    """One scene with boxes or masks, class and score."""
+def is_right(found: Found, truth: list[Found]) -> bool:
+    """Whether an object of this class is there, with a box that overlaps by an IoU of 0.5 or more."""
+    boxes = [t.box for t in truth if t.label == found.label]
+    return bool(boxes) and rle.iou(np.array([found.box]), np.array(boxes), [0] * len(boxes)).max() >= 0.5
+
+
+def draw(
+    axis: plt.Axes, image: Image.Image, objects: list[Found], truth: list[Found], names: list[str], masks: bool
+) -> None:
+    """One scene with boxes or masks, class and score; right ones in green, wrong ones in red."""
     axis.imshow(image)
     axis.set_axis_off()
-    for (x, y, width, height), label, score, mask in objects:
-        colour = f'C{label}'
+    for found in objects:
+        (x, y, width, height), label, score, mask = found
+        colour = 'tab:green' if is_right(found, truth) else 'tab:red'
         if masks and mask is not None:
             axis.imshow(np.dstack([np.broadcast_to(to_rgb(colour), (*mask.shape, 3)), 0.7 * mask]))
             axis.contour(mask, levels=[0.5], colors='white', linewidths=0.8)
@@ -109,7 +127,7 @@ def draw(axis: plt.Axes, image: Image.Image, objects: list[Found], names: list[s
             axis.add_patch(plt.Rectangle((x, y), width, height, fill=False, color=colour, linewidth=1.5))
         text = names[label] if score == 1.0 else f'{names[label]} {score:.2f}'
         style = dict(facecolor=colour, edgecolor='none', pad=0.8, alpha=0.85)
-        axis.text(x, y, text, color='white', fontsize=7, va='bottom', bbox=style)
+        axis.text(x, max(y, 6), text, color='white', fontsize=7, va='bottom', bbox=style)
 
 
 def main() -> None:
@@ -131,7 +149,7 @@ def main() -> None:
     masks = all('masks' in result['pred_instances'] for results in models.values() for result in results)
     coco = COCO(args.ann_file)
     names = [coco.cats[cat]['name'] for cat in sorted(coco.cats)]
-    aps = [image_ap(coco, results) for results in models.values()]
+    aps = [image_ap(coco, results, args.score) for results in models.values()]
     chosen = choose(aps, args.scenes)
     columns = ['ground truth', *models]
     figure, axes = plt.subplots(
@@ -145,7 +163,7 @@ def main() -> None:
             *(predicted(results, image_id, args.score) for results in models.values()),
         ]
         for axis, objects in zip(row, found, strict=True):
-            draw(axis, picture, objects, names, masks)
+            draw(axis, picture, objects, found[0], names, masks)
         for axis, ap in zip(row[1:], aps, strict=True):
             axis.set_title(f'AP {100 * ap[image_id]:.0f}', fontsize=9)
     for axis, column in zip(axes[0], columns, strict=True):

@@ -41,3 +41,13 @@ def test_scenes_shown_are_those_with_the_largest_gain() -> None:
     alone, distilled = {1: 0.5, 2: 0.1, 3: 0.2}, {1: 0.6, 2: 0.9, 3: 0.0}
     assert demo_pictures.choose([alone, distilled, alone], 2) == [2, 1]
     assert demo_pictures.choose([distilled], 2) == [1, 2]
+
+
+def test_an_object_is_right_with_its_class_and_half_of_its_place() -> None:
+    truth = [demo_pictures.Found((0.0, 0.0, 10.0, 10.0), 3, 1.0, None)]
+    for box, label, right in (
+        ((0.0, 0.0, 10.0, 6.0), 3, True),
+        ((0.0, 0.0, 10.0, 4.0), 3, False),
+        ((0.0, 0.0, 10.0, 10.0), 4, False),
+    ):
+        assert demo_pictures.is_right(demo_pictures.Found(box, label, 0.9, None), truth) == right
