@@ -42,6 +42,12 @@ def test_the_navigation_has_every_page_once() -> None:
     assert sorted(nav(SITE['nav'])) == [str(page.relative_to(DOCS)) for page in PAGES]
 
 
+def test_the_reference_has_every_loss_and_connector() -> None:
+    for room in ('losses', 'connectors'):
+        listed = re.findall(rf'^::: mmkd_ext\.{room}\.(\w+)$', (DOCS / 'api' / f'{room}.md').read_text(), re.MULTILINE)
+        assert listed == sorted({path.stem for path in (ROOT / 'mmkd_ext' / room).glob('*.py')} - {'__init__'})
+
+
 @pytest.mark.parametrize('page', ALL, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r'\]\(([^)\s]+)\)', page.read_text()):
