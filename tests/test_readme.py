@@ -1,9 +1,8 @@
-"""The README's example is a config that builds and trains, and what it names is there."""
+"""The README's example is a config that builds and trains; tests/docs sees that what it names is there."""
 
 import re
 from pathlib import Path
 
-import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
@@ -13,22 +12,7 @@ TEXT = (ROOT / 'README.md').read_text()
 
 
 def test_it_is_short() -> None:
-    assert len(TEXT.splitlines()) < 150
-
-
-def names() -> list[str]:
-    """The files that it names; a{b,c} is two."""
-    found = set()
-    for name in re.findall(r'(?:tools|docs|configs)/(?:[\w/.]|\{[\w,]+\})+', TEXT):
-        head, _, rest = name.partition('{')
-        choices, _, tail = rest.partition('}')
-        found |= {(head + choice + tail).rstrip('.') for choice in choices.split(',')}
-    return sorted(found)
-
-
-@pytest.mark.parametrize('name', names())
-def test_every_file_that_it_names_exists(name: str) -> None:
-    assert (ROOT / name).exists()
+    assert len(TEXT.splitlines()) < 100
 
 
 def test_the_example_config_builds_and_its_loss_reaches_the_student(tmp_path: Path) -> None:
