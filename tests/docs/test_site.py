@@ -42,12 +42,6 @@ def test_the_navigation_has_every_page_once() -> None:
     assert sorted(nav(SITE['nav'])) == [str(page.relative_to(DOCS)) for page in PAGES]
 
 
-def test_the_reference_has_every_loss_and_connector() -> None:
-    for room in ('losses', 'connectors'):
-        listed = re.findall(rf'^::: mmkd_ext\.{room}\.(\w+)$', (DOCS / 'api' / f'{room}.md').read_text(), re.MULTILINE)
-        assert listed == sorted({path.stem for path in (ROOT / 'mmkd_ext' / room).glob('*.py')} - {'__init__'})
-
-
 @pytest.mark.parametrize('page', ALL, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r'\]\(([^)\s]+)\)', page.read_text()):
@@ -124,5 +118,7 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     env = dict(os.environ, NO_MKDOCS_2_WARNING='1')  # the theme's news of its successor
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, '')
-    reference = (tmp_path / 'site' / 'api' / 'losses.html').read_text()
-    assert 'mmkd_ext.losses.cwt.CWTLoss' in reference
+    for room in ('losses', 'connectors', 'recorders'):
+        reference = (tmp_path / 'site' / 'api' / f'{room}.html').read_text()
+        files = {path.stem for path in (ROOT / 'mmkd_ext' / room).glob('*.py')} - {'__init__'}
+        assert {name for name in files if f'id="mmkd_ext.{room}.{name}"' not in reference} == set()
