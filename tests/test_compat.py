@@ -338,6 +338,7 @@ class TestDownload:
             load_checkpoint_file(f'{server}/absent.pth')
         assert cache(tmp_path) == []
 
+    @pytest.mark.slow
     def test_a_failure_in_one_process_is_raised_in_all_and_one_a_machine_fetches(
         self, tmp_path: Path, server: str
     ) -> None:

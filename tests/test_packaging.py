@@ -69,6 +69,7 @@ def test_it_has_one_package_its_commands_and_no_tests(site: Path) -> None:
     assert 'mmkd_ext contributors' in (info / 'METADATA').read_text()
 
 
+@pytest.mark.slow
 def test_a_package_path_trains_without_a_checkout(site: Path, tmp_path: Path) -> None:
     """It comes as far as the data set, which is not there."""
     words = [sys.executable, '-m', 'mmkd_ext', 'train', 'mmkd_ext::cwt/faster_rcnn_r101_r50_coco.py']

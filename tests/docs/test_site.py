@@ -110,6 +110,7 @@ def mkdocs() -> list[str] | None:
     return next(([place, 'build'] for place in places if place), None)
 
 
+@pytest.mark.slow
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     command = mkdocs()
     if command is None:

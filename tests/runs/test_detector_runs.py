@@ -52,7 +52,7 @@ def whole_run(command: Callable, digits: Path, teacher: Path, tmp_path_factory: 
     work_dir = tmp_path_factory.mktemp('whole')
     options = [*train_options(digits, teacher), 'train_cfg.max_epochs=3', 'train_cfg.val_interval=3']
     config = config_with(work_dir / 'config.py', EMA)
-    done = command(TRAIN, config, '--work-dir', work_dir, '--cfg-options', *options, fresh=True)
+    done = command(TRAIN, config, '--work-dir', work_dir, '--cfg-options', *options)
     assert done.returncode == 0, done.stderr
     return work_dir
 
@@ -146,7 +146,7 @@ def test_the_stock_train_py_of_mmdet_trains_our_config(
     command: Callable, digits: Path, teacher: Path, tmp_path: Path
 ) -> None:
     options = [*train_options(digits, teacher), 'train_cfg.max_epochs=1']
-    done = command(STOCK / 'train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *options)
+    done = command(STOCK / 'train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *options, fresh=True)
     assert done.returncode == 0, done.stderr
     assert 'distill.loss_cwt' in done.stdout + done.stderr
     assert any(name.startswith('distiller.') for name in load(tmp_path / 'epoch_1.pth')['state_dict'])
