@@ -268,7 +268,7 @@ def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: di
     """Build a student as the config of an algorithm describes it.
 
     Args:
-        architecture: As of `model_config`, or the model itself.
+        architecture: See `model_config`, or the model itself.
         data_preprocessor: Replaces the student's; of the same type, or without `type`, it replaces what it names.
         init_cfg: Replaces the student's.
 

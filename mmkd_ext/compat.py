@@ -153,7 +153,7 @@ def _fetch(url: str, path: Path) -> None:
     """Put what a URL gives at `path`, once it is there whole.
 
     Raises:
-        OSError: If it cannot be had, breaks off, or is not what the hash in its name says.
+        OSError: If it cannot be loaded, breaks off, or is not what the hash in its name says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.{uuid4().hex}.partial')
@@ -211,9 +211,7 @@ def _by_scheme(address: str, map_location: Any) -> Any:
     loader = CheckpointLoader._get_checkpoint_loader(address)
     if loader is load_checkpoint_file:
         known = [re.sub(r'\(.*\)\?|://', '', prefix) for prefix in CheckpointLoader._schemes if prefix]
-        raise ConfigError(
-            f'the checkpoint {address}: {scheme}:// is no scheme that is known; {nearest(scheme, known)}.'
-        )
+        raise ConfigError(f'the checkpoint {address}: {scheme}:// is not a known scheme; {nearest(scheme, known)}.')
     try:
         return loader(address, map_location=map_location)
     except ConfigError as error:
@@ -223,7 +221,7 @@ def _by_scheme(address: str, map_location: Any) -> Any:
     except pickle.UnpicklingError as error:
         raise _pickled(address, error) from None
     except (ImportError, OSError, EOFError, RuntimeError) as error:
-        raise ConfigError(f'the checkpoint {address} cannot be had ({error}).') from error
+        raise ConfigError(f'the checkpoint {address} cannot be loaded ({error}).') from error
 
 
 def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
@@ -232,7 +230,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
     Args:
         filename: Local path, http(s) URL, or an address of another scheme that mmengine knows (`torchvision://`,
             `open-mmlab://`, `s3://`, ...).
-        map_location: As of `torch.load`.
+        map_location: See `torch.load`.
 
     Raises:
         ConfigError: Where there is no such file, it is no whole PyTorch file, or it asks to run code; named.

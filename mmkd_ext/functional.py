@@ -25,7 +25,7 @@ def at_least_float32(*tensors: Tensor) -> list[Tensor]:
 
 
 def check_labels(labels: Tensor, rows: int) -> None:
-    """Refuse labels that are no class index a row, such as the soft labels of mixup.
+    """Refuse labels that are not a class index per row, such as the soft labels of mixup.
 
     Raises:
         ValueError: If `labels` is not (rows,) of int32 or int64.
@@ -84,7 +84,7 @@ def stage_maps(features: Sequence[Tensor]) -> list[Tensor]:
         ValueError: If these are not maps (B, C, H, W) of one batch, or one is empty.
     """
     if not isinstance(features, (list, tuple)) or not features:
-        raise ValueError('expected a list of maps, one a stage')
+        raise ValueError('expected a list of maps, one per stage')
     shapes = [tuple(x.shape) for x in features]
     if any(len(shape) != 4 or 0 in shape or shape[0] != shapes[0][0] for shape in shapes):
         raise ValueError(f'expected maps (B, C, H, W) of one batch, got shapes {shapes}')

@@ -30,7 +30,7 @@ _HOW = re.compile(
 _LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a run that goes on
 _START = 'load_from'
 CONTENT = 'model_files'  # the variable of a config that has the hashes of those that its model names
-_OTHER = '...'  # stands for a value that is no literal
+_OTHER = '...'  # stands for a value that is not a literal
 
 Settings = dict[str, Any]
 

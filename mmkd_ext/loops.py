@@ -39,7 +39,7 @@ class SingleTeacherDistillValLoop(ValLoop):
     """
 
     def run(self) -> dict:
-        """As of `ValLoop`."""
+        """Same as `ValLoop`."""
         if not any(isinstance(metric, _Known) for metric in self.evaluator.metrics):
             self.evaluator.metrics.append(_Known(self._evaluate_teacher()))
         return super().run()

@@ -49,7 +49,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], complaint: str
 
     Args:
         model: What it does itself to weights that are loaded (renames, resizes) is done before they are judged.
-        weights: As of `weights_of`.
+        weights: See `weights_of`.
         complaint: With which a message begins.
 
     Returns:

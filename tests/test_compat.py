@@ -408,7 +408,7 @@ class TestSchemes:
         for address in ('s3://bucket/a.pth', 'petrel://bucket/a.pth', 'cluster:s3://bucket/a.pth'):
             assert list(load_checkpoint_file(address)) == ['a']
         path.write_bytes(path.read_bytes()[:-100])
-        with pytest.raises(ConfigError, match=r'the checkpoint s3://bucket/a\.pth cannot be had \('):
+        with pytest.raises(ConfigError, match=r'the checkpoint s3://bucket/a\.pth cannot be loaded \('):
             load_checkpoint_file('s3://bucket/a.pth')
         torch.save(Witness(witness), path)
         with pytest.raises(ConfigError, match=r's3://bucket/a\.pth holds pickled code \(posix\.mkdir\)'):
@@ -416,11 +416,9 @@ class TestSchemes:
         assert not witness.exists()
 
     def test_a_scheme_without_its_client_and_one_that_nobody_knows_are_named(self) -> None:
-        with pytest.raises(ConfigError, match=r'the checkpoint s3://bucket/a\.pth cannot be had \(.*petrel'):
+        with pytest.raises(ConfigError, match=r'the checkpoint s3://bucket/a\.pth cannot be loaded \(.*petrel'):
             load_checkpoint_file('s3://bucket/a.pth')
-        with pytest.raises(
-            ConfigError, match=r"torchvison:// is no scheme that is known; the nearest is 'torchvision'"
-        ):
+        with pytest.raises(ConfigError, match=r"torchvison:// is not a known scheme; the nearest is 'torchvision'"):
             load_checkpoint_file('torchvison://resnet18')
 
 

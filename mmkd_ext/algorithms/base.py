@@ -116,7 +116,7 @@ class DistillAlgorithm(BaseModel):
         self._mirror(name)
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
-        """As of `nn.Module`; see `__setattr__`."""
+        """Same as in `nn.Module`; see `__setattr__`."""
         super().add_module(name, module)
         self._mirror(name)
 
@@ -126,7 +126,7 @@ class DistillAlgorithm(BaseModel):
             student._modules[name] = self._modules[name]
 
     def train(self, mode: bool = True) -> 'DistillAlgorithm':
-        """As of `nn.Module`; the student notices too."""
+        """Same as in `nn.Module`; the student notices too."""
         self.finite.finish()
         super().train(mode)
         self.student.train(mode and self.student_trainable)
@@ -159,7 +159,7 @@ class DistillAlgorithm(BaseModel):
             print_log(f'{key}: {file} has no {", ".join(missing)}.', 'current', logging.WARNING)
 
     def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """As of `nn.Module`; no checkpoint is written after a loss that was not finite."""
+        """Same as in `nn.Module`; no checkpoint is written after a loss that was not finite."""
         self.finite.finish()
         super()._save_to_state_dict(*args, **kwargs)
 
@@ -188,7 +188,7 @@ class DistillAlgorithm(BaseModel):
         unexpected += [key for key in unknown if not key.startswith(f'{prefix}distiller.')]
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
-        """As of mmengine's models; `loss` trains with distillation, `predict` and `tensor` are the student's."""
+        """Same as in mmengine's models; `loss` trains with distillation, `predict` and `tensor` are the student's."""
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         return self.student(inputs, data_samples, mode=mode)

@@ -65,7 +65,7 @@ class PixelAdapter:
             data_samples: For each image an object with `img_shape`, its height and width without padding; or None.
 
         Raises:
-            ConfigError: If the two normalise differently and `inputs` is no batch of images.
+            ConfigError: If the two normalise differently and `inputs` is not a batch of images.
         """
         if self.identity:
             return inputs

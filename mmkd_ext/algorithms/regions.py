@@ -194,8 +194,8 @@ def check_softmax(parts: Iterable[Part], key: str) -> None:
         loss = getattr(part.head, 'loss_cls', None)
         if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'custom_cls_channels', False):
             raise ConfigError(
-                f'{key}: the classes of {part.source} are trained by {type(loss).__name__}, which is no softmax over '
-                'the classes and the background, as this loss takes them for; compare heads with '
+                f'{key}: the classes of {part.source} are trained by {type(loss).__name__}, which is not a softmax '
+                'over the classes and the background, as this loss takes them for; compare heads with '
                 "loss_cls=dict(type='CrossEntropyLoss'), or their embeddings alone."
             )
 

@@ -103,7 +103,7 @@ class RoIDistill(SingleTeacherDistill):
         return found
 
     def _student_losses(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
-        """As of the base. What a sampler runs leaves no record, and a stage without regions an empty one."""
+        """Same as in the base class. What a sampler runs leaves no record, and a stage without regions an empty one."""
         recorders = self.distiller.student_recorders.recorders
         with counted_runs(self.student, recorders.values()):
             losses = super()._student_losses(inputs, data_samples)

@@ -13,7 +13,7 @@ class SelfDistill(DistillAlgorithm):
     `teacher_recorders` are attached to the student as well; what they record (`from_student=False`) gets no gradient.
 
     Args:
-        architecture: The student, as of `DistillAlgorithm`.
+        architecture: The student, see `DistillAlgorithm`.
         distiller: Config of the distiller.
         **kwargs: Further arguments of `DistillAlgorithm`.
 

@@ -25,7 +25,7 @@ class SingleTeacherDistill(DistillAlgorithm):
     and so is its `OverhaulFeatureDistillation`, whose distiller is `OFDDistiller`.
 
     Args:
-        architecture: The student, as of `DistillAlgorithm`.
+        architecture: The student, see `DistillAlgorithm`.
         teacher: The teacher: package path, config file, dict, or MMRazor's `dict(cfg_path=...)`.
         distiller: Config of the distiller.
         teacher_ckpt: Path or URL of the teacher's weights.
@@ -99,7 +99,7 @@ class SingleTeacherDistill(DistillAlgorithm):
             parts = dict(model.named_modules())
             parts.pop('')
             if name not in parts:
-                raise ConfigError(f'{key} is no part of the {who}; {nearest(str(name), parts)}.')
+                raise ConfigError(f'{key} is not a part of the {who}; {nearest(str(name), parts)}.')
             shapes.append({weight: tuple(value.shape) for weight, value in parts[name].state_dict().items()})
         ours, theirs = shapes
         for weight in (*ours, *theirs):
@@ -127,7 +127,7 @@ class SingleTeacherDistill(DistillAlgorithm):
             self.student.get_submodule(name).load_state_dict(self.teacher.model.get_submodule(name).state_dict())
 
     def train(self, mode: bool = True) -> 'SingleTeacherDistill':
-        """As of `nn.Module`; when training begins, what compares classes sees those of the data set."""
+        """Same as in `nn.Module`; when training begins, what compares classes sees those of the data set."""
         super().train(mode)
         if mode and self._data_unseen:
             data = class_names(MessageHub.get_current_instance().runtime_info.get('dataset_meta'))

@@ -132,7 +132,7 @@ class Teacher:
 
         Args:
             recorders: Attached to the teacher meanwhile.
-            needed: How many records of each are used, as of `RecorderManager.recording`.
+            needed: How many records of each are used, see `RecorderManager.recording`.
             inputs: The student's images, (B, C, H, W), as its data preprocessor made them.
             data_samples: The batch's annotations.
             forward: Called with the model and its images instead of the model's own forward, where only some of its

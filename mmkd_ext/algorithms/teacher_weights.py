@@ -33,7 +33,7 @@ def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any) -> Weights
 
     Args:
         checkpoint: `teacher_ckpt`.
-        cfg: The teacher's config, as of `model_config`; empty where `model` was not built from one.
+        cfg: The teacher's config, see `model_config`; empty where `model` was not built from one.
         model: The teacher.
     """
     if checkpoint:

@@ -44,7 +44,7 @@ class ChannelMLPConnector(nn.Module):
         """(B, in_channels, H, W) to (B, out_channels, H, W).
 
         Raises:
-            ValueError: If `x` is no map of `in_channels` channels.
+            ValueError: If `x` is not a map of `in_channels` channels.
         """
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(

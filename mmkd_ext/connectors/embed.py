@@ -39,7 +39,7 @@ class EmbedConnector(nn.Module):
         """(N, in_channels) to (N, out_channels).
 
         Raises:
-            ValueError: If `x` is no embedding of `in_channels` channels.
+            ValueError: If `x` is not an embedding of `in_channels` channels.
         """
         if x.ndim != 2 or x.shape[1] != self.in_channels:
             raise ValueError(f'in_channels={self.in_channels} expects (N, {self.in_channels}), got {tuple(x.shape)}')

@@ -212,7 +212,7 @@ def _check_arguments(loss: nn.Module, given: Mapping[str, Any], key: str) -> Non
         return
     for name in given:
         if name not in parameters:
-            raise ConfigError(f'{key}.{name} is no argument of {type(loss).__name__}; {nearest(name, parameters)}.')
+            raise ConfigError(f'{key}.{name} is not an argument of {type(loss).__name__}; {nearest(name, parameters)}.')
     for name, parameter in parameters.items():
         needed = parameter.default is Parameter.empty and parameter.kind is not Parameter.VAR_POSITIONAL
         if needed and name not in given:

@@ -62,7 +62,7 @@ def student_config(cfg: Config | str | Path) -> Config:
         init_detector(student_config('my_distillation.py'), 'epoch_12.pth')   # as mmseg's init_model
 
     Args:
-        cfg: A config, or its file; one whose model is no distillation algorithm is returned as it is, but for our
+        cfg: A config, or its file; one whose model is not a distillation algorithm is returned as it is, but for our
             hooks.
 
     Returns:

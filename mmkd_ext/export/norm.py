@@ -7,7 +7,7 @@ In eval mode the transform (see `models/norm_neck.py`) takes the C channels of a
 
 Average pooling leaves both as they are. So a layer W x + b that follows becomes (W M) x + (W m + b), at every position
 of a kernel alike. A kernel that also sees zeros beyond the border would have to see M 0 + m there: with m other than 0
-that is no convolution, and refused. A convolution W x + b that comes before becomes (M W) x + (M b + m), always.
+that is not a convolution, and is refused. A convolution W x + b that comes before becomes (M W) x + (M b + m), always.
 
 Computed in float64. This file needs torch alone.
 """
@@ -32,7 +32,7 @@ def fold_norm(
         neck: A `NORMNeck` or `FeatureTransform`.
         weight: Of the linear layer after it, (K, C), or of the convolution, (K, C, h, w) of any size and stride.
         bias: Of that layer, (K,); None is 0.
-        padding: Of the convolution, as of `torch.nn.Conv2d`.
+        padding: Of the convolution, see `torch.nn.Conv2d`.
         padding_mode: Of the convolution; all but `zeros` repeat values of the map, so that they are exact.
 
     Returns:

@@ -30,7 +30,7 @@ def take_backbones(model: Any) -> list[type]:
         Their classes, for `write_package`.
 
     Raises:
-        ConfigError: If the config names something of this package that is no backbone of its own.
+        ConfigError: If the config names something of this package that is not a backbone of its own.
     """
     if isinstance(model, (list, tuple)):
         return list(dict.fromkeys(kind for part in model for kind in take_backbones(part)))

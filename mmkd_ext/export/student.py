@@ -27,7 +27,7 @@ from mmkd_ext.models.norm_neck import FeatureTransform
 from mmkd_ext.weights import weights_of
 
 BATCHES = 2
-TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are the same bits
+TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are bit-identical
 _FRAGMENT = {'student_recorders', 'teacher_recorders', 'distill_losses', 'loss_forward_mappings'}
 
 
@@ -199,7 +199,7 @@ def _batches(cfg: Config) -> list[Any]:
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     except OSError as error:  # also of a data set that downloads itself
-        raise ConfigError(f'{field}: its data cannot be had ({error}); --no-check exports without.') from error
+        raise ConfigError(f'{field}: its data cannot be loaded ({error}); --no-check exports without.') from error
     size = min(loader.get('batch_size', 1), 16)
     parts = [range(i * size, min((i + 1) * size, len(dataset))) for i in range(BATCHES)]
     batches = [pseudo_collate([dataset[i] for i in part]) for part in parts if part]

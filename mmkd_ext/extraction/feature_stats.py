@@ -161,7 +161,7 @@ def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = N
 
 
 def statistics(values: Mapping[str, Tensor], means: Tensor | None, in_teachers_space: bool) -> dict[str, Tensor]:
-    """The three statistics of a student, one value a sample; two where there are no class means."""
+    """The three statistics of a student, one value per sample; two where there are no class means."""
     raw, labels = values.get('raw', values['student']), values['labels']
     found = dict(norm=raw.norm(dim=1), own=cosine_to_means(raw, labels))
     if in_teachers_space and means is not None:

@@ -77,7 +77,7 @@ def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None
     """K, background included: as a region head or the classifier has them, or the data set where there is none.
 
     Args:
-        taps: As of `find_taps`.
+        taps: See `find_taps`.
         teacher: The teacher.
         layer: Name of the classifier, where the user gave one.
         metainfo: Of the data set.
@@ -106,7 +106,7 @@ def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None
 def _at_classifier(teacher: nn.Module, layer: str) -> dict[str, Tap]:
     modules = dict(teacher.named_modules())
     if layer not in modules:
-        raise ConfigError(f'--layer={layer} is no module of {type(teacher).__name__}; {nearest(layer, modules)}.')
+        raise ConfigError(f'--layer={layer} is not a module of {type(teacher).__name__}; {nearest(layer, modules)}.')
     head = layer
     while head:
         head = head.rpartition('.')[0]
@@ -136,7 +136,7 @@ def _mapped_by_nd_loss(distiller: Mapping, file: str | Path | None) -> dict[str,
     if len(places) > 1:
         raise ConfigError(
             f'{DISTILLER_KEY}.distill_losses has {len(names)} losses of type NDLoss with embeddings of different '
-            f'places ({", ".join(names)}): say by --layer of which.'
+            f'places ({", ".join(names)}): choose one with --layer.'
         )
     return found[0] if found else None
 

@@ -24,9 +24,9 @@ class ExactResumeHook(Hook):
 
     mmengine saves weights, optimiser and schedule, but no random state: after a resume the augmentations, the sampled
     regions and the dropped units differ from those of an uninterrupted run. With this hook a run that is killed at any
-    moment and resumed by the same command from its last checkpoint ends, on a CPU, with the same bits: by epochs or by
-    iterations, with any number of workers and processes, with a seed or without (the checkpoint has it), with EMA, and
-    with gradients that wait for `accumulative_counts` where the checkpoint is made.
+    moment and resumed by the same command from its last checkpoint is, on a CPU, bit-identical to an uninterrupted one:
+    by epochs or by iterations, with any number of workers and processes, with a seed or without (the checkpoint has
+    it), with EMA, and with gradients that wait for `accumulative_counts` where the checkpoint is made.
 
     Workers are started anew at each epoch, as their random state cannot be set from outside, and transforms that keep
     images for later ones (`CachedMosaic`, `CachedMixUp`) begin each epoch with none, as new workers do.

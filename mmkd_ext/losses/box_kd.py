@@ -57,5 +57,5 @@ class BoxKDLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The loss of offsets (N, 4 K) or (N, 4), with labels (N,) from 0 to K, as of `box_kd_loss`."""
+        """The loss of offsets (N, 4 K) or (N, 4), with labels (N,) from 0 to K, see `box_kd_loss`."""
         return self.loss_weight * box_kd_loss(student, teacher, labels, self.num_classes)

@@ -33,7 +33,7 @@ def cwt_loss(student: Tensor, teacher: Tensor, alpha: float, resize: str | None 
         student: Map, (B, C, H, W), already transformed.
         teacher: Map of the same shape or, with `resize`, of another height and width; no gradient reaches it.
         alpha: Weight of the summed squares.
-        resize: How the student's map is brought to the teacher's height and width, as of `CWTLoss`; None refuses it.
+        resize: How the student's map is brought to the teacher's height and width, see `CWTLoss`; None refuses it.
 
     Returns:
         0-dim.
@@ -80,5 +80,5 @@ class CWTLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of maps (B, C, H, W), the student's already transformed, as of `cwt_loss`."""
+        """The loss of maps (B, C, H, W), the student's already transformed, see `cwt_loss`."""
         return cwt_loss(student, teacher, self.loss_weight * self.alpha, self.resize)

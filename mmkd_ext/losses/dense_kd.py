@@ -78,5 +78,5 @@ class DenseKDLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-        """The loss of maps (B, A * num_classes, H, W), one per level, as of `dense_kd_loss`."""
+        """The loss of maps (B, A * num_classes, H, W), one per level, see `dense_kd_loss`."""
         return self.loss_weight * dense_kd_loss(student, teacher, self.num_classes, self.beta)

@@ -90,7 +90,7 @@ class DISTLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of logits (N, K), as of `dist_loss`."""
+        """The loss of logits (N, K), see `dist_loss`."""
         return self.loss_weight * dist_loss(student, teacher, self.tau, self.beta, self.gamma)
 
 

@@ -96,7 +96,7 @@ class DKDLoss(nn.Module):
         self._labels_checked = False
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (N, K) with labels (N,), as of `dkd_loss`.
+        """The loss of logits (N, K) with labels (N,), see `dkd_loss`.
 
         Raises:
             ValueError: As of `dkd_loss`, or if labels are, in the first call, out of range.

@@ -57,7 +57,7 @@ class HCLLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-        """The loss of lists of maps (B, C, H, W) or embeddings (B, C), as of `hcl_loss`."""
+        """The loss of lists of maps (B, C, H, W) or embeddings (B, C), see `hcl_loss`."""
         return self.loss_weight * hcl_loss(student, teacher)
 
 

@@ -34,7 +34,7 @@ def intra_tfd_loss(features: Sequence[Tensor], detach_salient: bool = True) -> T
         0-dim.
 
     Raises:
-        ValueError: If these are no such maps, or one has a single channel.
+        ValueError: If these are not such maps, or one has a single channel.
     """
     terms = [_stage(x, i, detach_salient) for i, x in enumerate(stage_maps(features))]
     return sum(terms[1:], terms[0]) / len(terms)
@@ -57,7 +57,7 @@ class IntraTFDLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The loss of a network's maps (B, C_i, H_i, W_i), in any order, as of `intra_tfd_loss`."""
+        """The loss of a network's maps (B, C_i, H_i, W_i), in any order, see `intra_tfd_loss`."""
         return self.loss_weight * intra_tfd_loss(features, self.detach_salient)
 
 

@@ -59,5 +59,5 @@ class KDLoss(nn.Module):
         self.ignore_label = ignore_label
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The loss of logits (N, K), of samples with labels (N,), as of `kd_loss`."""
+        """The loss of logits (N, K), of samples with labels (N,), see `kd_loss`."""
         return self.loss_weight * kd_loss(student, teacher, self.tau, labels, self.ignore_label)

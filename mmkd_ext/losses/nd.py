@@ -54,7 +54,7 @@ def nd_loss(
         labels: The class of each sample, (N,), from 0 to K - 1.
         directions: Of the class means, unit vectors (K, C).
         ignore_label: A class whose samples are left out, which needs no direction; None keeps all.
-        terms: As of `NDLoss`.
+        terms: See `NDLoss`.
 
     Returns:
         0-dim, from 0 to 2; 0 where no sample is left.
@@ -88,7 +88,7 @@ class NDLoss(nn.Module):
         loss_weight: Factor on the result.
 
     Raises:
-        ValueError: If `class_means` is no (K, C), or is None and a size is missing, or there are no such terms.
+        ValueError: If `class_means` is not (K, C), or is None and a size is missing, or there are no such terms.
         ConfigError: If the file is absent or unreadable.
     """
 
@@ -168,7 +168,7 @@ class NDLoss(nn.Module):
         Raises:
             ValueError: If shapes differ, labels are neither integers (N,) nor shares (N, K), or, in the first call and
                 on a CPU, are out of range, of several classes at once, or of a class without a mean. Later on a GPU,
-                where to look would be to wait for it, the loss of the last two is no number.
+                where to look would be to wait for it, the loss of the last two is NaN.
         """
         check_same_shape(student, teacher, 2, '(N, C)')
         unusable = self._check_labels(labels, len(student))

@@ -69,7 +69,7 @@ class NORMLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of maps (B, N * C, H, W) and (B, C, h, w), as of `norm_loss`."""
+        """The loss of maps (B, N * C, H, W) and (B, C, h, w), see `norm_loss`."""
         return self.loss_weight * norm_loss(student, teacher, self.num_segments, self.pool)
 
 

@@ -35,7 +35,7 @@ def tfd_loss(features: Sequence[Tensor], pairs: Sequence[Sequence[int]] | None =
         0-dim.
 
     Raises:
-        ValueError: If these are no such maps or too few, or a deep map has fewer channels or is larger.
+        ValueError: If these are not such maps or too few, or a deep map has fewer channels or is larger.
     """
     maps = stage_maps(features)
     pairs = pairs or list(combinations(range(max(len(maps), 2)), 2))
@@ -73,7 +73,7 @@ class TFDLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The loss of a network's maps (B, C_i, H_i, W_i), shallow to deep, as of `tfd_loss`."""
+        """The loss of a network's maps (B, C_i, H_i, W_i), shallow to deep, see `tfd_loss`."""
         return self.loss_weight * tfd_loss(features, self.pairs)
 
 

@@ -37,7 +37,7 @@ class StagedBackbone(BaseModule):
 
     Args:
         out_indices: Which stages are returned; negative ones count from the end.
-        init_cfg: As of mmengine. None leaves what PyTorch's layers start with.
+        init_cfg: Same as in mmengine. None leaves what PyTorch's layers start with.
 
     Raises:
         ValueError: If there is no such stage.

@@ -44,7 +44,7 @@ class CIFARMobileNetV2(StagedBackbone):
         expansion: Of the inverted residuals, but for the first.
         final_relu: False leaves out the ReLU of `conv2`, as the student of NORM does.
         out_indices: Which of the eight are returned.
-        init_cfg: As of mmengine; the default is the original's.
+        init_cfg: Same as in mmengine; the default is the original's.
     """
 
     stages = ('layer1', 'layer2', 'layer3', 'layer4', 'layer5', 'layer6', 'layer7', 'conv2')

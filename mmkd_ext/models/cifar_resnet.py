@@ -67,7 +67,7 @@ class CIFARResNet(StagedBackbone):
         out_indices: Which stages are returned, post-ReLU.
         shortcut: What a block adds where the shape changes: 'conv', a 1x1 convolution with batch norm, or 'pad', the
             subsampled map with zeros for the new channels (the paper's option A).
-        init_cfg: As of mmengine; the default is the original's.
+        init_cfg: Same as in mmengine; the default is the original's.
 
     Raises:
         ValueError: If there is no such depth or shortcut.

@@ -105,7 +105,7 @@ class CIFARShuffleNetV1(StagedBackbone):
         channels: Of the stages.
         groups: Of the grouped convolutions.
         out_indices: Which stages are returned, post-ReLU.
-        init_cfg: As of mmengine; the default, as in the original, is how PyTorch's layers start.
+        init_cfg: Same as in mmengine; the default, as in the original, is how PyTorch's layers start.
     """
 
     stages = ('layer1', 'layer2', 'layer3')
@@ -137,7 +137,7 @@ class CIFARShuffleNetV2(StagedBackbone):
     Args:
         channels: Of the stages, and the last ones.
         out_indices: Which of the four are returned, post-ReLU.
-        init_cfg: As of mmengine; the default, as in the original, is how PyTorch's layers start.
+        init_cfg: Same as in mmengine; the default, as in the original, is how PyTorch's layers start.
     """
 
     stages = ('layer1', 'layer2', 'layer3', 'conv2')

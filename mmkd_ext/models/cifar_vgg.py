@@ -25,7 +25,7 @@ class CIFARVGG(StagedBackbone):
     Args:
         depth: 8 or 13.
         out_indices: Which stages are returned, post-ReLU.
-        init_cfg: As of mmengine; the default is the original's.
+        init_cfg: Same as in mmengine; the default is the original's.
 
     Raises:
         ValueError: If there is no such depth.

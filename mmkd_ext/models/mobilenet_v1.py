@@ -38,7 +38,7 @@ class MobileNetV1(StagedBackbone):
     Args:
         widen_factor: Width; 1 ends with 1024 channels.
         out_indices: Which stages are returned, post-ReLU.
-        init_cfg: As of mmengine; the default, as in the code bases of NORM and DKD, is how PyTorch's layers start.
+        init_cfg: Same as in mmengine; the default, as in the code bases of NORM and DKD, is how PyTorch's layers start.
     """
 
     stages = ('layer1', 'layer2', 'layer3', 'layer4')

@@ -39,7 +39,8 @@ class FeatureTransform(BaseModule):
         residual: False is the plain form.
         with_bn: False leaves both batch norms out. The block is linear then (m = 0), so that it folds exactly even into
             a convolution that pads with zeros.
-        init_cfg: As of mmengine; the default is that of the released ResNets. The residual branch does not start at 0.
+        init_cfg: Same as in mmengine; the default is that of the released ResNets. The residual branch does not start
+            at 0.
 
     Raises:
         ValueError: If there is no segment.
@@ -71,7 +72,7 @@ class FeatureTransform(BaseModule):
         """(B, C, H, W) to the same shape.
 
         Raises:
-            ValueError: If `x` is no map of C channels.
+            ValueError: If `x` is not a map of C channels.
         """
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
@@ -95,7 +96,7 @@ class NORMNeck(FeatureTransform):
         residual: False is the plain form.
         with_bn: False leaves both batch norms out.
         pool: False returns maps.
-        init_cfg: As of mmengine.
+        init_cfg: Same as in mmengine.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class NORMNeck(FeatureTransform):
         """Map (B, C, H, W), or maps of which the last has C channels; as many are returned, (B, C) where pooled.
 
         Raises:
-            ConfigError: If that is no map, or has other channels.
+            ConfigError: If that is not a map, or has other channels.
         """
         *others, last = [inputs] if isinstance(inputs, Tensor) else inputs
         self._check(last)

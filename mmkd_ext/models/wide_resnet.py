@@ -44,7 +44,7 @@ class WideResNet(StagedBackbone):
         depth: 6n + 4: 16, 40.
         widen_factor: The stages have 16, 32 and 64 times as many channels.
         out_indices: Which of the four are returned. The last, post-ReLU, is what the classifier pools.
-        init_cfg: As of mmengine; the default is the original's.
+        init_cfg: Same as in mmengine; the default is the original's.
 
     Raises:
         ValueError: If there is no such depth or width.

@@ -195,5 +195,5 @@ class Recorder(ABC):
         return self.records
 
     def get_record_data(self, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
-        """As of `get`."""
+        """Same as `get`."""
         return self.get(record_idx, data_idx)

@@ -32,7 +32,7 @@ class FunctionOutputsRecorder(Recorder):
         except ImportError:
             raise ConfigError(f'source={self.source!r}: there is no module {path!r} to import.') from None
         except ValueError:
-            raise ConfigError(f'source={self.source!r} is no import path of a function.') from None
+            raise ConfigError(f'source={self.source!r} is not the import path of a function.') from None
         return owner, name
 
     def check(self, model: nn.Module) -> None:
@@ -74,7 +74,7 @@ class FunctionInputsRecorder(FunctionOutputsRecorder):
     """Records what a function is given: the tuple of its arguments, those given by name in the signature's order.
 
     Args:
-        source: As of `FunctionOutputsRecorder`.
+        source: See `FunctionOutputsRecorder`.
     """
 
     skipped = 0  # arguments at the front
@@ -119,7 +119,7 @@ class MethodOutputsRecorder(_OfClass, FunctionOutputsRecorder):
 
 @TASK_UTILS.register_module(name=['MethodInputs', 'MethodInputsRecorder'])
 class MethodInputsRecorder(_OfClass, FunctionInputsRecorder):
-    """Records what a method is given beside the object itself, as of `FunctionInputsRecorder`.
+    """Records what a method is given beside the object itself, see `FunctionInputsRecorder`.
 
     Args:
         source: `package.module.Class.method`.

@@ -71,7 +71,7 @@ class RecorderManager:
         return all(n is not None and len(self.recorders[name].records) >= n for name, n in needed.items())
 
     def get(self, name: str, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
-        """A record, as of `Recorder.get`; errors name the recorder's key."""
+        """A record, see `Recorder.get`; errors name the recorder's key."""
         try:
             return self[name].get(record_idx, data_idx)
         except ConfigError as error:
@@ -99,7 +99,7 @@ class RecorderManager:
             recorder.clear()
 
     def initialize(self, model: nn.Module) -> None:
-        """Say what `with manager:` records, as of `Recorder.initialize`; errors name the recorder's key."""
+        """Say what `with manager:` records, see `Recorder.initialize`; errors name the recorder's key."""
         self.check(model)
         for recorder in self.recorders.values():
             recorder.initialize(model)

@@ -27,7 +27,7 @@ class ModuleOutputsRecorder(Recorder):
         names = [name for name, _ in model.named_modules() if name]
         if self.source and self.source not in names:
             raise ConfigError(
-                f'source={self.source!r} is no module of {type(model).__name__}; {nearest(self.source, names)}.'
+                f'source={self.source!r} is not a module of {type(model).__name__}; {nearest(self.source, names)}.'
             )
 
     @contextmanager

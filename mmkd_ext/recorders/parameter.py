@@ -24,11 +24,11 @@ class ParameterRecorder(Recorder):
         names = [name for name, _ in model.named_parameters()]
         if self.source not in names:
             raise ConfigError(
-                f'source={self.source!r} is no parameter of {type(model).__name__}; {nearest(self.source, names)}.'
+                f'source={self.source!r} is not a parameter of {type(model).__name__}; {nearest(self.source, names)}.'
             )
 
     def initialize(self, model: nn.Module | None = None) -> None:
-        """As of `Recorder`; the parameter is there at once."""
+        """Same as `Recorder`; the parameter is there at once."""
         super().initialize(model)
         if model is not None:
             self.records = [model.get_parameter(self.source)]

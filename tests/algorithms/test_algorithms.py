@@ -952,8 +952,8 @@ class TestBuilding:
     @pytest.mark.parametrize(
         ('side', 'message'),
         [
-            ('student', r"student_recorders\.s\.source='bakbone' is no module of ToyModel; the nearest are 'backbone'"),
-            ('teacher', r"teacher_recorders\.t\.source='bakbone' is no module of ToyModel; the nearest are 'backbone'"),
+            ('student', r"student_recorders\.s\.source='bakbone' is not a module of ToyModel; the nearest are 'back"),
+            ('teacher', r"teacher_recorders\.t\.source='bakbone' is not a module of ToyModel; the nearest are 'back"),
         ],
     )
     def test_a_source_that_is_in_no_model_is_refused_before_the_first_step(self, side: str, message: str) -> None:

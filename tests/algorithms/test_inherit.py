@@ -118,10 +118,10 @@ class TestToys:
     @pytest.mark.parametrize(
         ('inherit', 'classes', 'message'),
         [
-            (['nek'], 3, r"='nek' is no part of the student; the nearest is 'neck'"),
-            ([''], 3, r"='' is no part of the student; there are 'data_preprocessor', 'backbone'"),
-            ([3], 3, r'=3 is no part of the student'),
-            (['neck', 'tail'], 3, r"='tail' is no part of the teacher"),
+            (['nek'], 3, r"='nek' is not a part of the student; the nearest is 'neck'"),
+            ([''], 3, r"='' is not a part of the student; there are 'data_preprocessor', 'backbone'"),
+            ([3], 3, r'=3 is not a part of the student'),
+            (['neck', 'tail'], 3, r"='tail' is not a part of the teacher"),
             (['head'], 5, r"='head' does not fit: head\.weight is \(3, 4\) in the student and \(5, 4\) in the teacher"),
             (['more'], 3, r"='more' does not fit: more\.bias is \(2,\) in the student and absent in the teacher"),
         ],

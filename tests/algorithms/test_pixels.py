@@ -107,7 +107,7 @@ class TestPixelAdapter:
     def test_without_normalisation_on_either_side_there_is_no_work(self) -> None:
         x = torch.randn(1, 3, 4, 4)
         assert PixelAdapter(BaseDataPreprocessor(), ImgDataPreprocessor())(x, None) is x
-        # What is no batch of images is passed on where nothing has to be done.
+        # What is not a batch of images is passed on where nothing has to be done.
         assert PixelAdapter(BaseDataPreprocessor(), BaseDataPreprocessor())([x], None) == [x]
 
     def test_two_conversions_are_none(self) -> None:

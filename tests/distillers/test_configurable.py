@@ -713,7 +713,7 @@ class TestMistakesInTheConfig:
             ([(TEACHER, DROP)], r'loss_forward_mappings\.loss_cwt\.teacher is missing: CWTLoss takes student, teacher'),
             (
                 [('loss_forward_mappings.loss_cwt.studnet', source('student'))],
-                r"loss_forward_mappings\.loss_cwt\.studnet is no argument of CWTLoss; the nearest is 'student'",
+                r"loss_forward_mappings\.loss_cwt\.studnet is not an argument of CWTLoss; the nearest is 'student'",
             ),
             (
                 [('loss_forward_mappings.loss_cvt', BASE['loss_forward_mappings']['loss_cwt'])],

@@ -312,7 +312,7 @@ def test_data_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr('mmpretrain.datasets.cifar.download_and_extract_archive', fail)
     cfg.val_dataloader.dataset.data_root = str(tmp_path / 'nowhere')
-    with pytest.raises(ConfigError, match=r'^val_dataloader: its data cannot be had \(.*no network.*--no-check'):
+    with pytest.raises(ConfigError, match=r'^val_dataloader: its data cannot be loaded \(.*no network.*--no-check'):
         export_student(cfg, checkpoint(tmp_path / 'a.pth', trained(cfg)), tmp_path / 'out', 'a')
     assert not (tmp_path / 'out').exists()
 

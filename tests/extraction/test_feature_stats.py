@@ -18,7 +18,7 @@ def test_cosines_are_to_the_mean_of_the_samples_own_class() -> None:
 
 
 def test_embeddings_without_classes_have_no_direction() -> None:
-    """Noise is unlike the mean of its class, however few are in it: a sample is no part of what it is held against."""
+    """Noise is unlike the mean of its class, however few are in it: no sample is part of what it is held against."""
     noise = torch.randn(300, 64, generator=torch.Generator().manual_seed(1))
     for classes in (3, 100):
         assert stats.cosine_to_means(noise, torch.arange(300) % classes).mean().abs() < 0.02

@@ -95,7 +95,7 @@ def test_a_layer_that_is_named_is_taken_with_the_loss_of_its_own_head() -> None:
 @pytest.mark.parametrize(
     ('layer', 'message'),
     [
-        ('head.fcc', r"--layer=head\.fcc is no module of Module; the nearest .*'head\.fc'"),
+        ('head.fcc', r"--layer=head\.fcc is not a module of Module; the nearest .*'head\.fc'"),
         ('backbone.fc', r'--layer=backbone\.fc: no head of Module around it has a classification loss'),
     ],
 )
@@ -191,7 +191,7 @@ def test_two_nd_losses_must_agree() -> None:
     mappings['loss_nd2'] = copy.deepcopy(mappings['loss_nd'])
     assert find_taps(dict(distiller=distiller), classifier()) == find_taps(dict(distiller=DISTILLER), classifier())
     mappings['loss_nd2']['teacher']['data_idx'] = 0
-    with pytest.raises(ConfigError, match=r'2 losses of type NDLoss .*\(loss_nd, loss_nd2\): say by --layer'):
+    with pytest.raises(ConfigError, match=r'2 losses of type NDLoss .*\(loss_nd, loss_nd2\): choose one with --layer'):
         find_taps(SimpleNamespace(get=dict(distiller=distiller).get), classifier())
     # Which of them is clear where one of them reads the file that is made.
     assert find_taps(dict(distiller=distiller), classifier(), file='other')['embedding'].data_idx == 0

@@ -121,5 +121,5 @@ class TestIntraTFDLoss(LossTester):
         assert torch.equal(loss, self.build()(maps))
 
     def test_one_map_is_no_list(self) -> None:
-        with pytest.raises(ValueError, match='expected a list of maps, one a stage'):
+        with pytest.raises(ValueError, match='expected a list of maps, one per stage'):
             self.build()(stages()[0])

@@ -146,5 +146,5 @@ class TestTFDLoss(LossTester):
 
     @pytest.mark.parametrize('wrong', [[], (), torch.zeros(2, 3, 4, 4), None])
     def test_what_is_no_list_of_maps_is_refused(self, wrong: object) -> None:
-        with pytest.raises(ValueError, match='expected a list of maps, one a stage'):
+        with pytest.raises(ValueError, match='expected a list of maps, one per stage'):
             self.build()(wrong)

@@ -240,13 +240,13 @@ class TestMissingSources:
     @pytest.mark.parametrize(
         ('kind', 'source', 'message'),
         [
-            ('ModuleOutputs', 'sharde', r"source='sharde' is no module of Net; the nearest is 'shared'"),
-            ('ModuleInputs', 'backbone', r"source='backbone' is no module of Net; there are 'stem', 'shared'"),
-            ('Parameter', 'head.weights', r"'head.weights' is no parameter of Net; the nearest are 'head.weight', "),
+            ('ModuleOutputs', 'sharde', r"source='sharde' is not a module of Net; the nearest is 'shared'"),
+            ('ModuleInputs', 'backbone', r"source='backbone' is not a module of Net; there are 'stem', 'shared'"),
+            ('Parameter', 'head.weights', r"'head.weights' is not a parameter of Net; the nearest are 'head.weight', "),
             ('FunctionOutputs', here('scales'), r"has no function 'scales'; the nearest is 'scale'"),
             ('FunctionInputs', 'no_such.module.scale', r"there is no module 'no_such.module' to import"),
             ('FunctionOutputs', here('Pair'), r"has no function 'Pair'"),
-            ('FunctionOutputs', 'scale', r"'scale' is no import path of a function"),
+            ('FunctionOutputs', 'scale', r"'scale' is not the import path of a function"),
             ('MethodOutputs', here('Derived.combin'), r"Derived has no function 'combin'; the nearest is 'combine'"),
             ('MethodInputs', here('Derive.combine'), r"has no class 'Derive'; the nearest is 'Derived'"),
             ('MethodOutputs', 'no_such.Derived.combine', r"there is no module 'no_such' to import"),
@@ -612,7 +612,7 @@ class TestAsMMRazorsAreUsed:
         with recorder:
             net(x)
         assert recorder.get_record_data(data_idx=1) == 3.0
-        with pytest.raises(ConfigError, match="source='stem' is no module"):
+        with pytest.raises(ConfigError, match="source='stem' is not a module"):
             manager(out=('ModuleOutputs', 'stem'))['out'].initialize()
 
     def test_a_parameter_is_there_before_a_forward(self, net: Net) -> None:

@@ -10,7 +10,7 @@ teacher    what teachers are trained on: many scenes
 train      what students are trained on, alone or distilled: few scenes, none of which the teacher has seen
 val        what both are tested on
 
-The teacher's part is one of its own because a teacher knows its training set by heart: on those scenes its answers are
+The teacher's part is one of its own because a teacher has overfitted its training set: on those scenes its answers are
 the labels again, and a student learns nothing more from them. On scenes that are new to it they say which digits look
 alike, and how sure one can be.
 
