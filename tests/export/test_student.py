@@ -210,7 +210,7 @@ def test_necks_in_a_list_move_up() -> None:
         assert stock_config(cfg).model.get('neck') == left
     cfg = read('pspnet_student')
     cfg.model.neck = [
-        dict(type='FPN', in_channels=[16, 32, 64, 128], out_channels=20, num_outs=4),
+        dict(type='FPN', in_channels=[16, 32, 64], out_channels=20, num_outs=3),
         dict(norm, in_channels=20, with_bn=False),
     ]
     cfg.model.decode_head.in_channels = cfg.model.auxiliary_head.in_channels = 20
@@ -225,13 +225,13 @@ def test_convolutions_with_batch_norms_after_it_in_both_heads_of_a_segmentor(ker
     cfg = read('pspnet_student')
     norm_cfg = dict(type='BN')
     head = dict(
-        type='FCNHead', in_channels=128, in_index=3, channels=20, num_convs=2, kernel_size=kernel, num_classes=7,
+        type='FCNHead', in_channels=64, in_index=2, channels=20, num_convs=2, kernel_size=kernel, num_classes=7,
         norm_cfg=norm_cfg,
     )  # fmt: skip
-    earlier = dict(head, in_channels=64, in_index=2)
+    earlier = dict(head, in_channels=32, in_index=1)
     cfg.model.decode_head, cfg.model.auxiliary_head = ConfigDict(head), [dict(head, concat_input=False), earlier]
     cfg.model.neck = dict(
-        type='mmkd_ext.NORMNeck', in_channels=128, teacher_channels=5, num_segments=3, with_bn=with_bn, pool=False
+        type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=5, num_segments=3, with_bn=with_bn, pool=False
     )
     model, stock = trained(cfg).double(), build(stock_config(cfg)).double()
     folded = fold_student(model)
