@@ -42,8 +42,9 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folders and logs."""
-        return f'{self.entry.name}_seed{self.seed}'
+        """Of its folders and logs; what is not usual in a file's name becomes an underscore."""
+        safe = re.sub(r'[^\w.+-]+', '_', self.entry.name)
+        return f'{safe}_seed{self.seed}'
 
     def cfg(self) -> Config:
         """The config as `tools/train.py` completes it."""

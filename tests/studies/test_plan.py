@@ -37,6 +37,11 @@ def test_a_study_file_gives_rows_seeds_options_and_pairs(tmp_path: Path) -> None
     assert few.entries[0].cfg.train_cfg.max_epochs == 1
 
 
+def test_the_name_of_a_row_need_not_be_that_of_a_file(tmp_path: Path) -> None:
+    made = read_study(study(tmp_path, f"seeds=1, runs={{'KD++, tau 1/2': '{STUDENT}'}}"))
+    assert [run.name for run in made.runs()] == ['KD++_tau_1_2_seed0']
+
+
 def test_runs_of_one_study_have_one_budget(tmp_path: Path) -> None:
     runs = f"runs=dict(alone='{STUDENT}', long=dict(config='{KD}', options={{'train_cfg.max_epochs': 20}}))"
     with pytest.raises(ConfigError, match=r'alone .* and long .* train_cfg.max_epochs is 10 there and 20 here'):
