@@ -105,7 +105,7 @@ CASES = {
     'faster': (detector(), distiller(), False),
     'one_shared_fc': (detector(type='ConvFCBBoxHead', num_shared_convs=0, num_shared_fcs=1), distiller(), False),
     'three_shared_fcs': (detector(type='ConvFCBBoxHead', num_shared_convs=0, num_shared_fcs=3), distiller(), False),
-    'class_agnostic': (detector(reg_class_agnostic=True), distiller(), False),
+    'boxes_by_class': (detector(reg_class_agnostic=False), distiller(), False),
     'mask': (detector('mask_rcnn'), distiller(), True),
     'cascade_0': (cascade(), distiller(f'{HEAD}.0'), False),
     'cascade_1': (cascade(), distiller(f'{HEAD}.1'), False),
@@ -133,7 +133,7 @@ def test_a_folded_teacher_sees_the_same(case: str) -> None:
         found = distilled(folded, masks=masks)
         assert all(torch.isclose(found[name], value, rtol=1e-3, atol=1e-6) for name, value in expected.items())
     kinds = [type(module).__name__ for module in folded.teacher.model.modules()]
-    assert kinds.count('Identity') > 15
+    assert kinds.count('Identity') >= 15
     assert 'BatchNorm2d' not in kinds
 
 
@@ -171,7 +171,7 @@ def test_the_teachers_rpn_and_levels_are_recorded_where_they_are_wanted() -> Non
     wiring['student_recorders'] |= dict(
         rpn=dict(type='ModuleOutputs', source='rpn_head.rpn_cls'), fpn=dict(type='ModuleOutputs', source='neck')
     )
-    for name, indices in (('rpn', dict(record_idx=[0, 1])), ('fpn', dict(data_idx=[0, 1, 2, 3]))):
+    for name, indices in (('rpn', dict(record_idx=[0, 1])), ('fpn', dict(data_idx=[0, 1, 2]))):
         wiring['distill_losses'][f'loss_{name}'] = dict(type='CWTLoss', alpha=1.0)
         wiring['loss_forward_mappings'][f'loss_{name}'] = dict(
             student=dict(from_student=True, recorder=name, **indices),
@@ -289,7 +289,7 @@ def ohem(model: dict) -> dict:
 
 
 def pisa() -> dict:
-    model = detector()
+    model = detector(reg_class_agnostic=False)  # with one box for all classes this head fails in mmdet
     model['roi_head']['type'] = 'PISARoIHead'
     model['train_cfg']['rcnn'].update(
         sampler=dict(type='ScoreHLRSampler', num=8, pos_fraction=0.25, add_gt_as_proposals=True), isr=dict(k=2, bias=0)
@@ -304,7 +304,9 @@ def pisa() -> dict:
 )
 def test_of_a_student_that_looks_for_hard_examples_the_run_that_trains_is_recorded(student: dict, head: str) -> None:
     """Its sampler runs head and loss before, without gradient, on regions of which it keeps some."""
-    model = build(student, cascade() if head != HEAD else detector(), distiller(head))
+    by_class = student['roi_head']['type'] == 'PISARoIHead'
+    teacher = cascade() if head != HEAD else detector(reg_class_agnostic=not by_class)
+    model = build(student, teacher, distiller(head))
     losses = distilled(model)
     assert all(value > 0 for value in losses.values())
     sum(losses.values()).backward()
@@ -439,7 +441,7 @@ def trident() -> dict:
             detector(),
             detector(loss_cls=dict(type='SeesawLoss', num_classes=10)),
             distiller(),
-            'are trained by SeesawLoss, which is no softmax',
+            'are trained by SeesawLoss, which is not a softmax',
         ),
         (trident(), detector(), dict(type='ConfigurableDistiller'), 'TridentFasterRCNN samples regions of 3 branches'),
     ],

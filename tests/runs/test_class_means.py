@@ -336,7 +336,7 @@ def test_what_does_not_fit_is_refused_before_it_starts(detector: Case, distilled
         (dict(checkpoint=None), 'the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt'),
         (dict(checkpoint='nowhere.pth'), 'the checkpoint nowhere.pth does not exist'),
         (dict(checkpoint=str(distilled.checkpoint)), 'is not of this teacher'),
-        (dict(layer='roi_head.bbox_head.fc'), r'--layer=roi_head\.bbox_head\.fc is no module.*nearest'),
+        (dict(layer='roi_head.bbox_head.fc'), r'--layer=roi_head\.bbox_head\.fc is not a module.*nearest'),
         (dict(layer='rpn_head.rpn_cls'), r'--layer=rpn_head.rpn_cls: embeddings must be \(N, C\), got'),
         (dict(out=tmp_path), r'--out .* is a folder'),
         (dict(out=tmp_path / 'file' / 'means'), r'--out .*means cannot be written: '),
