@@ -45,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     'checks': {'errors', 'compat', 'weights'},
     'benchmark': {'errors', 'build', 'class_means'},
     'cli': {'errors', 'old_names', 'compat', 'extraction', 'export', 'identity', 'checks'},
-    'studies': {'errors', 'export', 'identity', 'cli'},
+    'studies': {'compat', 'errors', 'export', 'identity', 'cli'},
     '__main__': set(),
     '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package gives by name
 }  # fmt: skip

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmkd_ext import identity
+from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 
 FILE = 'results.jsonl'
@@ -27,12 +28,23 @@ def settings_of(cfg: Config) -> identity.Settings:
     for key, value in found.items():
         path = Path(value).expanduser() if isinstance(value, str) else None
         if key.rpartition('.')[2] in ('teacher_ckpt', 'class_means', 'load_from') and path and path.is_file():
-            found[key] = digest(path.read_bytes())
+            found[key] = digest_of(path)
         elif key.endswith('.ann_file') and path:
             found[key] = path.name
         elif key == 'model.teacher' and path and path.is_file():
             found[key] = _hash(identity.settings(Config.fromfile(path)))
     return found
+
+
+def digest_of(path: Path) -> str:
+    """Of a file's weights, which are the same wherever and whenever they were saved; else of its content."""
+    try:
+        content = load_checkpoint_file(str(path), map_location='cpu')
+        weights = content.get('state_dict', content)
+        parts = [name.encode() + value.contiguous().numpy().tobytes() for name, value in sorted(weights.items())]
+    except (ConfigError, AttributeError, TypeError):  # class means, for example
+        return digest(path.read_bytes())
+    return digest(b''.join(parts))
 
 
 def digest(content: bytes) -> str:

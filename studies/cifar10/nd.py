@@ -1,5 +1,5 @@
 # What ND adds: the student's embedding, of the teacher's width, towards the teacher's norm and class mean.
-loss_nd = dict(type='NDLoss', class_means='work_dirs/cifar10/teacher_means.safetensors')
+loss_nd = dict(type='NDLoss', class_means='{{fileDirname}}/teacher_means.safetensors')
 nd = dict(
     student_recorders=dict(
         embedding=dict(type='ModuleInputs', source='head.fc'),

@@ -1,7 +1,5 @@
 # Every method of this package on real images: ResNet-20 -> ResNet-8, CIFAR-10 as JPEG.
 #   python studies/cifar10/prepare.py --images DIR --weights FILE                      # see README.md
-#   tools/train.py studies/cifar10/teacher.py --work-dir work_dirs/cifar10/teacher
-#   tools/class_means.py studies/cifar10/kd_nd.py --out work_dirs/cifar10/teacher_means.safetensors
 #   tools/study.py studies/cifar10/study.py
 study = dict(
     seeds=5,
@@ -24,7 +22,7 @@ study = dict(
         'Tf-FD': 'tffd.py',
         'Tf-FD+KD': 'tffd_kd.py',
     },
-    teachers=dict(teacher=dict(config='teacher.py', checkpoint='work_dirs/cifar10/teacher/epoch_3.pth')),
+    teachers=dict(teacher=dict(config='teacher.py', checkpoint='studies/cifar10/teacher.pth')),
     pairs=[
         ('KD++', 'KD'), ('DKD++', 'DKD'), ('DIST++', 'DIST'), ('ReviewKD++', 'ReviewKD'), ('NORM+KD', 'KD'),
         ('NORM', 'NORM-transform'), ('Tf-FD+KD', 'KD'),

@@ -6,6 +6,6 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/teacher.py',
-    teacher_ckpt='work_dirs/cifar10/teacher/epoch_3.pth',
+    teacher_ckpt='{{fileDirname}}/teacher.pth',
     distiller=dict(type='ConfigurableDistiller'),
 )

@@ -4,7 +4,7 @@ _base_ = 'tffd.py'
 model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     teacher='{{fileDirname}}/teacher.py',
-    teacher_ckpt='work_dirs/cifar10/teacher/epoch_3.pth',
+    teacher_ckpt='{{fileDirname}}/teacher.pth',
     distiller=dict(
         student_recorders=dict(logits=dict(type='ModuleOutputs', source='head.fc')),
         teacher_recorders=dict(logits=dict(type='ModuleOutputs', source='head.fc')),
