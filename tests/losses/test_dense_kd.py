@@ -1,3 +1,4 @@
+from itertools import product
 from math import exp, log
 from typing import Any
 
@@ -25,7 +26,7 @@ class TestDenseKDLoss(LossTester):
         total = objects = 0.0
         for s_map, t_map in zip(self.given(student), self.given(teacher), strict=True):
             images, _, rows, columns = s_map.shape
-            for b, anchor, y, x in ((b, a, y, x) for b in range(images) for a in (0, 1) for y in range(rows) for x in range(columns)):  # fmt: skip  # noqa: E501
+            for b, anchor, y, x in product(range(images), (0, 1), range(rows), range(columns)):
                 scores = []
                 for k in range(3):
                     s, t = (sigmoid(m[b, 3 * anchor + k, y, x].item()) for m in (s_map, t_map))
