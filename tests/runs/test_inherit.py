@@ -1,4 +1,4 @@
-"""A student that starts with parts of its teacher: toys, and a tiny RetinaNet through mmengine's Runner."""
+"""A tiny RetinaNet that starts with its teacher's neck and head, through mmengine's Runner."""
 
 import copy
 from collections.abc import Iterator
@@ -12,12 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import save_checkpoint
-from torch import nn
-from toys import batch, toy
 
-from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
 from mmkd_ext.build import build_model, model_config
-from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 
 NECK = dict(fpn=dict(type='ModuleOutputs', source='neck'))
@@ -37,15 +33,6 @@ def distiller(levels: list[int] | None = None, alpha: float = 0.01) -> dict:
     )
 
 
-def make(**kwargs: Any) -> SingleTeacherDistill:
-    return SingleTeacherDistill(toy(1), toy(2), distiller(), **kwargs)
-
-
-def same(ours: nn.Module, theirs: nn.Module) -> bool:
-    pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
 @pytest.fixture(autouse=True)
 def _own_scope() -> Iterator[None]:
     """The default scope of a run is not left to later tests."""
@@ -53,84 +40,6 @@ def _own_scope() -> Iterator[None]:
     yield
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(before)
-
-
-class TestToys:
-    def test_the_named_parts_are_the_teachers_after_initialising_and_the_others_are_not(self) -> None:
-        algorithm = make(inherit=['neck', 'backbone.norm'])
-        theirs = algorithm.teacher.model
-        assert not same(algorithm.neck, theirs.neck)
-        algorithm.init_weights()
-        assert same(algorithm.neck, theirs.neck)
-        assert same(algorithm.backbone.norm, theirs.backbone.norm)  # running statistics, too
-        assert not same(algorithm.head, theirs.head)
-        assert not same(algorithm.backbone.conv, theirs.backbone.conv)
-
-    def test_they_are_copies_that_train_and_the_teacher_stays_frozen(self) -> None:
-        algorithm = make(inherit='neck')
-        algorithm.init_weights()
-        before = copy.deepcopy(algorithm.teacher.model.state_dict())
-        optimiser = torch.optim.SGD(algorithm.parameters(), lr=0.1)
-        losses = algorithm(**batch(), mode='loss')
-        (losses['student.loss_cls'] + losses['distill.loss_cwt']).backward()
-        optimiser.step()
-        assert not same(algorithm.neck, algorithm.teacher.model.neck)
-        torch.testing.assert_close(algorithm.teacher.model.state_dict(), before)
-
-    def test_what_sees_the_pixels_is_not_taken_over_from_a_teacher_of_other_pixels(self) -> None:
-        def algorithm(inherit: str, **pixels: Any) -> SingleTeacherDistill:
-            ours, theirs = (dict(mean=[120] * 3, std=[60] * 3), {**dict(mean=[120] * 3, std=[60] * 3), **pixels})
-            student, teacher = (
-                toy(seed, data_preprocessor=dict(type='ImgDataPreprocessor', **given))
-                for seed, given in ((1, ours), (2, theirs))
-            )
-            return SingleTeacherDistill(student, teacher, distiller(), inherit=inherit)
-
-        for other in (dict(std=[1] * 3), dict(mean=[0] * 3), dict(bgr_to_rgb=True)):
-            for name in ('backbone', 'backbone.conv'):
-                with pytest.raises(
-                    ConfigError, match=rf"^model\.inherit='{name}' holds backbone\.conv, made for pixels"
-                ):
-                    algorithm(name, **other)
-            algorithm('neck', **other)
-            algorithm('backbone.norm', **other)
-        algorithm('backbone', mean=[120.2] * 3, std=[60.1] * 3, pad_value=9)
-
-    def test_nothing_is_inherited_unless_asked_for(self) -> None:
-        algorithm = make(inherit=None)  # as --cfg-options model.inherit=None
-        algorithm.init_weights()
-        theirs = algorithm.teacher.model
-        assert not any(same(getattr(algorithm, name), getattr(theirs, name)) for name in ('backbone', 'neck', 'head'))
-
-    def test_a_teacher_that_initialises_itself_does_so_first(self, tmp_path: Path) -> None:
-        save_checkpoint(toy(8).state_dict(), str(tmp_path / 'teacher.pth'))
-        init = dict(type='Pretrained', checkpoint=str(tmp_path / 'teacher.pth'))
-        teacher = dict(type='ToyModel', init_cfg=init)
-        algorithm = SingleTeacherDistill(toy(1), teacher, distiller(), inherit=['head'])
-        algorithm.init_weights()
-        assert same(algorithm.head, toy(8).head)
-
-    def test_a_copy_for_averaging_shares_the_teacher(self) -> None:
-        algorithm = make(inherit=['neck'])
-        assert copy.deepcopy(algorithm).teacher is algorithm.teacher
-        assert list(copy.deepcopy(algorithm).state_dict()) == list(toy(1).state_dict())
-
-    @pytest.mark.parametrize(
-        ('inherit', 'classes', 'message'),
-        [
-            (['nek'], 3, r"='nek' is not a part of the student; the nearest is 'neck'"),
-            ([''], 3, r"='' is not a part of the student; there are 'data_preprocessor', 'backbone'"),
-            ([3], 3, r'=3 is not a part of the student'),
-            (['neck', 'tail'], 3, r"='tail' is not a part of the teacher"),
-            (['head'], 5, r"='head' does not fit: head\.weight is \(3, 4\) in the student and \(5, 4\) in the teacher"),
-            (['more'], 3, r"='more' does not fit: more\.bias is \(2,\) in the student and absent in the teacher"),
-        ],
-    )
-    def test_what_does_not_fit_is_refused_before_training(self, inherit: list, classes: int, message: str) -> None:
-        student, teacher = toy(1), toy(2, classes=classes)
-        student.tail, student.more, teacher.more = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2, bias=False)
-        with pytest.raises(ConfigError, match=rf'^model\.inherit{message}'):
-            SingleTeacherDistill(student, teacher, distiller(), inherit=inherit)
 
 
 def retinanet(depth: int) -> dict:

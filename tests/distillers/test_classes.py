@@ -1,0 +1,71 @@
+"""Losses that compare class by class, where student, teacher and data set have other classes."""
+
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import MODELS, DefaultScope
+from support import MINI
+
+from mmkd_ext.build import build_model, model_config
+from mmkd_ext.errors import ConfigError
+
+
+@pytest.mark.parametrize(('name', 'loss'), [('faster_rcnn_nd', 'loss_'), ('resnet_kd', 'loss_kd')])
+def test_a_student_of_other_classes_is_refused_before_the_first_step(name: str, loss: str) -> None:
+    cfg = Config.fromfile(MINI / f'{name}.py')
+    head = cfg.model.architecture.roi_head.bbox_head if 'rcnn' in name else cfg.model.architecture.head
+    head.num_classes = 2
+    said = rf'distill_losses.{loss}.*num_classes=2 and model.teacher.*num_classes=10'
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), pytest.raises(ConfigError, match=said):
+        MODELS.build(cfg.model)
+
+
+DIGITS = [str(digit) for digit in range(10)]
+
+
+@pytest.mark.parametrize(
+    ('data', 'learnt', 'said'),
+    [
+        (DIGITS[:9], None, r'loss_kd compares class by class, but .*head.num_classes=10 and .* has 9 classes'),
+        (DIGITS, DIGITS[::-1], r"loss_kd .* in another order: class 0 is '0' and '9'; give .*metainfo"),
+        (DIGITS, ['zero', *DIGITS[1:]], None),
+        (DIGITS, DIGITS, None),
+        (DIGITS, None, None),
+    ],
+    ids=['fewer', 'order', 'spelling', 'same', 'unknown'],
+)
+def test_the_classes_of_the_data_set_are_compared_when_training_begins(
+    data: list[str], learnt: list[str] | None, said: str | None, tmp_path: Path
+) -> None:
+    cfg = Config.fromfile(MINI / 'resnet_kd.py')
+    teacher = build_model(model_config(str(MINI / 'resnet_teacher.py'), 'model.teacher'), 'model.teacher')
+    cfg.model.teacher_ckpt = str(tmp_path / 'teacher.pth')
+    meta = dict(dataset_meta=dict(classes=tuple(learnt))) if learnt else {}
+    torch.save(dict(state_dict=teacher.state_dict(), meta=meta), cfg.model.teacher_ckpt)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        algorithm = MODELS.build(cfg.model)
+    algorithm.train()  # as the Runner's first call, before the data set is known
+    MessageHub.get_current_instance().update_info('dataset_meta', dict(classes=data))
+    if said:
+        with pytest.raises(ConfigError, match=said):
+            algorithm.train()
+        return
+    with patch('mmkd_ext.algorithms.single_teacher.print_log') as log:
+        algorithm.train()
+        algorithm.train()
+    notes = [call.args[0] for call in log.call_args_list]
+    assert len(notes) == (learnt is not None and learnt[0] == 'zero')
+    assert all("0 is '0' and 'zero'" in note for note in notes)
+
+
+def test_maps_are_compared_whatever_the_classes() -> None:
+    cfg = Config.fromfile(MINI / 'faster_rcnn_cwt.py')
+    cfg.model.architecture.roi_head.bbox_head.num_classes = 2
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        algorithm = MODELS.build(cfg.model)
+    MessageHub.get_current_instance().update_info('dataset_meta', dict(classes=('cat', 'dog')))
+    assert algorithm.train().training
