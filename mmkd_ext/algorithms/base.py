@@ -86,7 +86,18 @@ class DistillAlgorithm(BaseModel):
             student.requires_grad_(False)
         self.calculate_student_loss = calculate_student_loss
         self.finite = FiniteCheck()
-        self.distillation_stopped = False  # may be set by a hook
+
+    @property
+    def distillation_stopped(self) -> bool:
+        """Whether nothing is distilled (any more); a hook may set it, such as MMRazor's `StopDistillHook`."""
+        return bool(self.distiller.stopped) and not self.distiller.active
+
+    @distillation_stopped.setter
+    def distillation_stopped(self, stopped: bool) -> None:
+        if stopped:
+            self.distiller.stop(self.distiller.wiring)
+        else:
+            self.distiller.stopped.clear()
 
     def _adopt(self, student: BaseModel) -> None:
         """Make the student's children, parameters and buffers this module's own, under the same names."""
@@ -223,7 +234,18 @@ class DistillAlgorithm(BaseModel):
         trained = self.student_trainable and any(p.requires_grad for p in self.student.parameters())
         self.distiller.check_gradients(losses, self.student if trained else None)
         self.finite.add(losses, data_samples)
-        return {f'distill.{name}': value for name, value in losses.items()}
+        return {**{f'distill.{name}': value for name, value in losses.items()}, **self._stopped_losses()}
+
+    def _stopped_losses(self) -> dict[str, Tensor]:
+        """A zero for each loss that is stopped, so that the log does not repeat its last value ever after.
+
+        The parameters that only these use are in the graph, as distributed training expects.
+        """
+        zero = torch.zeros((), device=self.data_preprocessor.device)
+        zeros = {f'distill.{name}': zero.clone() for name in self.distiller.wiring if name in self.distiller.stopped}
+        for name in list(zeros)[:1]:
+            zeros |= self._in_graph(name, self.distiller.idle_parameters())
+        return zeros
 
     @staticmethod
     def _in_graph(name: str, tensors: Iterable[Tensor]) -> dict[str, Tensor]:

@@ -104,6 +104,8 @@ class RoIDistill(SingleTeacherDistill):
 
     def _student_losses(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
         """Same as in the base class. What a sampler runs leaves no record, and a stage without regions an empty one."""
+        if self.distillation_stopped:
+            return super()._student_losses(inputs, data_samples)
         recorders = self.distiller.student_recorders.recorders
         with counted_runs(self.student, recorders.values()):
             losses = super()._student_losses(inputs, data_samples)

@@ -33,8 +33,7 @@ class SelfDistill(DistillAlgorithm):
             data_samples: Annotations of the student's toolbox.
         """
         if self.distillation_stopped:
-            kept = self._in_graph('distill.loss_stopped', self.distiller.parameters())
-            return {**self._student_losses(inputs, data_samples), **kept}
+            return {**self._student_losses(inputs, data_samples), **self._stopped_losses()}
         distiller = self.distiller
         try:
             with (

@@ -19,7 +19,7 @@ into plain data that the distiller runs in each step.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,7 @@ from mmkd_ext.distillers.mapping import (
     Arguments,
     Parts,
     Source,
+    Wiring,
     levels_of,
     needed_records,
     parse_argument,
@@ -112,6 +113,7 @@ class ConfigurableDistiller(nn.Module):
         self._drop_unused()
         self._check_gradients = GradientCheck()
         self.loss_factors: dict[str, float] = {}  # of scheduled losses, set by a hook before each step
+        self.stopped: set[str] = set()  # losses that are not computed any more
 
     @property
     def parts(self) -> Parts:
@@ -138,9 +140,33 @@ class ConfigurableDistiller(nn.Module):
                 unused = f'{DISTILLER_KEY}.{what}.{name} is used by no entry of {MAPPINGS_KEY}; it is left out.'
                 print_log(unused, 'current', logging.WARNING)
 
+    @property
+    def active(self) -> Wiring:
+        """The wiring of the losses that are computed."""
+        return {name: arguments for name, arguments in self.wiring.items() if name not in self.stopped}
+
+    def stop(self, losses: Iterable[str]) -> None:
+        """Compute these losses no more, nor what only they use; said when one of them was computed until now.
+
+        No checkpoint has it: who stops a loss does so again in a run that goes on.
+        """
+        new = [name for name in losses if name in self.wiring and name not in self.stopped]
+        if new:
+            self.stopped |= set(new)
+            left = f'left: {", ".join(self.active)}' if self.active else 'nothing is distilled, and no teacher runs'
+            print_log(f'{DISTILLER_KEY}: no longer computed: {", ".join(new)}; {left}.', 'current')
+
+    def idle_parameters(self) -> Iterator[nn.Parameter]:
+        """Of losses that are stopped, and of the connectors that only they use."""
+        used = {source.connector for source in sources_of(self.active)}
+        for parts, busy in ((self.distill_losses, set(self.active)), (self.connectors, used)):
+            for name, part in parts.items():
+                if name not in busy:
+                    yield from part.parameters()
+
     def needed(self, from_student: bool) -> dict[str, int | None]:
         """How many records of each recorder the losses use; None where an index counts from the end."""
-        return needed_records(self.wiring, from_student)
+        return needed_records(self.active, from_student)
 
     def levels(self) -> Iterator[tuple[str, dict[str, Source]]]:
         """The name of each loss, and where its arguments come from; once for each of its levels."""
@@ -199,21 +225,22 @@ class ConfigurableDistiller(nn.Module):
                 same, so that one that sums over all processes (SyncBN) keeps none waiting.
 
         Returns:
-            Name to 0-dim tensor, as named in `distill_losses`.
+            Name to 0-dim tensor, as named in `distill_losses`; without those that are stopped.
 
         Raises:
             ConfigError: If a record is missing, or a connector or a loss refuses what it is given.
         """
         losses = {}
-        for name, arguments in self.wiring.items():
+        for name, arguments in self.active.items():
             if name in idle:
                 losses[name] = self._idle(name, arguments)
                 continue
             values = {arg: self._value(argument, f'{name}.{arg}') for arg, argument in arguments.items()}
             self._check_gradients.note(name, values)
             losses[name] = self._over_levels(name, values, arguments)
-        for name, factor in self.loss_factors.items():
-            losses[name] = losses[name] * factor
+        for name in losses:
+            if name in self.loss_factors:
+                losses[name] = losses[name] * self.loss_factors[name]
         return losses
 
     def _over_levels(self, name: str, values: dict[str, Any], arguments: Arguments) -> Tensor:
@@ -305,7 +332,7 @@ class ConfigurableDistiller(nn.Module):
         Raises:
             ConfigError: If one does not.
         """
-        self._check_gradients(losses, self.wiring, self.parts, student)
+        self._check_gradients(losses, self.active, self.parts, student)
 
     def prepare_from_student(self, model: nn.Module) -> None:
         """Let `with distiller.student_recorders:` record this model."""

@@ -1,5 +1,6 @@
 """Schedule the weight of a distillation loss by epoch or by iteration."""
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ class LossWeightHook(Hook):
 
     So a resumed run goes on with the factor that it would have had. The factor comes on top of the loss's own weight,
     and that of `loss_kd` is logged as `weight/kd`. The first epoch is 0.
+
+    Where the factor is 0 from some epoch on, to the end of the schedule, the loss is not computed any more, nor what
+    only it uses: without another loss that needs it, the teacher does not run.
 
         dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=20)           # 0, 1/20, 2/20, ...
         dict(type='mmkd_ext.LossWeightHook', loss='loss_norm', schedule='table',
@@ -59,10 +63,12 @@ class LossWeightHook(Hook):
     ) -> None:
         self.losses = [loss] if isinstance(loss, str) else list(loss)
         self.by_epoch = by_epoch
+        self._over = math.inf  # from here on the factor is 0 for good
         of = f'custom_hooks: LossWeightHook of {", ".join(self.losses)}'
         if schedule == 'linear':
             if end is None or end <= begin:
                 raise ConfigError(f'{of}: a linear schedule needs `end` after begin={begin}, got end={end}.')
+            self._over = end if end_factor == 0 else math.inf
             # (x - begin) / span as one division, so that 1/20 is 1/20.
             self._factor = lambda x: (
                 start_factor + (end_factor - start_factor) * min(max(x - begin, 0), end - begin) / (end - begin)
@@ -75,10 +81,13 @@ class LossWeightHook(Hook):
                     f'got {milestones} and {factors}.'
                 )
             self._factor = lambda x: values[bisect_right(steps, x)]
+            last = next((i for i in reversed(range(len(values))) if values[i] != 0), -1)  # that is not 0
+            self._over = [0, *steps, math.inf][last + 1]
         elif schedule == 'constant':
             if factor is None:
                 raise ConfigError(f'{of}: a constant schedule needs `factor`.')
             self._factor = lambda x: factor
+            self._over = 0 if factor == 0 else math.inf
         else:
             raise ConfigError(
                 f'{of}: schedule={schedule!r} is unknown; {nearest(schedule, ["linear", "table", "constant"])}.'
@@ -106,8 +115,11 @@ class LossWeightHook(Hook):
                 )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Set and log the factor of this step."""
-        factor = self._factor(runner.epoch if self.by_epoch else runner.iter)
+        """Set and log the factor of this step; stop the losses once it stays 0."""
+        now = runner.epoch if self.by_epoch else runner.iter
+        factor = self._factor(now)
+        if now >= self._over:
+            _unwrapped(runner).distiller.stop(self.losses)
         for name in self.losses:
             _unwrapped(runner).distiller.loss_factors[name] = factor
             # Without `loss` in its name: mmengine logs what has it as a mean of the last steps.

@@ -32,6 +32,16 @@ def test_a_teacher_equal_to_the_student_has_the_same_regions_embeddings_and_no_l
     assert distilled(model, masks=masks)['distill.loss_kd'] > 1e-3
 
 
+def test_when_distillation_has_stopped_the_student_runs_as_it_does_alone() -> None:
+    model = build(detector(), detector(), distiller())
+    runs: list[str] = []
+    model.roi_head.bbox_head.register_forward_hook(lambda *_: runs.append('student'))
+    model.teacher.model.backbone.register_forward_hook(lambda *_: runs.append('teacher'))
+    model.distillation_stopped = True
+    assert not any(distilled(model).values())
+    assert runs == ['student']
+
+
 @pytest.mark.parametrize('case', ['faster', 'mask', 'cascade_1'])
 def test_a_folded_teacher_sees_the_same(case: str) -> None:
     model_cfg, wiring, masks = CASES[case]

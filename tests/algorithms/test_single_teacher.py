@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner.checkpoint import save_checkpoint
 from torch import Tensor, nn
-from toys import ToyModel, batch, toy
+from toys import Counter, ToyModel, batch, toy
 
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
 from mmkd_ext.errors import ConfigError
@@ -212,19 +212,41 @@ class TestSwitches:
         assert [name for name, p in algorithm.named_parameters() if p.grad is None] == []
         assert not any(p.grad.any() for p in algorithm.distiller.parameters())
 
-    def test_stopped_distillation_without_connectors_adds_nothing(self) -> None:
+    def test_stopped_distillation_adds_zeros_which_the_log_shows(self) -> None:
         cfg = distiller()
         cfg['connectors'] = {}
         del cfg['loss_forward_mappings']['loss_cwt']['student']['connector']
         algorithm = make(teacher=toy(2), distiller=cfg)
         algorithm.distillation_stopped = True
-        assert list(algorithm(**batch(), mode='loss')) == ['student.loss_cls', 'student.accuracy']
+        losses = algorithm(**batch(), mode='loss')
+        assert list(losses) == ['student.loss_cls', 'student.accuracy', 'distill.loss_cwt']
+        assert losses['distill.loss_cwt'] == 0
+
+    def test_what_only_a_stopped_loss_uses_does_not_run(self) -> None:
+        cfg = distiller()
+        cfg['student_recorders']['head'] = cfg['teacher_recorders']['head'] = dict(type='ModuleOutputs', source='head')
+        cfg['distill_losses']['loss_kd'] = dict(type='KDLoss', tau=2.0)
+        cfg['loss_forward_mappings']['loss_kd'] = {
+            side: dict(from_student=side == 'student', recorder='head') for side in ('student', 'teacher')
+        }
+        algorithm, calls = make(distiller=cfg, teacher_fold=0), []
+        algorithm.teacher.model.calls = calls
+        for name in ('backbone', 'head'):
+            getattr(algorithm.teacher.model, name).register_forward_hook(Counter(calls, name))
+        for stopped, expected in (('', {'backbone', 'head'}), ('loss_kd', {'backbone'}), ('loss_cwt', set())):
+            calls.clear()
+            algorithm.distiller.stop([stopped])
+            losses = algorithm(**batch(), mode='loss')
+            assert set(calls) == expected, stopped
+            total(losses).backward()
+            assert [name for name, p in algorithm.named_parameters() if p.grad is None] == []
+        assert losses['distill.loss_cwt'] == losses['distill.loss_kd'] == 0
 
     def test_distillation_may_go_on_after_a_stop(self, algorithm: SingleTeacherDistill) -> None:
         algorithm.distillation_stopped = True
         algorithm(**batch(), mode='loss')
         algorithm.distillation_stopped = False
-        assert 'distill.loss_cwt' in algorithm(**batch(), mode='loss')
+        assert algorithm(**batch(), mode='loss')['distill.loss_cwt'] > 0
 
 
 class TestBuilding:

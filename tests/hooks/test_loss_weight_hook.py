@@ -9,6 +9,7 @@ import toys  # noqa: F401 (registers ToyModel)
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError
 
 
@@ -75,7 +76,14 @@ def test_a_schedule_that_lacks_something_is_refused(cfg: dict, words: str) -> No
         hook(**cfg)
 
 
-def runner(work_dir: Path, hooks: list[dict], epochs: int = 4, train_cfg: dict | None = None, **kwargs: Any) -> Runner:
+def runner(
+    work_dir: Path,
+    hooks: list[dict],
+    epochs: int = 4,
+    train_cfg: dict | None = None,
+    level: str = 'ERROR',
+    **kwargs: Any,
+) -> Runner:
     """A run of two steps an epoch on a toy, with one distillation loss."""
     record = dict(logits=dict(type='ModuleOutputs', source='head'))
     mapping = {side: dict(from_student=side == 'student', recorder='logits') for side in ('student', 'teacher')}
@@ -101,7 +109,7 @@ def runner(work_dir: Path, hooks: list[dict], epochs: int = 4, train_cfg: dict |
         model, str(work_dir), train_dataloader=loader,
         train_cfg=train_cfg or dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)), custom_hooks=hooks, default_scope='mmengine',
-        experiment_name=f'{work_dir.name}_{next(NUMBERS)}', log_level='ERROR',
+        experiment_name=f'{work_dir.name}_{next(NUMBERS)}', log_level=level,
         randomness=dict(seed=0),
         default_hooks=dict(logger=dict(type='LoggerHook', interval=1)), **kwargs,
     )  # fmt: skip
@@ -168,3 +176,89 @@ def test_a_run_without_epochs_is_counted_in_iterations(tmp_path: Path) -> None:
 def test_several_losses_share_a_schedule(tmp_path: Path) -> None:
     run = runner(tmp_path / 'c', [dict(WARM_UP, loss=['loss_kd', 'loss_other'])], epochs=1)
     assert record_losses(run) == [(0, 0, 0)] * 2
+
+
+ENDS = dict(type='mmkd_ext.LossWeightHook', loss=['loss_kd', 'loss_other'], schedule='table', milestones=[2],
+            factors=[1, 0])  # fmt: skip
+ENDINGS = {
+    'table': ENDS,
+    'linear': dict(ENDS, schedule='linear', start_factor=1, end=2, end_factor=0, milestones=None, factors=None),
+    'mmrazor': dict(type='mmrazor.StopDistillHook', stop_epoch=2),
+}
+
+
+def teacher_runs(run: Runner) -> list[int]:
+    """How often the teacher runs in each epoch of a run."""
+    calls, found = run.model.teacher.model.calls, []
+    run._train_loop = run.build_train_loop(run._train_loop)
+    epoch = run.train_loop.run_epoch
+
+    def counted() -> None:
+        before = calls.count('backbone')
+        epoch()
+        found.append(calls.count('backbone') - before)
+
+    run.train_loop.run_epoch = counted
+    run.train()
+    return found
+
+
+@pytest.mark.parametrize('ending', ENDINGS)
+def test_after_the_last_weight_that_is_not_0_neither_teacher_nor_losses_run(tmp_path: Path, ending: str) -> None:
+    import_mmrazor()
+    run = runner(tmp_path / 'whole', [ENDINGS[ending]], level='INFO')
+    computed = record_calls(run)
+    folding, *runs = teacher_runs(run)
+    assert folding >= 2
+    assert runs == [2, 0, 0]
+    assert computed == ['loss_kd', 'loss_other'] * 4
+    (log,) = (tmp_path / 'whole').glob('*/*.log')
+    assert (
+        log.read_text().count('no longer computed: loss_kd, loss_other; nothing is distilled, and no teacher runs.')
+        == 1
+    )
+
+    half = runner(tmp_path / 'half', [ENDINGS[ending]], epochs=3)
+    half.train()
+    resumed = runner(tmp_path / 'half', [ENDINGS[ending]], resume=True)
+    assert teacher_runs(resumed) == [0]
+    for name, value in run.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def record_calls(run: Runner) -> list[str]:
+    """The names of the losses, as they are computed."""
+    calls: list[str] = []
+    for name, loss in run.model.distiller.distill_losses.items():
+        loss.register_forward_hook(lambda *_, name=name: calls.append(name))
+    return calls
+
+
+def test_a_loss_that_is_over_stops_alone(tmp_path: Path) -> None:
+    run = runner(tmp_path / 'a', [dict(ENDS, loss='loss_kd')])
+    computed = record_calls(run)
+    assert teacher_runs(run)[1:] == [2, 2, 2]
+    assert computed == ['loss_kd', 'loss_other'] * 4 + ['loss_other'] * 4
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'over'),
+    [
+        (dict(schedule='constant', factor=0), 0),
+        (dict(schedule='table', milestones=[3, 5], factors=[0, 0, 0]), 0),
+        (dict(schedule='table', milestones=[3, 5, 7], factors=[0, 1, 0, 0]), 5),
+        (dict(schedule='table', milestones=[3], factors=[0, 1]), None),
+        (dict(schedule='constant', factor=1e-9), None),
+        (dict(schedule='linear', end=4), None),
+        (dict(schedule='linear', start_factor=1, end=4, end_factor=0), 4),
+    ],
+)
+def test_it_knows_when_a_weight_stays_0(cfg: dict, over: int | None) -> None:
+    stopped = []
+    distiller = SimpleNamespace(loss_factors={}, stop=lambda names: stopped.append(names))
+    hub = SimpleNamespace(update_scalar=lambda *_: None)
+    built = hook(**cfg)
+    for epoch in range(9):
+        now = SimpleNamespace(model=SimpleNamespace(distiller=distiller), message_hub=hub, epoch=epoch, iter=99)
+        built.before_train_iter(now, 0)
+    assert stopped == [['loss_kd']] * (0 if over is None else 9 - over)
