@@ -9,7 +9,6 @@ import pytest
 from torch import nn
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.extraction.look import Look
 from mmkd_ext.extraction.taps import Tap, count_classes, find_classifier, find_taps
 
 
@@ -120,18 +119,6 @@ def test_a_region_head_has_the_background_too_whatever_its_loss_makes_of_it(outp
     model.roi_head.bbox_head.fc_cls = nn.Linear(8, outputs)
     model.roi_head.bbox_head.num_classes = 10
     assert count_classes(find_taps({}, model), model, None, {}) == 11
-
-
-def test_labels_of_another_stage_than_the_embeddings_are_refused() -> None:
-    model = nn.Module()
-    model.roi_head = nn.Module()
-    model.roi_head.bbox_head = nn.ModuleList(detector().roi_head.bbox_head for _ in range(2))
-    taps = dict(
-        embedding=Tap(dict(type='ModuleInputs', source='roi_head.bbox_head.1.fc_cls'), 'key.embedding'),
-        labels=Tap(dict(type='ModuleInputs', source='roi_head.bbox_head.0.loss_cls'), 'key.labels'),
-    )
-    with pytest.raises(ConfigError, match=r'^key\.labels: `embedding` .* and `labels` .* of stages 1 and 0'):
-        Look(model, taps)
 
 
 DISTILLER = dict(
