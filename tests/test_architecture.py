@@ -58,6 +58,11 @@ FREE_OF_TOOLBOXES = {
 NEEDS_MMCV = {'models/norm_neck.py'}
 
 
+# Modules that no test file is named after, and why.
+UNTESTED_ALONE = {'version': 'one number'}
+# Folders of tests that are of something else than a room: whole runs, and what lies beside the package.
+OTHER_TESTS = {'runs', 'configs', 'docs', 'tools'}
+
 # The files that an exported student takes along as they are.
 BACKBONES = {Path(inspect.getfile(kind)) for kind in models.BACKBONES}
 
@@ -140,6 +145,22 @@ def test_only_compat_imports_mmrazor() -> None:
 def test_nothing_in_the_package_imports_the_tests_or_tools() -> None:
     roots = {name.split('.')[0] for path in FILES for name in imports(path)}
     assert not roots & {'tests', 'tools', 'testers', 'toys', 'support', 'commands'}
+
+
+MODULES = {path.relative_to(PACKAGE).with_suffix('') for path in FILES if path.name != '__init__.py'}
+
+
+@pytest.mark.parametrize('module', sorted(MODULES), ids=str)
+def test_every_module_has_the_test_file_of_its_name(module: Path) -> None:
+    expected = TESTS / module.parent / f'test_{module.name.strip("_")}.py'
+    assert expected.is_file() != (str(module) in UNTESTED_ALONE), f'{module}.py is tested in {expected}'
+
+
+def test_the_tests_of_a_room_are_named_after_its_modules() -> None:
+    names = {(module.parent, f'test_{module.name.strip("_")}.py') for module in MODULES}
+    rooms = [path for path in TESTS.iterdir() if path.is_dir() and path.name not in OTHER_TESTS]
+    found = {(path.parent.relative_to(TESTS), path.name) for room in rooms for path in room.glob('test_*.py')}
+    assert found <= names
 
 
 def registered() -> Iterator[tuple[str, type]]:
