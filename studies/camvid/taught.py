@@ -1,0 +1,12 @@
+# What the runs with a teacher share.
+_base_ = 'student.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    teacher='{{fileDirname}}/teacher.py',
+    teacher_ckpt='work_dirs/camvid/teacher/epoch_18.pth',
+    distiller=dict(type='ConfigurableDistiller'),
+)
+custom_imports = dict(imports=['mmkd_ext', 'mmpretrain.models'])
