@@ -95,8 +95,14 @@ FIRST_STEP = [
     (in_mappings('data_idx', [0, 1, 9]), r'loss_forward_mappings\.loss_cwt\.student: .*data_idx=9.* 3 items'),
     (in_mappings('record_idx', 3), r'loss_cwt\.student: .*record_idx=3.* 1 times'),
     (in_mappings('data_idx', [1, 2, 2]), r'distill_losses\.loss_cwt: the maps differ in shape: .*bilinear'),
-    ({'distiller__connectors__fpn__in_channels': 48}, r'connectors\.fpn: in_channels=48 expects .* got \(1, 32'),
-    ({'distiller__connectors__fpn__out_channels': 48}, r'distill_losses\.loss_cwt: .*\(1, 48.*\(1, 64'),
+    (
+        {'distiller__connectors__fpn__in_channels': 48},
+        r"connectors\.fpn\.in_channels=48, but student recorder 'fpn'\[0\] has 32 channels, \(1, 32",
+    ),
+    (
+        {'distiller__connectors__fpn__out_channels': 48},
+        r"connectors\.fpn\.out_channels=48, but teacher recorder 'fpn'\[0\] has 64 channels, \(1, 64",
+    ),
     ({'distiller__student_recorders__fpn__source': 'roi_head.bbox_roi_extractor'}, r'student: .*data_idx=0'),
 ]
 
@@ -108,6 +114,19 @@ def test_a_mistake_that_shapes_reveal_is_named_in_the_first_step(weights: Path, 
     text = sentence(error.value)
     assert re.search(message, text), text
     assert text.startswith('model.distiller.')
+
+
+@pytest.mark.slow
+def test_shapes_are_looked_at_before_the_first_step(
+    command: Callable, digits: Path, weights: Path, tmp_path: Path
+) -> None:
+    options = ['model.distiller.connectors.fpn.in_channels=48', f'model.teacher_ckpt={weights}', 'val_cfg=None']
+    options += ['val_dataloader=None', 'val_evaluator=None']
+    words = [MINI / 'faster_rcnn_cwt.py', '--work-dir', tmp_path, *data_options(digits), *options]
+    done = command('tools/train.py', *words, MMKD_EXT_TRACEBACK='1')
+    assert "connectors.fpn.in_channels=48, but student recorder 'fpn'[0] has 32 channels" in done.stderr
+    assert 'dry_run_hook.py' in done.stderr
+    assert 'run_iter' not in done.stderr
 
 
 def test_a_recorder_that_the_forward_never_reaches_is_named(weights: Path) -> None:

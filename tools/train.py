@@ -20,6 +20,7 @@ def main() -> None:
     for note in check_runner(runner):
         cli.say(note)
     cli.say_what_will_not_fold(runner)
+    runner.register_hook(dict(type='mmkd_ext.DryRunHook'))
     runner.train()
 
 

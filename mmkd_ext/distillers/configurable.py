@@ -20,6 +20,8 @@ into plain data that the distiller runs in each step.
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -54,8 +56,9 @@ from mmkd_ext.distillers.parts import (
     explain,
     takes_levels,
     unlike,
+    width,
 )
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, config_can_mend
 from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 from mmkd_ext.registry import MODELS
@@ -97,7 +100,8 @@ class ConfigurableDistiller(nn.Module):
         self.student_recorders = RecorderManager(student_recorders, f'{DISTILLER_KEY}.student_recorders')
         self.teacher_recorders = RecorderManager(teacher_recorders, f'{DISTILLER_KEY}.teacher_recorders')
         self.connectors = nn.ModuleDict()
-        for name, cfg in (connectors or {}).items():
+        self._connector_cfgs = dict(connectors or {})
+        for name, cfg in self._connector_cfgs.items():
             key = f'{DISTILLER_KEY}.connectors.{name}'
             check_name(self.connectors, name, key)
             self.connectors[name] = build_connector(cfg, key)
@@ -264,9 +268,27 @@ class ConfigurableDistiller(nn.Module):
         try:
             return call_loss(self.distill_losses[name], values)
         except Exception as error:
+            self._explain_width(error, values, origins)
             shapes = '; '.join(f'{arg} is {describe(values[arg])} from {origins[arg]}' for arg in origins)
             explain(error, f'{DISTILLER_KEY}.distill_losses.{name}', f'{shapes}{unlike(values)}')
             raise
+
+    def _width(self, source: Source, end: str) -> tuple[str, int] | None:
+        name = source.connector
+        return width(self._connector_cfgs[name], f'{DISTILLER_KEY}.connectors.{name}', end) if name else None
+
+    def _explain_width(self, error: Exception, values: dict[str, Any], origins: Mapping[str, Any]) -> None:
+        """Raise ConfigError if a loss fails because a connector gives other channels than it is compared with."""
+        if not config_can_mend(error):
+            return
+        sources = {arg: o.at(0) if isinstance(o, Argument) else o for arg, o in origins.items()}
+        for (arg, source), (other, against) in permutations(sources.items(), 2):
+            told, given, wanted = self._width(source, 'out'), _channels(values[arg]), _channels(values[other])
+            if told and given and wanted and given[1] == wanted[1] and given[0] == told[1] != wanted[0]:
+                raise ConfigError(
+                    f'{told[0]}={told[1]}, but {against} has {wanted[0]} channels, {describe(values[other])}, so that '
+                    f'{DISTILLER_KEY}.distill_losses cannot compare them: {str(error).rstrip(".")}.'
+                ) from error
 
     def _value(self, argument: Argument, key: str) -> Any:
         """What the records of an argument hold, through their connectors; a list where it has levels."""
@@ -293,6 +315,12 @@ class ConfigurableDistiller(nn.Module):
             result = call_connector(connector, value)
             return result if source.connector_idx is None else result[source.connector_idx]
         except Exception as error:
+            told, found = self._width(source, 'in'), _channels(value)
+            if told and found and found[0] != told[1] and config_can_mend(error):
+                record = replace(source, connector=None)
+                raise ConfigError(
+                    f'{told[0]}={told[1]}, but {record} has {found[0]} channels, {describe(value)}.'
+                ) from error
             given = f'given {describe(value)} by {origin}'
             explain(error, f'{DISTILLER_KEY}.connectors.{source.connector}', given)
             raise
@@ -359,3 +387,8 @@ class ConfigurableDistiller(nn.Module):
         self._check_gradients.values.clear()
         self.student_recorders.clear()
         self.teacher_recorders.clear()
+
+
+def _channels(value: Any) -> tuple[int, int] | None:
+    """Of a map or of vectors, (B, C, ...): how many, and its dimensions."""
+    return (value.shape[1], value.ndim) if isinstance(value, Tensor) and value.ndim in (2, 4) else None

@@ -46,6 +46,21 @@ def build_connector(cfg: Any, key: str) -> nn.Module:
     return made
 
 
+def width(cfg: Any, key: str, end: str) -> tuple[str, int] | None:
+    """The config key of the channels that a connector is told to take or to give, and how many; None if it says none.
+
+    Args:
+        cfg: The connector's config, or a list of several in sequence.
+        key: The config key of that.
+        end: `in` or `out`.
+    """
+    if isinstance(cfg, (list, tuple)) and cfg:
+        at = 0 if end == 'in' else len(cfg) - 1
+        cfg, key = cfg[at], f'{key}[{at}]'
+    names = [f'{end}_channels', f'{end}_channel'] if isinstance(cfg, dict) else []  # MMRazor has both
+    return next(((f'{key}.{name}', cfg[name]) for name in names if isinstance(cfg.get(name), int)), None)
+
+
 def takes_levels(part: nn.Module) -> bool:
     """Whether a loss or a connector is called once with the list of all levels; a sequence is as its connectors are."""
     return getattr(part, 'takes_levels', isinstance(part, nn.Sequential) and any(map(takes_levels, part)))

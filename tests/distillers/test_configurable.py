@@ -552,8 +552,8 @@ class TestMistakesThatShowInTheFirstStep:
             changed(('connectors.mlp.in_channels', 4)),
             (student, teacher),
             x,
-            'model.distiller.connectors.mlp: in_channels=4 expects (B, 4, H, W), got (2, 3, 8, 8)',
-            "student recorder 'neck'[0] through connector 'mlp'",
+            'model.distiller.connectors.mlp.in_channels=4, but ',
+            "student recorder 'neck'[0] has 3 channels, (2, 3, 8, 8).",
         )
 
     def test_maps_of_unequal_shape(self, student: Toy, teacher: Toy, x: Tensor) -> None:

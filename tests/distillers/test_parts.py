@@ -188,10 +188,10 @@ class TestErrorsThatNoConfigCanMend:
         assert failing.called
 
     def test_what_a_config_can_mend_shows_its_cause(self, student: Toy, teacher: Toy, x: Tensor) -> None:
-        conv = dict(type='Conv2d', in_channels=4, out_channels=5, kernel_size=1, levels=3)
+        conv = dict(type=nn.Conv2d, in_channels=4, out_channels=5, kernel_size=1, levels=3)
         with pytest.raises(ConfigError) as caught:
             run(make(changed(('connectors.mlp', conv))), student, teacher, x)
-        assert 'expected input[2, 3, 8, 8] to have 4 channels' in str(caught.value)
+        assert 'expected input[2, 3, 8, 8] to have 4 channels' in str(caught.value.__cause__)
         assert type(caught.value.__cause__) is RuntimeError
         assert caught.value.__cause__.__traceback__ is not None
 
