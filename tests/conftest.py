@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from forked import run_script
-from mmengine.config import config
 from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
+from quick import quicken
 from support import MINI, ROOT
+
+quicken()
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +24,6 @@ def _nothing_left_of_runs() -> Iterator[None]:
     for manager, instances in kept:
         manager._instance_dict.clear()
         manager._instance_dict.update(instances)
-
-
-@pytest.fixture(autouse=True)
-def _unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Configs are written down as they are: mmengine's formatter takes a second for each. See `check_dump`."""
-    monkeypatch.setattr(config, 'FormatCode', lambda text, **_: (text, True))
 
 
 @pytest.fixture(scope='session')

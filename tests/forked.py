@@ -1,7 +1,7 @@
 """Scripts in forks of a process that has the toolboxes imported, which takes longer than most of them run.
 
-Each script has a process of its own, as a user's has, but for what is imported already; this package is not. And the
-config of a run is written down as it is, without the formatter, which takes seconds.
+Each script has a process of its own, as a user's has, but for what is imported already (`preloaded`); this package is
+not. And configs are written as they are, without the formatter, which takes seconds (`quick`).
 """
 
 import multiprocessing
@@ -10,17 +10,17 @@ import runpy
 import socket
 import sys
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
-from mmengine.config import config
-
-PARTS = ('models', 'datasets', 'engine', 'evaluation', 'structures', 'visualization')
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(
-    ['torch', 'mmengine.runner', *(f'{box}.{part}' for box in ('mmdet', 'mmpretrain', 'mmseg') for part in PARTS)]
-)
+SERVER.set_forkserver_preload(['preloaded'])
+PATH = os.pathsep.join(
+    [os.path.dirname(__file__), os.environ.get('PYTHONPATH', '')]
+)  # the server finds the module there
 
 
 def run_script(
@@ -41,6 +41,8 @@ def run_script(
         processes: How many of it run together, as torchrun starts them; what they print is joined.
         timeout: Seconds until all are killed.
     """
+    with patch.dict(os.environ, PYTHONPATH=PATH):
+        forkserver.ensure_running()
     with TemporaryDirectory() as folder, socket.socket() as found:
         found.bind(('127.0.0.1', 0))
         job = dict(WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(found.getsockname()[1]))
@@ -70,5 +72,4 @@ def _script(words: list[str], cwd: Path, environment: dict[str, str], hidden: Se
     sys.path[:] = [os.path.dirname(words[0]), *environment.get('PYTHONPATH', '').split(os.pathsep), *sys.path]
     sys.argv = words
     sys.modules.update(dict.fromkeys(hidden))
-    config.FormatCode = lambda text, **_: (text, True)
     runpy.run_path(words[0], run_name='__main__')
