@@ -88,12 +88,12 @@ def rows_of(
     if split and hasattr(model, 'student'):
         plain = copy.deepcopy(model.student).train()
         yield Row(f'{name}: student alone', step(plain, build_optim_wrapper(plain, cfg.optim_wrapper)))
-    if split and hasattr(model, 'teacher') and model.teacher_first:
+    if split and hasattr(model, 'taught') and not model.regions:
         inputs = model.data_preprocessor(data, True)
 
         def teach() -> None:
             with cast():
-                model._record_teacher(**inputs)
+                model._run_teachers(**inputs, sampled_regions=False)
             model.distiller.clear()
 
         yield Row(f'{name}: teacher', teach)
@@ -103,11 +103,11 @@ def rows_of(
 def build(cfg: Config, data: dict, size: tuple[int, int], device: str) -> BaseModel:
     """The model of a config with random weights, and with batch norms that have seen the batch."""
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    if 'teacher' in cfg.model:
+    for entry in [cfg.model] if 'teacher' in cfg.model else (cfg.model.get('teachers') or {}).values():
         # A random network enlarges rounding as a trained one does not.
-        cfg.model.update(teacher_ckpt=None, teacher_strict=False)
-        if cfg.model.get('teacher_fold', True):
-            cfg.model.teacher_fold = 0.1
+        entry.update(teacher_ckpt=None, teacher_strict=False)
+        if entry.get('teacher_fold', True):
+            entry.teacher_fold = 0.1
     for loss in (cfg.model.get('distiller') or {}).get('distill_losses', {}).values():
         if isinstance(loss.get('class_means'), str):  # which are not of this teacher
             loss.class_means = ClassMeans.load(loss.class_means).means
@@ -115,8 +115,9 @@ def build(cfg: Config, data: dict, size: tuple[int, int], device: str) -> BaseMo
         model: BaseModel = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device)
     check_size(model.data_preprocessor, data, size)
     inputs = model.data_preprocessor(copy.deepcopy(data), True)['inputs']
-    for part in (getattr(model, 'student', model), *([model.teacher.model] if hasattr(model, 'teacher') else [])):
-        settle(part, inputs)
+    settle(getattr(model, 'student', model), inputs)
+    for taught in getattr(model, 'taught', {}).values():
+        settle(taught.teacher.model, taught.teacher.pixels(inputs, None))
     return model.train()
 
 

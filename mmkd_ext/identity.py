@@ -62,9 +62,12 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
 
 
 def note_files(cfg: Config) -> None:
-    """Note in a config what the files of its student and teacher say, which may change while their names stay."""
-    for part in ('architecture', 'teacher'):
-        source = cfg.model.get(part)
+    """Note in a config what the files of its student and teachers say, which may change while their names stay."""
+    named = {part: cfg.model.get(part) for part in ('architecture', 'teacher')}
+    several = cfg.model.get('teachers')
+    for name, entry in (several if isinstance(several, dict) else {}).items():
+        named[f'teachers.{name}.teacher'] = entry.get('teacher') if isinstance(entry, dict) else None
+    for part, source in named.items():
         path = source.get('cfg_path') if isinstance(source, dict) else source
         if isinstance(path, str):
             found: Settings = {}

@@ -4,12 +4,14 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.multi_teacher import MultiTeacherDistill
 from mmkd_ext.algorithms.roi_distill import RoIDistill
 from mmkd_ext.algorithms.self_distill import SelfDistill
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
 
 __all__ = [
     'DistillAlgorithm',
+    'MultiTeacherDistill',
     'RoIDistill',
     'SelfDistill',
     'SingleTeacherDistill',

@@ -1,11 +1,12 @@
 """The teacher's pixels from the student's: each was trained on images normalised in its own way."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from mmkd_ext.algorithms.teacher_weights import TEACHER_KEY
 from mmkd_ext.errors import ConfigError
 
 
@@ -38,16 +39,27 @@ def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
 class PixelAdapter:
     """Turns the student's normalised images into the teacher's: mean, std, channel order and padding value.
 
-    The map is exact up to float32 rounding, and the identity (no work at all) where both agree. Geometry (size,
-    padding) stays the student's. Padding is at the right and the bottom, as all three toolboxes make it, and is found
-    by the samples' `img_shape`.
+    The map is exact up to float32 rounding, and the identity (no work at all) where both agree. Padding stays where the
+    student has it: at the right and the bottom, as all three toolboxes make it, found by the samples' `img_shape`.
+    Without `size` and `divisor` the size stays the student's, too.
 
     Args:
         student: The student's data preprocessor.
         teacher: The teacher's.
+        key: The config key of the teacher, for messages.
+        size: Height and width to which the padded images are resized (bilinear, antialiased).
+        divisor: Without a size: resize each side to its nearest multiple of this (a patch size).
     """
 
-    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
+    def __init__(
+        self,
+        student: nn.Module,
+        teacher: nn.Module,
+        key: str = 'model.teacher',
+        size: Sequence[int] | None = None,
+        divisor: int = 1,
+    ) -> None:
+        self.key, self.size, self.divisor = key, None if size is None else tuple(size), divisor
         s, t = _pixels(student), _pixels(teacher)
         self.swap = s.swap != t.swap
         mean, std = (s.mean.flip(0), s.std.flip(0)) if self.swap else (s.mean, s.std)
@@ -65,14 +77,27 @@ class PixelAdapter:
             data_samples: For each image an object with `img_shape`, its height and width without padding; or None.
 
         Raises:
-            ConfigError: If the two normalise differently and `inputs` is not a batch of images.
+            ConfigError: If the two want other images and `inputs` is not a batch of images.
         """
-        if self.identity:
+        if self.identity and not self.resizes:
             return inputs
         if not isinstance(inputs, Tensor) or inputs.ndim != 4:
-            raise ConfigError(
-                f'{TEACHER_KEY}: it normalises images differently than the student, which works for (B, C, H, W) only.'
-            )
+            does = "resizes the student's images" if self.identity else 'normalises images differently than the student'
+            raise ConfigError(f'{self.key}: it {does}, which works for (B, C, H, W) only.')
+        return self._resized(inputs if self.identity else self._normalised(inputs, data_samples))
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the teacher's images may be of another size than the student's."""
+        return self.size is not None or self.divisor > 1
+
+    def _resized(self, images: Tensor) -> Tensor:
+        size = self.size or tuple(max(round(side / self.divisor), 1) * self.divisor for side in images.shape[-2:])
+        if size == images.shape[-2:]:
+            return images
+        return interpolate(images, size, mode='bilinear', align_corners=False, antialias=True)
+
+    def _normalised(self, inputs: Tensor, data_samples: Any) -> Tensor:
         images = inputs.flip(1) if self.swap else inputs
         device = inputs.device
         if device not in self._on:

@@ -1,23 +1,21 @@
 """Distillation from one frozen teacher."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.logging import MessageHub, print_log
 from torch import nn
 
-from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.engine import TOLERANCE
 from mmkd_ext.algorithms.pixels import same_pixels
 from mmkd_ext.algorithms.teacher import Teacher
-from mmkd_ext.distillers.classes import class_names
+from mmkd_ext.algorithms.teacher_distill import TeacherDistill
+from mmkd_ext.algorithms.teacher_weights import KEY
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import MODELS
 
 
 @MODELS.register_module(name=['SingleTeacherDistill', 'FpnTeacherDistill', 'OverhaulFeatureDistillation'])
-class SingleTeacherDistill(DistillAlgorithm):
+class SingleTeacherDistill(TeacherDistill):
     """A student, a distiller and a frozen teacher.
 
     The teacher runs first, without gradient, until the last record that a loss uses; what lies behind (a detector's
@@ -40,6 +38,11 @@ class SingleTeacherDistill(DistillAlgorithm):
             float32 rounding; a deep teacher may need 1e-4, of which the log tells. 0 never folds.
         teacher_dtype: 'bfloat16' (or, on a GPU, 'float16') runs the teacher's backbone and neck in this dtype. Records
             differ by the rounding of that dtype.
+        teacher_input_size: Height and width to which the teacher's images are resized; the student's size if None. Its
+            maps are then of other sizes than the student's: `CWTLoss` and `Conv1x1Connector` can resize. For what the
+            teacher's backbone and neck give, and for classifiers.
+        teacher_size_divisor: Without `teacher_input_size`: resize each side to its nearest multiple of this, such as
+            the patch size of a ViT.
         teacher_trainable: MMRazor's switch; only False is possible.
         teacher_norm_eval: MMRazor's switch; only True is possible.
         teacher_module_inplace: MMRazor's switch; records are safe here either way.
@@ -49,8 +52,7 @@ class SingleTeacherDistill(DistillAlgorithm):
         ConfigError: If student, teacher and distiller do not fit together.
     """
 
-    # Subclasses whose teacher looks at what the student recorded (its sampled regions) set this to False.
-    teacher_first = True
+    sampled_regions = False  # whether the teacher's box heads look at the regions that the student samples
 
     def __init__(
         self,
@@ -63,6 +65,8 @@ class SingleTeacherDistill(DistillAlgorithm):
         teacher_pixels: str = 'own',
         teacher_fold: float = TOLERANCE,
         teacher_dtype: str = 'float32',
+        teacher_input_size: Sequence[int] | None = None,
+        teacher_size_divisor: int = 1,
         teacher_trainable: bool = False,
         teacher_norm_eval: bool = True,
         teacher_module_inplace: bool = True,
@@ -73,24 +77,32 @@ class SingleTeacherDistill(DistillAlgorithm):
         if not teacher_norm_eval:
             raise ConfigError('model.teacher_norm_eval must be True: the whole teacher is in eval mode.')
         super().__init__(architecture, distiller, **kwargs)
-        self.teacher = Teacher(
-            teacher,
-            teacher_ckpt,
-            self.student,
-            teacher_strict,
-            self.initial,
-            teacher_pixels,
-            teacher_fold,
-            teacher_dtype,
+        options = dict(
+            teacher=teacher,
+            teacher_ckpt=teacher_ckpt,
+            teacher_strict=teacher_strict,
+            teacher_pixels=teacher_pixels,
+            teacher_fold=teacher_fold,
+            teacher_dtype=teacher_dtype,
+            teacher_input_size=teacher_input_size,
+            teacher_size_divisor=teacher_size_divisor,
+            sampled_regions=self.sampled_regions,
+            initial=self.initial,
         )
-        self.distiller.teacher_recorders.check(self.teacher.model)
-        self.distiller.check_classes(self.student, self.teacher.model)
-        self._data_unseen = True
+        self._teach({KEY: options})
         self.inherit = [inherit] if isinstance(inherit, str) else list(inherit or ())
         for name in self.inherit:
             self._check_heir(name)
-        if self.teacher.loaded:
-            self.distiller.check_teacher(self.teacher.model)
+
+    @property
+    def teacher(self) -> Teacher:
+        """The teacher."""
+        return self.taught[KEY].teacher
+
+    @staticmethod
+    def _same_regions(key: str) -> str:
+        """What to set, for a message."""
+        return "set model.type='RoIDistill'"
 
     def _check_heir(self, name: str) -> None:
         """Refuse a part that student and teacher do not both have, with the same weights in the same shapes."""
@@ -120,51 +132,5 @@ class SingleTeacherDistill(DistillAlgorithm):
     def init_weights(self) -> None:
         """Initialise the student, and the teacher where it has no checkpoint; then hand down what is inherited."""
         super().init_weights()
-        if not self.teacher.loaded:
-            self.teacher.init_weights()
-            self.distiller.check_teacher(self.teacher.model)
         for name in self.inherit:
             self.student.get_submodule(name).load_state_dict(self.teacher.model.get_submodule(name).state_dict())
-
-    def train(self, mode: bool = True) -> 'SingleTeacherDistill':
-        """Same as in `nn.Module`; when training begins, what compares classes sees those of the data set."""
-        super().train(mode)
-        if mode and self._data_unseen:
-            data = class_names(MessageHub.get_current_instance().runtime_info.get('dataset_meta'))
-            if data is not None:  # mmengine's Runner notes it right before the first epoch
-                self._data_unseen = False
-                for note in self.distiller.check_data(data, self.student, self.teacher.classes):
-                    print_log(note, 'current', logging.WARNING)
-        return self
-
-    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'SingleTeacherDistill':
-        """The teacher goes to the same device."""
-        self.teacher.model._apply(fn, *args, **kwargs)
-        return super()._apply(fn, *args, **kwargs)
-
-    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
-        """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
-
-        Args:
-            inputs: Images (B, C, H, W), preprocessed for the student.
-            data_samples: Annotations of the student's toolbox.
-        """
-        if self.distillation_stopped:
-            return {**self._student_losses(inputs, data_samples), **self._stopped_losses()}
-        distiller = self.distiller
-        try:
-            if self.teacher_first:
-                self._record_teacher(inputs, data_samples)
-            with distiller.student_recorders.recording(self.student):
-                losses = self._student_losses(inputs, data_samples)
-            if not self.teacher_first:
-                self._record_teacher(inputs, data_samples)
-            return {**losses, **self._distill_losses(data_samples)}
-        finally:
-            distiller.clear()
-
-    def _record_teacher(self, inputs: Any, data_samples: Any) -> None:
-        """Run the teacher; a subclass may run other parts of it, on what the student's recorders hold."""
-        needed = self.distiller.needed(from_student=False)
-        if needed:
-            self.teacher.record(self.distiller.teacher_recorders, needed, inputs, data_samples)

@@ -5,7 +5,7 @@ that holds it; only device and dtype changes are passed on.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmkd_ext.algorithms.engine import DTYPES, NOTHING, TOLERANCE, accelerate, run_in
 from mmkd_ext.algorithms.pixels import PixelAdapter
 from mmkd_ext.algorithms.teacher_weights import (
-    TEACHER_KEY,
+    KEY,
     Filled,
     check_not_random,
     check_trained,
@@ -51,6 +51,9 @@ class Teacher:
             of the first batch changes by no more than this, as a part of the largest value; 0 or False never does. A
             network that is given as `source`, already built, is not changed.
         dtype: 'bfloat16' or 'float16' runs its backbone and neck so; what they return is float32.
+        key: The config key that holds all this, for messages.
+        size: Height and width to which its images are resized; None for the student's.
+        divisor: Without a size: each side is resized to its nearest multiple of this.
 
     Raises:
         ConfigError: If the model cannot be built or its weights do not fit; missing and unexpected ones are listed.
@@ -66,19 +69,25 @@ class Teacher:
         pixels: str = 'own',
         fold: float = TOLERANCE,
         dtype: str = 'float32',
+        key: str = KEY,
+        size: Sequence[int] | None = None,
+        divisor: int = 1,
     ) -> None:
         if dtype not in DTYPES:
-            raise ConfigError(f'model.teacher_dtype must be one of {", ".join(DTYPES)}, got {dtype!r}.')
+            raise ConfigError(f'{key}.teacher_dtype must be one of {", ".join(DTYPES)}, got {dtype!r}.')
+        if not isinstance(divisor, int) or divisor < 1:
+            raise ConfigError(f'{key}.teacher_size_divisor must be a whole number >= 1, got {divisor!r}.')
         if pixels not in ('own', 'student'):
-            raise ConfigError(f"model.teacher_pixels must be 'own' or 'student', got {pixels!r}.")
+            raise ConfigError(f"{key}.teacher_pixels must be 'own' or 'student', got {pixels!r}.")
+        self.key = key
         self.model: Any
-        cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, TEACHER_KEY)
+        cfg = ConfigDict() if isinstance(source, nn.Module) else model_config(source, f'{key}.teacher')
         with Filled() as filled:
-            self.model = build_model(cfg, TEACHER_KEY) if cfg else source
-        weights = teacher_weights(checkpoint, cfg, self.model) or initial_weights(initial if cfg else None)
+            self.model = build_model(cfg, f'{key}.teacher') if cfg else source
+        weights = teacher_weights(checkpoint, cfg, self.model, key) or initial_weights(initial if cfg else None)
         self.loaded = weights is not None or not cfg
         if strict and not self.loaded:
-            check_not_random(self.model, cfg, filled.tensors)
+            check_not_random(self.model, cfg, filled.tensors, key)
             self.loaded = True
         self.predicts = isinstance(self.model, BaseModel)
         if not self.predicts:
@@ -92,10 +101,12 @@ class Teacher:
         self.classes: list[str] | None = None  # that it was trained on, where its file says so
         if weights is not None:
             check_trained(source, weights)
-            self.classes = load_teacher(self.model, weights.file, strict, weights.key, weights.prefix)
+            self.classes = load_teacher(self.model, weights.file, strict, weights.key, weights.prefix, key)
         self.model.requires_grad_(False)
         self.model.eval()
-        self.pixels = PixelAdapter(student.data_preprocessor, self.model.data_preprocessor)
+        self.pixels = PixelAdapter(
+            student.data_preprocessor, self.model.data_preprocessor, f'{key}.teacher', _size(size, key), divisor
+        )
         self._features, self._first, self._losses = _gives_features(self.model), True, True
         self._to_fold = (TOLERANCE if fold is True else float(fold)) if cfg else 0.0
         self._to_dtype = DTYPES[dtype]
@@ -167,7 +178,7 @@ class Teacher:
             if reason == NOTHING:
                 return
             if reason:
-                print_log(f'model.teacher_fold={self._to_fold:g}: {reason}. A larger one allows it.', 'current')
+                print_log(f'{self.key}.teacher_fold={self._to_fold:g}: {reason}. A larger one allows it.', 'current')
         if self._to_dtype:
             run_in(self.model, self._to_dtype)
         self._to_fold, self._to_dtype = 0.0, None
@@ -192,6 +203,12 @@ class Teacher:
                 if not first:
                     raise
             self._features = False
+        if self.pixels.resizes and not hasattr(self.model, 'head'):  # a classifier's labels fit any size
+            raise ConfigError(
+                f'{self.key}: teacher_input_size and teacher_size_divisor are for what the features of '
+                f'{type(self.model).__name__} give (backbone and neck); its heads compare with annotations of the '
+                "student's size."
+            )
         if self._losses:
             try:
                 run(lambda: self.model(images, data_samples, mode='loss'))
@@ -201,6 +218,15 @@ class Teacher:
                     raise
             self._losses = False
         run(lambda: self.model(images, data_samples, mode='tensor'))
+
+
+def _size(size: Any, key: str) -> tuple[int, int] | None:
+    """Height and width as a config has them."""
+    if size is None:
+        return None
+    if isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
+        return tuple(size)
+    raise ConfigError(f'{key}.teacher_input_size must be (height, width) in pixels, got {size!r}.')
 
 
 def _gives_features(model: nn.Module) -> bool:

@@ -16,8 +16,7 @@ from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.weights import load_weights, weights_of
 
-TEACHER_KEY = 'model.teacher'
-CHECKPOINT_KEY = 'model.teacher_ckpt'
+KEY = 'model'  # which holds `teacher`, `teacher_ckpt` and so on; of one of several, `model.teachers.NAME`
 
 
 class Weights(NamedTuple):
@@ -28,22 +27,23 @@ class Weights(NamedTuple):
     prefix: str = ''
 
 
-def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any) -> Weights | None:
+def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any, key: str = KEY) -> Weights | None:
     """The file that a teacher's weights are in; None where none is named for the whole model.
 
     Args:
         checkpoint: `teacher_ckpt`.
         cfg: The teacher's config, see `model_config`; empty where `model` was not built from one.
         model: The teacher.
+        key: The config key that holds `teacher` and `teacher_ckpt`.
     """
     if checkpoint:
-        return Weights(CHECKPOINT_KEY, str(checkpoint))
+        return Weights(f'{key}.teacher_ckpt', str(checkpoint))
     if cfg.get('_checkpoint_'):
-        return Weights(f'{TEACHER_KEY}.pretrained', cfg['_checkpoint_'])
+        return Weights(f'{key}.teacher.pretrained', cfg['_checkpoint_'])
     init = (getattr(model, 'init_cfg', None) if cfg else None) or []
     for entry in init if isinstance(init, (list, tuple)) else [init]:
         if entry.get('type') in ('Pretrained', PretrainedInit) and entry.get('checkpoint'):
-            return Weights(f'{TEACHER_KEY}.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
+            return Weights(f'{key}.teacher.init_cfg', entry['checkpoint'], entry.get('prefix') or '')
     return None
 
 
@@ -78,10 +78,10 @@ class Filled(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor]) -> None:
+def check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor], key: str = KEY) -> None:
     """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
     with torch.random.fork_rng(devices=[]):
-        other = build_model(cfg, TEACHER_KEY).state_dict()
+        other = build_model(cfg, f'{key}.teacher').state_dict()
     random = [
         name
         for name, value in model.state_dict(keep_vars=True).items()
@@ -89,8 +89,8 @@ def check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Ten
     ]
     if random:
         raise ConfigError(
-            f'{CHECKPOINT_KEY} is missing: the teacher would be random ({_counted("weights", random)}). Name its '
-            'checkpoint (path or URL), or set model.teacher_strict=False if that is meant.'
+            f'{key}.teacher_ckpt is missing: the teacher would be random ({_counted("weights", random)}). Name its '
+            f'checkpoint (path or URL), or set {key}.teacher_strict=False if that is meant.'
         )
 
 
@@ -106,7 +106,12 @@ def check_trained(source: Any, weights: Weights) -> None:
 
 
 def load_teacher(
-    model: nn.Module, checkpoint: str, strict: bool = True, key: str = CHECKPOINT_KEY, prefix: str = ''
+    model: nn.Module,
+    checkpoint: str,
+    strict: bool = True,
+    key: str = f'{KEY}.teacher_ckpt',
+    prefix: str = '',
+    parent: str = KEY,
 ) -> list[str] | None:
     """Load a teacher's weights, all of them and nothing else.
 
@@ -118,6 +123,7 @@ def load_teacher(
         strict: False goes on where weights are missing or unexpected.
         key: The config key that names the file, for messages.
         prefix: Only the weights whose names begin so are taken, without it.
+        parent: The config key that holds `teacher_strict`, for messages.
 
     Returns:
         The names of the classes that it was trained on, where the file says so.
@@ -134,7 +140,7 @@ def load_teacher(
     if strict and (missing or unexpected):
         raise ConfigError(
             f'{key}: {checkpoint} is not of this teacher: {_counted("missing", missing)}, '
-            f'{_counted("unexpected", unexpected)}. Set model.teacher_strict=False if that is meant.'
+            f'{_counted("unexpected", unexpected)}. Set {parent}.teacher_strict=False if that is meant.'
         )
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}

@@ -180,36 +180,67 @@ class ConfigurableDistiller(nn.Module):
         """The recorder of a source."""
         return self.parts.recorders(source)[source.recorder]
 
-    def check_teacher(self, teacher: nn.Module) -> None:
+    def _fed_by(self, recorders: Collection[str] | None) -> list[str]:
+        """The losses that are given a record of one of these teacher recorders; all of them if None."""
+        if recorders is None:
+            return list(self.distill_losses)
+        return [
+            name
+            for name, arguments in self.wiring.items()
+            if any(not s.from_student and s.recorder in recorders for a in arguments.values() for s in a.sources)
+        ]
+
+    def check_teacher(self, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
         """Let each loss that holds something made by a teacher (class means) see that it was this one.
+
+        Args:
+            teacher: The teacher.
+            recorders: The names of its recorders, where there are several teachers.
 
         Raises:
             ConfigError: If it was not.
         """
-        self._ask_losses('check_teacher', teacher)
+        self._ask_losses('check_teacher', teacher, recorders)
 
-    def _ask_losses(self, check: str, value: Any) -> None:
-        for name, loss in self.distill_losses.items():
+    def _ask_losses(self, check: str, value: Any, recorders: Collection[str] | None) -> None:
+        for name in self._fed_by(recorders):
             try:
-                getattr(loss, check, lambda _: None)(value)
+                getattr(self.distill_losses[name], check, lambda _: None)(value)
             except ValueError as error:
                 raise ConfigError(f'{DISTILLER_KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
 
-    def check_classes(self, student: nn.Module, teacher: nn.Module) -> None:
+    def _by_class(self, recorders: Collection[str] | None) -> list[str]:
+        """Of the losses that `_fed_by` gives those that compare class by class."""
+        fed = self._fed_by(recorders)
+        return [name for name in classes.losses_by_class(self.wiring, self.parts) if name in fed]
+
+    def check_classes(self, student: nn.Module, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
         """Refuse a loss that compares class by class where student and teacher have other numbers of classes.
+
+        Args:
+            student: The student.
+            teacher: The teacher.
+            recorders: The names of its recorders, where there are several teachers.
 
         Raises:
             ConfigError: If they do; it names both keys.
         """
-        classes.check_counts(classes.losses_by_class(self.wiring, self.parts), student, teacher)
+        classes.check_counts(self._by_class(recorders), student, teacher)
 
-    def check_data(self, data: Sequence[str], student: nn.Module, teacher: Sequence[str] | None) -> Iterator[str]:
+    def check_data(
+        self,
+        data: Sequence[str],
+        student: nn.Module,
+        teacher: Sequence[str] | None,
+        recorders: Collection[str] | None = None,
+    ) -> Iterator[str]:
         """Refuse a loss that compares class by class where the data set has other classes than student or teacher.
 
         Args:
             data: The names of the data set's classes.
             student: The student.
             teacher: The names of the classes that the teacher was trained on; None where its file does not say.
+            recorders: The names of its recorders, where there are several teachers.
 
         Yields:
             A sentence where the teacher's names are others, which may be another spelling.
@@ -218,8 +249,8 @@ class ConfigurableDistiller(nn.Module):
             ConfigError: If the student has another number of classes, the teacher has them in another order, or what a
                 loss holds (class means) is of other classes.
         """
-        yield from classes.check_names(classes.losses_by_class(self.wiring, self.parts), data, student, teacher)
-        self._ask_losses('check_data', data)
+        yield from classes.check_names(self._by_class(recorders), data, student, teacher)
+        self._ask_losses('check_data', data, recorders)
 
     def compute_distill_losses(self, idle: Collection[str] = ()) -> dict[str, Tensor]:
         """The losses of what the recorders hold; computed in float32, whatever the autocast context.

@@ -7,6 +7,7 @@ MMRazor's.
 """
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -25,16 +26,17 @@ class OFDDistiller(ConfigurableDistiller):
     The recorder of such a connector must be of a batch norm.
     """
 
-    def check_teacher(self, teacher: nn.Module) -> None:
+    def check_teacher(self, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
         """As of `ConfigurableDistiller`; then the margins are known.
 
         Raises:
             ConfigError: If a connector with a margin is given what no batch norm returns.
         """
-        super().check_teacher(teacher)
+        super().check_teacher(teacher, recorders)
         for source in sources_of(self.wiring):
             connector: Any = self.connectors[source.connector] if source.connector else None
-            if source.from_student or not hasattr(connector, 'init_margin'):
+            others = source.from_student or (recorders is not None and source.recorder not in recorders)
+            if others or not hasattr(connector, 'init_margin'):
                 continue
             module = teacher.get_submodule(self.teacher_recorders[source.recorder].source)
             if not isinstance(module, nn.modules.batchnorm._BatchNorm) or not module.affine:

@@ -29,6 +29,11 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
             teacher_cfg['data_preprocessor'] = pixels
         name = source if isinstance(source, str) and '::' in source else None
         name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
+    elif 'teachers' in model:
+        raise ConfigError(
+            'the config has model.teachers: class means are of one of them; give the config that trained it, with '
+            '--checkpoint, and take model.distiller.distill_losses.NAME.class_means for --out.'
+        )
     elif 'architecture' in model:
         raise ConfigError('the config has no model.teacher, of whose embeddings the class means would be.')
     else:

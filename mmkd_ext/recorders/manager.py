@@ -1,6 +1,6 @@
 """All recorders of one model as one context, with an early end for a model that is only watched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -92,6 +92,12 @@ class RecorderManager:
             recorder.source + (':input' if isinstance(recorder, ModuleInputsRecorder) else '')
             for recorder in self.recorders.values()
         }
+
+    def only(self, names: Collection[str]) -> 'RecorderManager':
+        """A manager of some of the recorders, which both then hold."""
+        part = RecorderManager(key=self.key)
+        part.recorders = {name: self.recorders[name] for name in names}
+        return part
 
     def clear(self) -> None:
         """Drop all records."""

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata as packages
 import json
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def settings_of(cfg: Config) -> identity.Settings:
             found[key] = digest_of(path)
         elif key.endswith('.ann_file') and path:
             found[key] = path.name
-        elif key == 'model.teacher' and path and path.is_file():
+        elif re.fullmatch(r'model\.(teachers\.\w+\.)?teacher', key) and path and path.is_file():
             found[key] = _hash(identity.settings(Config.fromfile(path)))
     return found
 

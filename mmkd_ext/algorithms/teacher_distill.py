@@ -1,0 +1,213 @@
+"""What algorithms with frozen teachers share, one or several."""
+
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.logging import MessageHub, print_log
+from torch import Tensor, nn
+
+from mmkd_ext.algorithms.base import DistillAlgorithm
+from mmkd_ext.algorithms.engine import TOLERANCE
+from mmkd_ext.algorithms.regions import Part
+from mmkd_ext.algorithms.sampled_regions import SampledRegions
+from mmkd_ext.algorithms.teacher import Teacher
+from mmkd_ext.distillers.classes import class_names
+from mmkd_ext.distillers.mapping import DISTILLER_KEY
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.manager import RecorderManager
+
+STUDENT = 'student'  # the owner of a teacher's recorder that is on the student, whose record is then a target
+
+
+@dataclass
+class Taught:
+    """One teacher and what is recorded of it.
+
+    Attributes:
+        key: The config key that holds it.
+        teacher: The frozen network.
+        recorders: Those of the distiller's that are on it.
+        sampled_regions: Whether its box heads look at the regions that the student samples.
+    """
+
+    key: str
+    teacher: Teacher
+    recorders: RecorderManager
+    sampled_regions: bool
+
+
+class TeacherDistill(DistillAlgorithm):
+    """Base of the algorithms with teachers; a subclass calls `_teach` when it has a student and a distiller."""
+
+    taught: dict[str, Taught]
+
+    def _teach(self, teachers: Mapping[str, dict], owners: Mapping[str, str] | None = None) -> None:
+        """Build the teachers, and check that they fit the student and the distiller.
+
+        Args:
+            teachers: The arguments of `_build_teacher`, by the config key that holds them.
+            owners: The key of the teacher that each of the distiller's teacher recorders is on, or `student`; None
+                where there is one teacher.
+        """
+        recorders = self.distiller.teacher_recorders
+        of_all = owners or dict.fromkeys(recorders.recorders, next(iter(teachers)))
+        names = {key: [name for name, owner in of_all.items() if owner == key] for key in (*teachers, STUDENT)}
+        self.taught = {
+            key: self._build_teacher(key, recorders.only(names[key]), **cfg) for key, cfg in teachers.items()
+        }
+        self._own = recorders.only(names[STUDENT])
+        self._own.check(self.student)
+        for taught in self.taught.values():
+            taught.recorders.check(taught.teacher.model)
+            self.distiller.check_classes(self.student, taught.teacher.model, self._only(taught))
+        self._check_regions(of_all)
+        self._data_unseen = True
+        for taught in self.taught.values():
+            if taught.teacher.loaded:
+                self.distiller.check_teacher(taught.teacher.model, self._only(taught))
+
+    def _build_teacher(
+        self,
+        key: str,
+        recorders: RecorderManager,
+        teacher: Any = None,
+        teacher_ckpt: str | None = None,
+        teacher_strict: bool = True,
+        teacher_pixels: str = 'own',
+        teacher_fold: float = TOLERANCE,
+        teacher_dtype: str = 'float32',
+        teacher_input_size: Any = None,
+        teacher_size_divisor: int = 1,
+        sampled_regions: bool = False,
+        initial: str | None = None,
+    ) -> Taught:
+        if sampled_regions and (teacher_input_size is not None or teacher_size_divisor != 1):
+            raise ConfigError(
+                f'{key}: the regions that the student samples are of its own images; leave teacher_input_size and '
+                'teacher_size_divisor out.'
+            )
+        network = Teacher(
+            teacher,
+            teacher_ckpt,
+            self.student,
+            teacher_strict,
+            initial,
+            teacher_pixels,
+            teacher_fold,
+            teacher_dtype,
+            key,
+            teacher_input_size,
+            teacher_size_divisor,
+        )
+        return Taught(key, network, recorders, sampled_regions)
+
+    def _check_regions(self, owners: Mapping[str, str]) -> None:
+        """Take the student's sampled regions for those who look at them; refuse to compare them with others."""
+
+        def model_of(recorder: str) -> nn.Module:
+            return self.student if owners[recorder] == STUDENT else self.taught[owners[recorder]].teacher.model
+
+        for loss, sources in self.distiller.levels():
+            on_regions = {}
+            for argument, source in sources.items():
+                model = self.student if source.from_student else model_of(source.recorder)
+                part = Part.of(self.distiller.recorder(source), model)
+                if part.stage is not None:
+                    on_regions[argument] = (part.source, STUDENT if source.from_student else owners[source.recorder])
+            alone = {
+                owner
+                for _, owner in on_regions.values()
+                if owner in self.taught and not self.taught[owner].sampled_regions
+            }
+            if alone and len({owner for _, owner in on_regions.values()}) > 1:
+                what = ' and '.join(f'`{argument}` ({source})' for argument, (source, _) in on_regions.items())
+                raise ConfigError(
+                    f'{DISTILLER_KEY}.loss_forward_mappings.{loss}: {what} see different regions, as each detector '
+                    f"samples its own; {self._same_regions(min(alone))}, so that the teacher looks at the student's."
+                )
+        looking = {taught.key: taught.teacher.model for taught in self.taught.values() if taught.sampled_regions}
+        self.regions = SampledRegions(self.student, looking, self.distiller, model_of) if looking else None
+
+    @staticmethod
+    def _same_regions(key: str) -> str:
+        """What to set, for a message."""
+        return f'set {key}.sampled_regions=True'
+
+    def _only(self, taught: Taught) -> Collection[str] | None:
+        """The names of a teacher's recorders where there are others; None where all are its own."""
+        everything = self.distiller.teacher_recorders.recorders
+        return None if len(taught.recorders.recorders) == len(everything) else taught.recorders.recorders
+
+    def _needed(self, taught: Taught) -> dict[str, int | None]:
+        """How many records of a teacher's recorders the losses use."""
+        needed = self.distiller.needed(from_student=False)
+        return {name: count for name, count in needed.items() if name in taught.recorders.recorders}
+
+    def init_weights(self) -> None:
+        """Initialise the student, and teachers that have no checkpoint."""
+        super().init_weights()
+        for taught in self.taught.values():
+            if not taught.teacher.loaded:
+                taught.teacher.init_weights()
+                self.distiller.check_teacher(taught.teacher.model, self._only(taught))
+
+    def train(self, mode: bool = True) -> 'TeacherDistill':
+        """Same as in `nn.Module`; when training begins, what compares classes sees those of the data set."""
+        super().train(mode)
+        if mode and self._data_unseen:
+            data = class_names(MessageHub.get_current_instance().runtime_info.get('dataset_meta'))
+            if data is not None:  # mmengine's Runner notes it right before the first epoch
+                self._data_unseen = False
+                for taught in self.taught.values():
+                    classes = taught.teacher.classes
+                    for note in self.distiller.check_data(data, self.student, classes, self._only(taught)):
+                        print_log(note, 'current', logging.WARNING)
+        return self
+
+    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'TeacherDistill':
+        """The teachers go to the same device."""
+        for taught in self.taught.values():
+            taught.teacher.model._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)
+
+    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
+        """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
+
+        Args:
+            inputs: Images (B, C, H, W), preprocessed for the student.
+            data_samples: Annotations of the student's toolbox.
+        """
+        if self.distillation_stopped:
+            return {**self._student_losses(inputs, data_samples), **self._stopped_losses()}
+        distiller = self.distiller
+        try:
+            self._run_teachers(inputs, data_samples, sampled_regions=False)
+            with ExitStack() as stack:
+                stack.enter_context(distiller.student_recorders.recording(self.student))
+                stack.enter_context(self._own.recording(self.student))
+                if self.regions:
+                    stack.enter_context(self.regions.recorded(inputs))
+                losses = self._student_losses(inputs, data_samples)
+            self._run_teachers(inputs, data_samples, sampled_regions=True)
+            return {**losses, **self._distill_losses(data_samples)}
+        finally:
+            distiller.clear()
+
+    def _run_teachers(self, inputs: Any, data_samples: Any, sampled_regions: bool) -> None:
+        """Run the teachers that look at the student's regions, or the others."""
+        for taught in self.taught.values():
+            if taught.sampled_regions == sampled_regions and (needed := self._needed(taught)):
+                forward = self.regions.forward(taught.recorders) if self.regions and sampled_regions else None
+                taught.teacher.record(taught.recorders, needed, inputs, data_samples, forward)
+
+    def _distill_losses(self, data_samples: Any, idle: Collection[str] = ()) -> dict[str, Tensor]:
+        """The distiller's losses; zeros for those of regions where the student sampled none."""
+        idle = self.regions.idle() if self.regions else idle
+        losses = super()._distill_losses(data_samples, idle)
+        if idle:
+            parameters = [*self.student.roi_head.parameters(), *self.distiller.parameters()]
+            losses[f'distill.{next(iter(idle))}'] += self._in_graph('zero', parameters).get('zero', 0.0)
+        return losses
