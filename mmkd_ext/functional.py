@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, log_softmax
+from torch.nn.functional import interpolate, layer_norm, log_softmax
+
+_RESIZE: dict[str | None, dict] = {
+    None: {},
+    'nearest': dict(mode='nearest'),
+    'bilinear': dict(mode='bilinear', align_corners=False),
+    'area': dict(mode='area'),
+}
 
 
 def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -> None:
@@ -17,6 +24,38 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -
         raise ValueError(
             f'expected student and teacher of one shape {layout}, got {tuple(student.shape)} and {tuple(teacher.shape)}'
         )
+
+
+def check_resize(resize: str | None) -> None:
+    """Refuse a way of resizing that `resized_to` does not know.
+
+    Raises:
+        ValueError: If it is not one.
+    """
+    if resize not in _RESIZE:
+        raise ValueError(f"resize must be 'nearest', 'bilinear', 'area' or None, got {resize!r}")
+
+
+def resized_to(teacher: Tensor, student: Tensor, resize: str | None) -> Tensor:
+    """The student's map in the teacher's height and width; what is no map (B, C, H, W) stays as it is.
+
+    Args:
+        teacher: Map, (B, C, H, W).
+        student: Map of any height and width.
+        resize: 'nearest', 'bilinear', 'area', or None to refuse it.
+
+    Raises:
+        ValueError: If the sizes differ and `resize` is None.
+    """
+    if not student.ndim == teacher.ndim == 4 or student.shape[2:] == teacher.shape[2:]:
+        return student
+    if resize is None:
+        way = 'area' if student[0, 0].numel() > teacher[0, 0].numel() else 'bilinear'
+        raise ValueError(
+            f'the maps differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}; '
+            f"resize='{way}' brings the student's to the teacher's height and width"
+        )
+    return interpolate(student, teacher.shape[2:], **_RESIZE[resize])
 
 
 def at_least_float32(*tensors: Tensor) -> list[Tensor]:

@@ -203,7 +203,7 @@ class Teacher:
                 if not first:
                     raise
             self._features = False
-        if self.pixels.resizes and not hasattr(self.model, 'head'):  # a classifier's labels fit any size
+        if self.pixels.resizes and getattr(self.model, 'head', None) is None:  # a classifier's labels fit any size
             raise ConfigError(
                 f'{self.key}: teacher_input_size and teacher_size_divisor are for what the features of '
                 f'{type(self.model).__name__} give (backbone and neck); its heads compare with annotations of the '

@@ -4,6 +4,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from mmkd_ext.losses.box_kd import BoxKDLoss, box_kd_loss
+from mmkd_ext.losses.cosine import CosineLoss, cosine_loss
 from mmkd_ext.losses.cwt import CWTLoss, cwt_loss
 from mmkd_ext.losses.dense_kd import DenseKDLoss, dense_kd_loss
 from mmkd_ext.losses.dist import DISTLoss, dist_loss
@@ -19,6 +20,7 @@ from mmkd_ext.losses.tfd import TFDLoss, tfd_loss
 __all__ = [
     'BoxKDLoss',
     'CWTLoss',
+    'CosineLoss',
     'DISTLoss',
     'DKDLoss',
     'DenseKDLoss',
@@ -30,6 +32,7 @@ __all__ = [
     'NORMLoss',
     'TFDLoss',
     'box_kd_loss',
+    'cosine_loss',
     'cwt_loss',
     'dense_kd_loss',
     'dist_loss',

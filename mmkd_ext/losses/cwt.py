@@ -13,17 +13,9 @@ detectors, 2e-5 for one-stage detectors and for segmentation.
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from mmkd_ext.functional import at_least_float32, check_same_shape
+from mmkd_ext.functional import at_least_float32, check_resize, check_same_shape, resized_to
 from mmkd_ext.registry import MODELS
-
-_RESIZE: dict[str | None, dict] = {
-    None: {},
-    'nearest': dict(mode='nearest'),
-    'bilinear': dict(mode='bilinear', align_corners=False),
-    'area': dict(mode='area'),
-}
 
 
 def cwt_loss(student: Tensor, teacher: Tensor, alpha: float, resize: str | None = None) -> Tensor:
@@ -42,14 +34,7 @@ def cwt_loss(student: Tensor, teacher: Tensor, alpha: float, resize: str | None 
         ValueError: If the shapes differ (with `resize`: in more than height and width) or are not (B, C, H, W).
     """
     student, teacher = at_least_float32(student, teacher.detach())
-    if student.ndim == teacher.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
-        if resize is None:
-            way = 'area' if student[0, 0].numel() > teacher[0, 0].numel() else 'bilinear'
-            raise ValueError(
-                f'the maps differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}; '
-                f"resize='{way}' brings the student's to the teacher's height and width"
-            )
-        student = interpolate(student, teacher.shape[2:], **_RESIZE[resize])
+    student = resized_to(teacher, student, resize)
     check_same_shape(student, teacher, 4, '(B, C, H, W)')
     return alpha * (student - teacher).square().sum() / len(student)
 
@@ -73,8 +58,7 @@ class CWTLoss(nn.Module):
 
     def __init__(self, alpha: float, resize: str | None = None, loss_weight: float = 1.0) -> None:
         super().__init__()
-        if resize not in _RESIZE:
-            raise ValueError(f"resize must be 'nearest', 'bilinear', 'area' or None, got {resize!r}")
+        check_resize(resize)
         self.alpha = alpha
         self.resize = resize
         self.loss_weight = loss_weight

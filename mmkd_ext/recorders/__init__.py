@@ -13,6 +13,7 @@ from mmkd_ext.recorders.function import (
 from mmkd_ext.recorders.manager import RecorderManager
 from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorder
 from mmkd_ext.recorders.parameter import ParameterRecorder
+from mmkd_ext.recorders.patch_tokens import PatchTokensRecorder
 
 __all__ = [
     'FunctionInputsRecorder',
@@ -22,6 +23,7 @@ __all__ = [
     'ModuleInputsRecorder',
     'ModuleOutputsRecorder',
     'ParameterRecorder',
+    'PatchTokensRecorder',
     'Recorder',
     'RecorderManager',
 ]
