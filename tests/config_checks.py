@@ -87,7 +87,7 @@ def listed(config: str, checkpoint: str) -> dict[str, float]:
     (metafile,) = path.parent.glob('metafile.y*ml')
     (found,) = [m for m in _models(metafile) if m['Config'] == f'configs/{name}' and m['Weights'] == checkpoint]
     results = found['Results'] if isinstance(found['Results'], list) else [found['Results']]
-    return {metric: value for result in results for metric, value in result['Metrics'].items()}
+    return {metric: value for result in results if result for metric, value in (result['Metrics'] or {}).items()}
 
 
 @cache

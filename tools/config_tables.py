@@ -14,7 +14,7 @@ import yaml
 from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = ('nd', 'norm', 'cwt', 'tfd', 'baselines')
+METHODS = ('nd', 'norm', 'cwt', 'tfd', 'baselines', 'foundation')
 BEGIN, END = '<!-- table -->\n', '<!-- /table -->\n'
 HEAD = '| student | teacher | method | data | schedule | published | ours | file |\n|---|---|---|---|---|---|---|---|\n'
 NONE = '—'

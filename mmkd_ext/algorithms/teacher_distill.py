@@ -110,26 +110,25 @@ class TeacherDistill(DistillAlgorithm):
         def model_of(recorder: str) -> nn.Module:
             return self.student if owners[recorder] == STUDENT else self.taught[owners[recorder]].teacher.model
 
+        looking = [taught for taught in self.taught.values() if taught.sampled_regions]
+        same = {STUDENT, *(taught.key for taught in looking)}
         for loss, sources in self.distiller.levels():
-            on_regions = {}
+            of_regions = {}
             for argument, source in sources.items():
+                owner = STUDENT if source.from_student else owners[source.recorder]
                 model = self.student if source.from_student else model_of(source.recorder)
                 part = Part.of(self.distiller.recorder(source), model)
                 if part.stage is not None:
-                    on_regions[argument] = (part.source, STUDENT if source.from_student else owners[source.recorder])
-            alone = {
-                owner
-                for _, owner in on_regions.values()
-                if owner in self.taught and not self.taught[owner].sampled_regions
-            }
-            if alone and len({owner for _, owner in on_regions.values()}) > 1:
-                what = ' and '.join(f'`{argument}` ({source})' for argument, (source, _) in on_regions.items())
+                    of_regions[f'`{argument}` ({part.source})'] = owner
+            others = [owner for owner in of_regions.values() if owner not in same]
+            if others and len(set(of_regions.values())) > 1:
                 raise ConfigError(
-                    f'{DISTILLER_KEY}.loss_forward_mappings.{loss}: {what} see different regions, as each detector '
-                    f"samples its own; {self._same_regions(min(alone))}, so that the teacher looks at the student's."
+                    f'{DISTILLER_KEY}.loss_forward_mappings.{loss}: {" and ".join(of_regions)} see different regions, '
+                    f'as each detector samples its own; {self._same_regions(others[0])}, so that the teacher looks at '
+                    "the student's."
                 )
-        looking = {taught.key: taught.teacher.model for taught in self.taught.values() if taught.sampled_regions}
-        self.regions = SampledRegions(self.student, looking, self.distiller, model_of) if looking else None
+        models = {f'{taught.key}.teacher': taught.teacher.model for taught in looking}
+        self.regions = SampledRegions(self.student, models, self.distiller, model_of) if looking else None
 
     @staticmethod
     def _same_regions(key: str) -> str:

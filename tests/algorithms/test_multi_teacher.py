@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 import torch
 from mmengine.model import ImgDataPreprocessor
-from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from toys import ToyModel, batch, toy
-from two_stage import batch as detection_batch
-from two_stage import build as build_regions
-from two_stage import detector
-from two_stage import distiller as on_regions
 
 from mmkd_ext.algorithms.multi_teacher import MultiTeacherDistill
 from mmkd_ext.algorithms.self_distill import SelfDistill
@@ -147,62 +142,6 @@ def test_a_copy_has_the_same_losses() -> None:
 def test_teachers_go_to_the_students_dtype() -> None:
     model = make().double()
     assert all(taught.teacher.model.gain.dtype == torch.float64 for taught in model.taught.values())
-
-
-class TestRegions:
-    """A teacher on the student's sampled regions beside one of the whole image."""
-
-    def build(self, **entry: Any) -> MultiTeacherDistill:
-        wiring = on_regions()
-        for recorder in wiring['teacher_recorders'].values():
-            recorder['source'] = f'det.{recorder["source"]}'
-        fpn = part('loss_fpn', 'other.neck', 'neck', 8)
-        for mapping in fpn['loss_forward_mappings']['loss_fpn'].values():
-            mapping['data_idx'] = 0
-        width = detector()['neck']['out_channels']
-        fpn['connectors']['loss_fpn'].update(in_channels=width, out_channels=width)
-        for key, value in fpn.items():
-            wiring.setdefault(key, {}).update(value)
-        entries = dict(
-            det=dict(dict(teacher=detector(), teacher_strict=False, teacher_fold=0, sampled_regions=True), **entry),
-            other=dict(teacher=detector(), teacher_strict=False, teacher_fold=0),
-        )
-        torch.manual_seed(1)
-        with DefaultScope.overwrite_default_scope('mmdet'):
-            model = MultiTeacherDistill(detector(), entries, wiring)
-        model.init_weights()
-        return model.train()
-
-    def test_losses_are_those_of_roi_distill(self) -> None:
-        model = self.build()
-        alone = build_regions(detector(), detector(), on_regions())
-        alone.student.load_state_dict(model.student.state_dict())
-        alone.teacher.model.load_state_dict(model.taught['model.teachers.det'].teacher.model.state_dict())
-        found = []
-        for algorithm in (model, alone):
-            torch.manual_seed(3)
-            found.append(algorithm(**detection_batch(algorithm), mode='loss'))
-        assert found[0]['distill.loss_fpn'] > 0
-        for name in found[1]:
-            torch.testing.assert_close(found[0][name], found[1][name])
-
-    def test_a_teacher_with_regions_of_its_own_is_refused(self) -> None:
-        with pytest.raises(
-            ConfigError, match=r'loss_kd: .*see different regions.*set model\.teachers\.det\.sampled_regions=True'
-        ):
-            self.build(sampled_regions=False)
-
-    def test_regions_are_not_resized(self) -> None:
-        with pytest.raises(ConfigError, match=r'^model\.teachers\.det: .*leave teacher_input_size'):
-            self.build(teacher_input_size=(64, 64))
-
-
-def test_a_single_teacher_with_regions_of_its_own_is_refused() -> None:
-    with (
-        DefaultScope.overwrite_default_scope('mmdet'),
-        pytest.raises(ConfigError, match=r"loss_kd: .*see different regions.*set model\.type='RoIDistill'"),
-    ):
-        SingleTeacherDistill(detector(), detector(), on_regions(), teacher_strict=False)
 
 
 def test_weights_are_strict_for_each_and_named_by_key(tmp_path: Path) -> None:

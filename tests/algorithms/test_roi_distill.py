@@ -4,32 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-<<<<<<< HEAD
 from tiny_detectors import HEAD, batch, build, cascade, detector, distilled, distiller, make_equal
-=======
-from mmengine.structures import PixelData
-from support import MINI
->>>>>>> 4ae5ba4 (MultiTeacherDistill: several frozen teachers, each with its own weights, pixels, size and dtype)
 from torch import Tensor
-from two_stage import HEAD, batch, build, cascade, detector, distiller
 
 from mmkd_ext.errors import ConfigError
 
-<<<<<<< HEAD
-=======
-
-def distilled(model: RoIDistill, **kwargs: Any) -> dict[str, Tensor]:
-    torch.manual_seed(3)  # sampling
-    losses = model(**batch(model, **kwargs), mode='loss')
-    return {name: value for name, value in losses.items() if name.startswith('distill.')}
-
-
-def make_equal(model: RoIDistill) -> None:
-    model.teacher.model.load_state_dict(model.student.state_dict())
-    model.student.eval()  # batch norms by their statistics on both sides
-
-
->>>>>>> 4ae5ba4 (MultiTeacherDistill: several frozen teachers, each with its own weights, pixels, size and dtype)
 CASES = {
     'faster': (detector(), distiller(), False),
     'one_shared_fc': (detector(type='ConvFCBBoxHead', num_shared_convs=0, num_shared_fcs=1), distiller(), False),

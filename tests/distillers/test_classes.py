@@ -54,7 +54,7 @@ def test_the_classes_of_the_data_set_are_compared_when_training_begins(
         with pytest.raises(ConfigError, match=said):
             algorithm.train()
         return
-    with patch('mmkd_ext.algorithms.single_teacher.print_log') as log:
+    with patch('mmkd_ext.algorithms.teacher_distill.print_log') as log:
         algorithm.train()
         algorithm.train()
     notes = [call.args[0] for call in log.call_args_list]

@@ -1,0 +1,12 @@
+# A map of the student's against the patch tokens of a ViT's last layer: through a 1x1 convolution, by direction.
+# A leaf adds the student's recorder `stage` and the connector `width`.
+distiller = dict(
+    type='ConfigurableDistiller',
+    teacher_recorders=dict(tokens=dict(type='PatchTokens', source='backbone.layers.11')),
+    loss_forward_mappings=dict(
+        loss_cosine=dict(
+            student=dict(from_student=True, recorder='stage', connector='width'),
+            teacher=dict(from_student=False, recorder='tokens'),
+        )
+    ),
+)
