@@ -213,6 +213,4 @@ def check_size(pixels: Any, data: dict, size: tuple[int, int]) -> None:
     if (height, width) != size:
         asked = ' '.join(map(str, dict.fromkeys(size)))
         given = ' '.join(map(str, dict.fromkeys((height, width))))
-        raise ConfigError(
-            f'--size {asked}: the data preprocessor makes images of {height}x{width} of it; give --size {given}.'
-        )
+        raise ConfigError(f'--size {asked}: the data preprocessor turns it into {height}x{width}; give --size {given}.')

@@ -100,8 +100,8 @@ def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -
         if argument in part and isinstance(kind, type) and name in [base.__name__ for base in kind.__mro__]:
             if name == 'PlaceHolder':  # MMRazor's, for a class that it cannot import
                 raise ConfigError(
-                    f'{where}.type: {kind.__name__} of MMRazor is made of a class of mmcls, which is not installed; '
-                    'mmpretrain, its successor, does not go with it.'
+                    f'{where}.type: {kind.__name__} of MMRazor needs a class of mmcls, which is not installed; '
+                    'its successor mmpretrain cannot replace it here.'
                 ) from error
             raise unknown_argument(argument, kind, where) from error
 
@@ -189,8 +189,8 @@ def _config_and_beside(source: Any, pretrained: bool, beside: dict, key: str) ->
     for name, value in beside.items():
         if name != '_scope_' and cfg.setdefault(name, value) != value:
             raise ConfigError(
-                f'{key}.{name} stands in {source}, too, which MMRazor lets win; to change it, write a config file with '
-                f'_base_={source!r} and model=dict({name}=...), and name that.'
+                f'{key}.{name} is also set in {source}, whose value MMRazor would use; to change it, write a config '
+                f'file with _base_={source!r} and model=dict({name}=...), and name that.'
             )
     package = source.rpartition('::')[0]
     scope = package if package not in ('', 'mmkd_ext') else config.get('default_scope')
@@ -273,7 +273,7 @@ def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: di
         init_cfg: Replaces the student's.
 
     Raises:
-        ConfigError: As of `model_config` and `build_model`.
+        ConfigError: See `model_config` and `build_model`.
     """
     key, scope, given = 'model.architecture', None, data_preprocessor
     if isinstance(architecture, nn.Module):

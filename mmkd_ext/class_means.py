@@ -1,4 +1,4 @@
-"""The mean embedding of each class, as a file that says of which teacher it is.
+"""The mean embedding of each class, as a file that names its teacher.
 
 The file is safetensors: `means` (K, C) float32, `counts` (K,) int64, and a header of strings (teacher, checkpoint,
 fingerprint of the weights, layer, pipeline, data set, ...). The JSON form of the ND authors is read too, an object of

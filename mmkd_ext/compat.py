@@ -233,7 +233,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
         map_location: See `torch.load`.
 
     Raises:
-        ConfigError: Where there is no such file, it is no whole PyTorch file, or it asks to run code; named.
+        ConfigError: If there is no such file, it is not a complete PyTorch file, or it asks to run code.
     """
     _stand_in_for_interp2d()
     filename = str(filename)
@@ -252,7 +252,8 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
     except Exception as error:  # a damaged file can fail in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
-            f'the checkpoint {filename} is truncated or no PyTorch file ({reason}){_remedy(path if remote else None)}.'
+            f'the checkpoint {filename} is truncated or not a PyTorch file ({reason})'
+            f'{_remedy(path if remote else None)}.'
         ) from None
 
 
@@ -276,10 +277,10 @@ def _pickled(name: str, error: pickle.UnpicklingError, cached: Path | None = Non
     """The error for a file that torch's safe loader refuses."""
     found = re.search(r'(?:GLOBAL |Unsupported (?:global|class) )(\S+)', str(error))
     if not found:
-        return ConfigError(f'the checkpoint {name} is damaged or no PyTorch file{_remedy(cached)}.')
+        return ConfigError(f'the checkpoint {name} is damaged or not a PyTorch file{_remedy(cached)}.')
     return ConfigError(
         f'the checkpoint {name} holds pickled code ({found.group(1)}), which is refused because loading it would run '
-        'it; save only its state_dict where you trust the file.'
+        'it; if you trust the file, save only its state_dict.'
     )
 
 

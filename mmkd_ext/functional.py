@@ -18,7 +18,7 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -
     """Refuse inputs that would broadcast.
 
     Raises:
-        ValueError: If the two differ in shape or have not `dims` dimensions; `layout` names these in the message.
+        ValueError: If the two differ in shape or do not have `dims` dimensions; `layout` names these in the message.
     """
     if student.ndim != dims or student.shape != teacher.shape:
         raise ValueError(
@@ -80,7 +80,7 @@ def mean_of_rows(rows: Tensor, labels: Tensor | None = None, ignore_label: int |
     """The mean of (N,); 0 where it is empty.
 
     Args:
-        rows: One value a sample, (N,).
+        rows: One value per sample, (N,).
         labels: Class of each sample, (N,); needed with `ignore_label`.
         ignore_label: Samples of this class are left out.
 

@@ -12,7 +12,7 @@ from mmkd_ext.registry import LOOPS
 
 
 class _Known(BaseMetric):
-    """Metrics that are known beforehand, beside those that are measured."""
+    """Metrics that are known beforehand, in addition to those that are measured."""
 
     def __init__(self, metrics: Mapping[str, Any]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Known(BaseMetric):
 
 @LOOPS.register_module()
 class SingleTeacherDistillValLoop(ValLoop):
-    """Evaluates the student and, before its first validation, the teacher, whose metrics are `teacher.*` ever after.
+    """Evaluates the student and, before the first validation, the teacher; each log has its metrics, `teacher.*`.
 
     MMRazor's loop of this name evaluates the frozen teacher again at every validation, for the same number each time.
     The teacher gets images in its own normalisation. A bare backbone has no predictions, so it has no metrics.

@@ -78,5 +78,5 @@ def test_a_step_is_of_the_size_that_was_asked_for(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(benchmark, 'settle', lambda *_: None)
     rows('pspnet_student', 2, 64)[0].step()
     assert seen == [(2, 3, 64, 64)]
-    with pytest.raises(ConfigError, match='^--size 72: the data preprocessor makes images of 96x96 of it; give --size'):
+    with pytest.raises(ConfigError, match='^--size 72: the data preprocessor turns it into 96x96; give --size'):
         rows('faster_rcnn_student', 2, 72)

@@ -329,7 +329,7 @@ class TestDownload:
         path = tmp_path / 'files' / name
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(
-            ConfigError, match=r'truncated or no PyTorch file .*; delete /.*/checkpoints/old-.*\.pth, whe'
+            ConfigError, match=r'truncated or not a PyTorch file .*; delete /.*/checkpoints/old-.*\.pth, whe'
         ):
             load_checkpoint_file(f'{server}/{name}')
 

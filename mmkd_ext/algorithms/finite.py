@@ -20,10 +20,10 @@ class _Step(NamedTuple):
 
 
 class FiniteCheck:
-    """Looks at a step's losses when those of the next step are there, which the device has then long computed.
+    """Looks at a step's losses when those of the next step are there: by then the device has computed them.
 
-    Losses on a CPU are looked at once. Whoever saves or evaluates the model calls `finish` first, so that no checkpoint
-    is written of a model that trained on a loss that was not finite.
+    Losses on a CPU are looked at immediately. Whoever saves or evaluates the model calls `finish` first, so that no
+    checkpoint is written of a model that trained on a loss that was not finite.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class FiniteCheck:
             data_samples: The batch's samples, whose `img_path` the message names; or None.
 
         Raises:
-            FloatingPointError: As of `finish`, of the step before, or of this one on a CPU.
+            FloatingPointError: See `finish`; for the step before, or on a CPU for this one.
         """
         self.finish()
         if not losses:

@@ -130,8 +130,8 @@ def check_regions(detector: Any, key: str) -> None:
     unknown = [name for name in _arguments(head) if name not in ('stage', 'x', 'rois', *_CONTEXT)]
     if unknown:
         raise ConfigError(
-            f'{key}: a {type(head).__name__} cannot be used: beside regions it wants {", ".join(unknown)}, which the '
-            "other detector's regions do not come with."
+            f'{key}: a {type(head).__name__} cannot be used: besides regions it needs {", ".join(unknown)}, which the '
+            'other detector does not provide.'
         )
 
 
@@ -147,8 +147,8 @@ def check_branches(student: Any, teacher: Any) -> None:
         theirs = 1
     if ours != theirs:
         raise ConfigError(
-            f'model.architecture: {type(student).__name__} samples regions of {ours} branches of each image, of which '
-            f'the teacher has {theirs}; use a student of one branch, or a teacher with as many and test_branch_idx=-1.'
+            f'model.architecture: {type(student).__name__} samples regions of {ours} branches per image, but the '
+            f'teacher has {theirs}; use a student of one branch, or a teacher with as many and test_branch_idx=-1.'
         )
 
 
@@ -179,7 +179,7 @@ def check_compared(parts: Mapping[str, Part], key: str) -> None:
     if len(coded) > 1:
         (one, what), (other, against) = list(coded.items())[:2]
         raise ConfigError(
-            f'{key}: {what} and {against} code boxes differently, as {one} and as {other}; give the student the '
+            f'{key}: {what} and {against} encode boxes differently, as {one} and as {other}; give the student the '
             "teacher's bbox_coder."
         )
 
@@ -195,7 +195,7 @@ def check_softmax(parts: Iterable[Part], key: str) -> None:
         if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'custom_cls_channels', False):
             raise ConfigError(
                 f'{key}: the classes of {part.source} are trained by {type(loss).__name__}, which is not a softmax '
-                'over the classes and the background, as this loss takes them for; compare heads with '
+                'over the classes and the background, which this loss assumes; compare heads with '
                 "loss_cls=dict(type='CrossEntropyLoss'), or their embeddings alone."
             )
 

@@ -1,7 +1,7 @@
 """The teacher: loaded strictly, frozen, in eval mode always, fed with its own pixels, run no further than needed.
 
-A `Teacher` is no `nn.Module`. So it is in no checkpoint, no optimiser, no EMA copy and no DDP bucket of the algorithm
-that holds it; only device and dtype changes are passed on.
+A `Teacher` is not an `nn.Module`. So it is in no checkpoint, no optimiser, no EMA copy and no DDP bucket of the
+algorithm that holds it; only device and dtype changes are passed on.
 """
 
 import copy
@@ -34,13 +34,13 @@ from mmkd_ext.recorders.manager import RecorderManager
 class Teacher:
     """A frozen model and the way to run it.
 
-    Its weights are those of `checkpoint`, of `pretrained=True` beside a `cfg_path`, of an `init_cfg` of type
-    `Pretrained` on the whole model, or what its class loads when it is built. All are held to the same: no weight may
-    be missing or unexpected, none may stay random. What was loaded is not initialised again.
+    Its weights come from `checkpoint`, from `pretrained=True` next to a `cfg_path`, from an `init_cfg` of type
+    `Pretrained` on the whole model, or from what its class loads when it is built. The same rule holds for all: no
+    weight may be missing or unexpected, none may stay random. What was loaded is not initialised again.
 
     Args:
         source: Package path, config file, dict, or MMRazor's `dict(cfg_path=..., pretrained=...)`. A backbone alone
-            will do, with its own weights or those of a whole model; its parts are then named `backbone.*`.
+            is enough, with its own weights or those of a whole model; its parts are then named `backbone.*`.
         checkpoint: Path or URL of its weights; None where `source` has them.
         student: The student, whose preprocessed images the teacher is given.
         strict: False accepts missing and unexpected weights, and a random teacher.

@@ -28,7 +28,7 @@ class ABFConnector(nn.Module):
     Args:
         in_channels: Channels of the student's levels.
         out_channels: Channels of the teacher's levels.
-        mid_channels: Width of the fusion; None is that of the student's last level, at most 512. Detectors and
+        mid_channels: Width of the fusion; None takes that of the student's last level, at most 512. Detectors and
             MobileNet used 256.
         out_sizes: Sizes of the teacher's levels, each a whole number or (H, W), where they are not the student's.
     """
@@ -62,7 +62,7 @@ class ABFConnector(nn.Module):
         """Levels (B, in_channels[i], H, W) or (B, in_channels[i]) to maps (B, out_channels[i], H, W).
 
         Raises:
-            ValueError: If there are not as many levels as `in_channels`, or one has not its channels.
+            ValueError: If there are not as many levels as `in_channels`, or one has other channels.
         """
         if not isinstance(levels, (list, tuple)) or len(levels) != len(self.in_channels):
             given = len(levels) if isinstance(levels, (list, tuple)) else f'a {type(levels).__name__}'
@@ -94,7 +94,7 @@ class _Fusion(nn.Module):
         self.output = nn.Sequential(output, nn.BatchNorm2d(out_channels))
 
     def forward(self, x: Tensor, above: Tensor | None, size: int | tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        """The level's result, and what the level below it hears."""
+        """The level's result, and what is passed to the level below."""
         x = self.reduce(x)
         if self.gates is not None and above is not None:
             above = interpolate(above, x.shape[2:])

@@ -17,12 +17,12 @@ class ChannelMLPConnector(nn.Module):
     Args:
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
-        hidden_channels: Width between the two, at least 1; `out_channels` where it is None.
-        align: Another 1x1 convolution in front, from `in_channels` to `out_channels`, as MGD's code has where the two
+        hidden_channels: Width between the two, at least 1; None takes `out_channels`.
+        align: Another 1x1 convolution in front, from `in_channels` to `out_channels`, as MGD's code has if the two
             differ. It adds no function that the first of the two could not learn, only weights.
 
     Raises:
-        ValueError: If there is no such width.
+        ValueError: If `hidden_channels` is less than 1.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ class Conv1x1Connector(nn.Module):
     Args:
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
-        norm: Batch norm behind the convolution, which then has no bias.
+        norm: Batch norm after the convolution, which then has no bias.
         relu: ReLU at the end.
         scale: Factor of height and width, such as 2 for a teacher of half the student's stride; or
         size: the height and width themselves.
@@ -46,7 +46,7 @@ class Conv1x1Connector(nn.Module):
         self.relu = nn.ReLU() if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) to (B, out_channels, H, W), or to the size that is asked for.
+        """(B, in_channels, H, W) to (B, out_channels, H, W), or to the requested size.
 
         Raises:
             ValueError: If `x` is not a map of `in_channels` channels.

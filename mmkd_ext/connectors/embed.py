@@ -1,8 +1,8 @@
-"""The projection of an embedding to the teacher's width that ND uses where the two differ.
+"""The projection of an embedding to the teacher's width, which ND uses if the two differ.
 
 Source: arXiv:2305.17007 (see `losses/nd.py`), released code: batch norm, dropout, one linear layer.
 
-Shapes: N samples, C channels. The classifier goes on with the embedding as it was.
+Shapes: N samples, C channels. The classifier still gets the original embedding.
 """
 
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ class EmbedConnector(nn.Module):
         out_channels: Channels of the teacher's embedding.
         dropout: Probability of a channel to be dropped in training.
         init_std: Draw the linear layer's weight and bias from N(0, init_std), 0.01 in the ImageNet settings. None is
-            that of CIFAR: torch's own weight, and a bias of 0.
+            the CIFAR setting: torch's default weight, and a bias of 0.
     """
 
     def __init__(

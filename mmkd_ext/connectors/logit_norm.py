@@ -1,4 +1,4 @@
-"""NORM's normalised logits, for distillation: see `losses/logit_norm.py`, which does it to those of the head's loss."""
+"""NORM's normalised logits, for distillation: see `losses/logit_norm.py`, which normalises those of the head's loss."""
 
 from torch import Tensor, nn
 

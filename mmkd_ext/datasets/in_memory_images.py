@@ -56,14 +56,12 @@ class InMemoryImages:
         if name == 'RandomCrop':
             size, padding = rest.pop('crop_size', None), rest.pop('padding', 0)
             if self.size or rest or not isinstance(size, int) or not isinstance(padding, int):
-                raise ConfigError(
-                    f'{KEY}: of RandomCrop, one with an integer crop_size and padding is expected: {step}.'
-                )
+                raise ConfigError(f'{KEY}: expected one RandomCrop with integer crop_size and padding, got {step}.')
             self.size, self.padding = size, padding
         elif name == 'RandomFlip':
             prob = rest.pop('prob', None)
             if self.prob or rest.pop('direction', 'horizontal') != 'horizontal' or rest or not isinstance(prob, float):
-                raise ConfigError(f'{KEY}: of RandomFlip, one that is horizontal with one prob is expected: {step}.')
+                raise ConfigError(f'{KEY}: expected one horizontal RandomFlip with one prob, got {step}.')
             self.prob = prob
         return name in ('RandomCrop', 'RandomFlip')
 
@@ -74,7 +72,7 @@ class InMemoryImages:
         items = [self.dataset[i] for i in range(len(self.dataset))]
         shapes = sorted({tuple(item['inputs'].shape) for item in items})
         if len(shapes) > 1:
-            raise ConfigError(f'{KEY}: images of one size are expected, got {shapes[0]} and {shapes[-1]}; resize them.')
+            raise ConfigError(f'{KEY}: expected images of one size, got {shapes[0]} and {shapes[-1]}; resize them.')
         self._images = torch.stack([item['inputs'] for item in items])
         self._samples = [item['data_samples'] for item in items]
 

@@ -94,7 +94,7 @@ def check_names(
         if ours is not None and ours[1] != len(data):
             raise ConfigError(
                 f'{key} model.architecture.{ours[0]}={ours[1]} and train_dataloader.dataset has {len(data)} '
-                'classes; set the one or correct the other.'
+                'classes; change one of the two.'
             )
         differs = first_difference(data, teacher or data)
         if differs and sorted(data) == sorted(teacher or data):

@@ -76,9 +76,9 @@ class ConfigurableDistiller(nn.Module):
         teacher_recorders: The same for the teacher.
         distill_deliveries: Not supported; must be empty.
         connectors: Name to connector config. A list of configs is applied in sequence. `levels=n` in a config makes n.
-        distill_losses: Name to loss config; names hold `loss`, as mmengine sums those.
+        distill_losses: Name to loss config; names contain `loss`, as mmengine sums those.
         loss_forward_mappings: Name of a loss to {argument of its forward: where that comes from}, with the keys
-            `from_student`, `recorder` and, where wanted, `record_idx` (0), `data_idx` (None: the whole record),
+            `from_student`, `recorder` and, optionally, `record_idx` (0), `data_idx` (None: the whole record),
             `connector` (None) and `connector_idx` (None: all that the connector returns).
 
     Raises:
@@ -382,7 +382,7 @@ class ConfigurableDistiller(nn.Module):
             loss.take_total(part.view_as(loss.gathered))
 
     def check_gradients(self, losses: Mapping[str, Tensor], student: nn.Module | None) -> None:
-        """As of `GradientCheck`: in the first step, each loss must train the student, and some loss each connector.
+        """See `GradientCheck`: in the first step, each loss must train the student, and some loss each connector.
 
         Args:
             losses: What `compute_distill_losses` just returned.

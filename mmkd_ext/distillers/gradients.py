@@ -48,10 +48,10 @@ def why_none(model: nn.Module, recorder: Recorder) -> str:
 
 
 class GradientCheck:
-    """Once, before anything was trained: each loss must train the student, and some loss each connector.
+    """Checks once, before training, that each loss trains the student and that some loss trains each connector.
 
     A connector that gives no gradient itself (MMRazor's `Paraphraser`, once it is trained) is left alone, and so is a
-    loss while it is idle, or a constant 0, for want of anything to learn from.
+    loss while it is idle, or a constant 0 because there is nothing to learn from.
     """
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ class OFDDistiller(ConfigurableDistiller):
     """
 
     def check_teacher(self, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
-        """As of `ConfigurableDistiller`; then the margins are known.
+        """Same as `ConfigurableDistiller`; also sets the margins.
 
         Raises:
             ConfigError: If a connector with a margin is given what no batch norm returns.

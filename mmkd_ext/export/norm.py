@@ -61,7 +61,7 @@ def fold_norm(
 
 @torch.no_grad()
 def fold_norm_before(neck: Any, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """A transform in eval mode and the convolution before it, (C, K, h, w), as one convolution; as of `fold_norm`."""
+    """A transform in eval mode and the convolution before it, (C, K, h, w), as one convolution; see `fold_norm`."""
     matrix, offset = affine(neck)
     if len(weight) != len(offset):
         raise ValueError(f'a layer with the weight {tuple(weight.shape)} does not give {len(offset)} channels')

@@ -224,7 +224,7 @@ def _check_files(made: Exported, trained: Any, batches: list[Any], cfg: Config) 
     worst = max((_difference(a, b) for a, b in pairs), default=float('nan'))
     if not worst <= (TOLERANCE if folded else 0):
         raise ConfigError(
-            f'the exported student gives other outputs, off by {worst:.1e} of the largest: nothing is written.'
+            f'the exported student gives other outputs, off by {worst:.1e} of the largest; nothing is written.'
         )
     images = sum(len(data['inputs']) for data in batches)
     return f'equal outputs on {images} images of {data_field(cfg)}' + (f' (to {worst:.0e})' if folded else '')

@@ -61,7 +61,7 @@ def make_class_means(
 
     Args:
         cfg: A distillation config, or the config that trains the teacher. It is not changed.
-        out: The file; FILE.png is drawn beside it, and FILE.partial is there until it is done.
+        out: The file; FILE.png is drawn next to it, and FILE.partial is there until it is done.
         checkpoint: The teacher's weights; None for those that the config names.
         layer: Name of the teacher's classifier; None to find it.
         pipeline: `train` for the training augmentation, `test` for the validation pipeline on the training set.
@@ -91,7 +91,7 @@ def make_class_means(
             student, about['proposals'] = build_student(cfg, student_checkpoint)
             look: Look = StudentsRegions(student, network, taps)
         elif student_checkpoint:
-            raise ConfigError('--student-ckpt is for --proposals student.')
+            raise ConfigError('--student-ckpt needs --proposals student.')
         else:
             about['proposals'] = 'teacher'
             look = Look(network, taps)

@@ -94,7 +94,7 @@ def find_nd_loss(model: Any) -> tuple[str, NDLoss]:
     for name, loss in losses.items():
         if isinstance(loss, NDLoss):
             return name, loss
-    raise ConfigError('model.distiller.distill_losses has no NDLoss, which says where embeddings and classes are.')
+    raise ConfigError('model.distiller.distill_losses has no NDLoss, which tells where embeddings and classes are.')
 
 
 def load(model: Any, path: str) -> bool:

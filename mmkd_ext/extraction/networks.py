@@ -35,7 +35,7 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
             '--checkpoint, and take model.distiller.distill_losses.NAME.class_means for --out.'
         )
     elif 'architecture' in model:
-        raise ConfigError('the config has no model.teacher, of whose embeddings the class means would be.')
+        raise ConfigError('the config has no model.teacher to take class means from.')
     else:
         teacher_cfg = ConfigDict(model)
         teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))

@@ -14,7 +14,7 @@ _LOSSES = ('loss_cls', 'loss_module')  # the classification loss of mmdet's head
 
 
 class Tap(NamedTuple):
-    """A recorder, the part of its records that is meant, and where the user said so."""
+    """A recorder, the part of its records that is used, and the config key that says so."""
 
     recorder: dict
     key: str
@@ -68,7 +68,7 @@ def find_classifier(teacher: nn.Module) -> str:
         return found[0]
     known = found or [name for name in linear if not name.startswith('backbone.')]
     raise ConfigError(
-        f'--layer is needed: which linear layer of {type(teacher).__name__} is the classifier is not clear; '
+        f'--layer is needed: it is not clear which linear layer of {type(teacher).__name__} is the classifier; '
         f'{nearest("fc_cls", known)}.'
     )
 
@@ -135,7 +135,7 @@ def _mapped_by_nd_loss(distiller: Mapping, file: str | Path | None) -> dict[str,
     places = {tuple(str(tap) for tap in taps.values()) for taps in found}
     if len(places) > 1:
         raise ConfigError(
-            f'{DISTILLER_KEY}.distill_losses has {len(names)} losses of type NDLoss with embeddings of different '
+            f'{DISTILLER_KEY}.distill_losses has {len(names)} losses of type NDLoss with embeddings from different '
             f'places ({", ".join(names)}): choose one with --layer.'
         )
     return found[0] if found else None
@@ -148,7 +148,7 @@ def _mapped(distiller: Mapping, loss: str, argument: str) -> Tap:
         raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
     if entry.get('connector') is not None:
         raise ConfigError(
-            f'{key}.connector: class means are of what the teacher gives itself; leave the connector out.'
+            f"{key}.connector: class means are made of the teacher's own embeddings; leave the connector out."
         )
     values: dict[str, Any] = dict(
         recorder=entry['recorder'], record_idx=entry.get('record_idx', 0), data_idx=entry.get('data_idx')

@@ -13,11 +13,11 @@ from mmkd_ext.registry import HOOKS
 class ChannelsLastHook(Hook):
     """Converts the student's convolutions to the channels-last memory format before the first step.
 
-    Convolutions hand the layout on, so the maps follow. Results are the same to rounding; on a CPU a small network's
+    Convolutions pass the layout on, so the maps follow. Results are the same to rounding; on a CPU a small network's
     step takes about two thirds of the time, on GPUs it pays with mixed precision. Checkpoints are not affected.
 
     Raises:
-        ConfigError: Of `before_run`, if the student has operations of mmcv's own (deformable convolution, RoIAlign):
+        ConfigError: In `before_run`, if the student has operations of mmcv's own (deformable convolution, RoIAlign):
             some of them silently misread channels-last maps on a CPU.
     """
 

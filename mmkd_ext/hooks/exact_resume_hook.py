@@ -31,7 +31,7 @@ class ExactResumeHook(Hook):
     Workers are started anew at each epoch, as their random state cannot be set from outside, and transforms that keep
     images for later ones (`CachedMosaic`, `CachedMixUp`) begin each epoch with none, as new workers do.
 
-    What cannot be repeated is said in the log before the first step: checkpoints by iterations in a run by epochs (the
+    The log names what cannot be repeated before the first step: checkpoints by iterations in a run by epochs (the
     resumed run begins that epoch again), gradients that wait at a checkpoint of several processes (each has its own),
     and sizes that mmdet's `BatchSyncRandomResize` keeps from step to step. Not seen, and not repeated, is whatever else
     a model, a data set or another hook keeps outside its `state_dict`.

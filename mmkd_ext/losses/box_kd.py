@@ -1,12 +1,13 @@
 """Knowledge distillation of box regression: a region's predicted box offsets follow the teacher's.
 
-Not of ND's released code, whose detectors distil class logits and embeddings alone; an option for two-stage detectors.
-Both heads must code boxes alike (`bbox_coder` with the same means and standard deviations); RoIDistill refuses others.
+Not part of ND's released code, whose detectors distil class logits and embeddings only; an option for two-stage
+detectors. Both heads must encode boxes alike (`bbox_coder` with the same means and standard deviations); RoIDistill
+refuses others.
 
     L = 1 / N * sum over foreground regions i of || student_i[y_i] - teacher_i[y_i] ||_1
 
 Shapes: N regions, K foreground classes. Only the four offsets of a region's own class are compared, and background
-regions (label K) add nothing. The division by all N regions is that of the detectors' own box loss.
+regions (label K) add nothing. The loss is divided by all N regions, like the detectors' own box loss.
 """
 
 import torch
@@ -26,10 +27,10 @@ def box_kd_loss(student: Tensor, teacher: Tensor, labels: Tensor, num_classes: i
         num_classes: K, the number of foreground classes.
 
     Returns:
-        0-dim; 0 where there is no foreground region.
+        0-dim; 0 if there is no foreground region.
 
     Raises:
-        ValueError: If the shapes differ or are none of these.
+        ValueError: If the shapes differ or are not as above.
     """
     check_same_shape(student, teacher, 2, '(N, 4 K)')
     check_labels(labels, len(student))

@@ -47,13 +47,13 @@ class CWTLoss(nn.Module):
         alpha: The method's only hyper-parameter, the weight of the summed squares.
         resize: How a student's map of another height or width is brought to the teacher's: `nearest`, `bilinear`, or
             `area`, the mean of the positions that fall into one, which is for a larger student's map (the other two
-            leave positions out there); None refuses it. This is the loss's business because only the loss sees both
-            maps, and the student's map is the one that changes, so that the sum, and `alpha` with it, counts the
-            teacher's positions.
+            would skip positions there); None refuses it. The loss does it because only the loss sees both maps. The
+            student's map is the one that is resized, so that the sum, and with it `alpha`, counts the teacher's
+            positions.
         loss_weight: Factor on the result, for schedules.
 
     Raises:
-        ValueError: If there is no such resizing.
+        ValueError: If `resize` is unknown.
     """
 
     def __init__(self, alpha: float, resize: str | None = None, loss_weight: float = 1.0) -> None:

@@ -1,15 +1,15 @@
 """KD of dense detection heads: the student's class probabilities at every position follow the teacher's.
 
-Dense heads (RetinaNet, GFL, FCOS, RTMDet) have a sigmoid per class, so each class is a distillation of its own:
+Dense heads (RetinaNet, GFL, FCOS, RTMDet) have a sigmoid per class, so each class is distilled on its own:
 
     L = sum_i |sigmoid(s_i) - sigmoid(t_i)|^beta * BCE(s_i, sigmoid(t_i)) / max(1, sum_p max_k sigmoid(t_pk))
 
 over all elements i of all levels; p are the positions (with anchors, each anchor is one) and k the classes. With
-beta = 0 the teacher's entropy is taken off, so that the loss is the Kullback-Leibler divergence.
+beta = 0 the teacher's entropy is subtracted, so that the loss is the Kullback-Leibler divergence.
 
 Source: the factor is that of the quality focal loss (Li et al., "Generalized Focal Loss", arXiv:2006.04388), which
-CrossKD (Wang et al., arXiv:2306.11369) distils dense heads with. The normaliser is this package's: what the teacher
-takes for the number of objects, so that the loss needs no labels and does not depend on how many positions are
+CrossKD (Wang et al., arXiv:2306.11369) uses to distil dense heads. The normaliser is this package's own: the number of
+objects according to the teacher, so that the loss needs no labels and does not depend on how many positions are
 background.
 """
 
@@ -28,7 +28,7 @@ def dense_kd_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], num_clas
 
     Args:
         student: For each level a map of logits, (B, A * num_classes, H, W) for A anchors.
-        teacher: The same of the teacher; no gradient reaches them.
+        teacher: The same for the teacher; no gradient reaches them.
         num_classes: K; channels are ordered by anchor, then by class, as in the heads of mmdet.
         beta: Exponent of the quality focal factor; 0 for none.
 
@@ -62,7 +62,7 @@ class DenseKDLoss(nn.Module):
     """Weighted `dense_kd_loss`.
 
     Args:
-        num_classes: K, of the head.
+        num_classes: K, the head's number of classes.
         beta: Exponent of the quality focal factor; 0 for the plain divergence.
         loss_weight: Factor on the result.
     """

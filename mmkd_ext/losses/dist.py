@@ -8,7 +8,8 @@ code.
     intra = 1 - mean over classes of Pearson( student's column, teacher's column )
     L = tau^2 (beta inter + gamma intra)
 
-As in the released code 1e-8 is added to the product of the two norms, which plays down classes that nobody predicts.
+As in the released code, 1e-8 is added to the product of the two norms, which plays down classes that are never
+predicted.
 
 Shapes: N samples (images or regions), K classes.
 """
@@ -35,7 +36,7 @@ def dist_loss(student: Tensor, teacher: Tensor, tau: float = 1.0, beta: float = 
         gamma: Weight of the columns, the relation within a class.
 
     Returns:
-        0-dim; 0 where the batch is empty.
+        0-dim; 0 if the batch is empty.
 
     Raises:
         ValueError: If the shapes differ or are not (N, K).

@@ -6,7 +6,7 @@ Source: Zhao et al., "Decoupled Knowledge Distillation", arXiv:2203.08679, in th
     L = tau^2 / N * sum_i [ alpha KL( b_i teacher || b_i student ) + beta KL( o_i teacher || o_i student ) ]
 
 Both are computed from logits: the logit of "not the target" is the logsumexp of the others, and the target is left out
-of o rather than pushed down, so that no probability has to be told from 0 or 1.
+of o rather than pushed down, so that no probability has to be distinguished from 0 or 1.
 
 Shapes: N samples (images or regions), K >= 2 classes.
 """
@@ -41,7 +41,7 @@ def dkd_loss(
         reduction: 'batchmean'; any other word sums over the samples.
 
     Returns:
-        0-dim, in nats; 0 where the batch is empty.
+        0-dim, in nats; 0 if the batch is empty.
 
     Raises:
         ValueError: If the shapes differ or are not (N, K) with K > 1, or labels are not integers (N,).
@@ -65,10 +65,11 @@ class DKDLoss(nn.Module):
     Args:
         tau: Temperature, > 0. The common settings are 4 for CIFAR and 1, MMRazor's default, for ImageNet and detection.
         alpha: Weight of the target class against the rest.
-        beta: Weight of the other classes among themselves; 0.25 to 8 in the released settings, more for surer teachers.
+        beta: Weight of the other classes among themselves; 0.25 to 8 in the released settings, more for more
+            confident teachers.
         loss_weight: Factor on the result.
-        reduction: MMRazor's argument: 'batchmean', the average over samples, or 'sum'. Its 'mean' and 'none' are sums,
-            too, as it hands `size_average=False` to `torch.nn.functional.kl_div`, which overrules them.
+        reduction: MMRazor's argument: 'batchmean', the average over samples, or 'sum'. Its 'mean' and 'none' are sums
+            as well, because it passes `size_average=False` to `torch.nn.functional.kl_div`, which overrules them.
     """
 
     aliases: ClassVar = dict(preds_S='student', preds_T='teacher', gt_labels='labels')  # MMRazor's
@@ -99,7 +100,7 @@ class DKDLoss(nn.Module):
         """The loss of logits (N, K) with labels (N,), see `dkd_loss`.
 
         Raises:
-            ValueError: As of `dkd_loss`, or if labels are, in the first call, out of range.
+            ValueError: Same as `dkd_loss`; also if, in the first call, labels are out of range.
         """
         if not self._labels_checked and student.ndim == 2:
             self._check_range(labels, student.shape[1])

@@ -31,7 +31,7 @@ def hcl_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
         0-dim.
 
     Raises:
-        ValueError: If the lists differ in length or are empty, or two of a level differ in shape.
+        ValueError: If the lists differ in length or are empty, or the shapes of a level differ.
     """
     if not (isinstance(student, (list, tuple)) and isinstance(teacher, (list, tuple))):
         raise ValueError('expected lists of maps, one per level')

@@ -5,10 +5,10 @@ Source: Li, "Self-Regulated Feature Learning via Teacher-free Feature Distillati
     s_c = mean over b, h, w of f_c / ||f_c||, the norm of each image's channel over its positions
     L = mean over stages, images, positions and r = 1..C/2 of ( f_(r) - f_(C/2 + r) )^2
 
-f_(1), f_(2), ... are the channels in order of falling s_c, which is taken of the batch and has no gradient. After ReLU
-a channel that is active everywhere is salient, one that is active in a few places is not. Of an odd number of channels
-the middle one is left out. The released code first detached the salient half, later neither. The term stands beside
-`TFDLoss`, and is as small: the released weight is 1e-4 to 1e-3.
+f_(1), f_(2), ... are the channels in order of decreasing s_c, which is computed over the batch and has no gradient.
+After ReLU a channel that is active everywhere is salient, one that is active in a few places is not. If the number of
+channels is odd, the middle one is left out. The released code first detached the salient half, later neither. The term
+is added to `TFDLoss`, with a weight as small: the released one is 1e-4 to 1e-3.
 
 Shapes: a stage has B images, C channels, H x W positions.
 """
@@ -64,7 +64,7 @@ class IntraTFDLoss(nn.Module):
 def _stage(x: Tensor, i: int, detach_salient: bool) -> Tensor:
     half = x.shape[1] // 2
     if not half:
-        raise ValueError(f'stage {i} has 1 channel, of which there is no half')
+        raise ValueError(f'stage {i} has 1 channel, which cannot be split into halves')
     order = _by_saliency(x.detach())
     salient = (x.detach() if detach_salient else x).index_select(1, order[:half])
     return mse_loss(x.index_select(1, order[-half:]), salient)

@@ -26,7 +26,7 @@ def kd_loss(
         ignore_label: A class whose samples are left out; None keeps all.
 
     Returns:
-        0-dim, in nats; 0 where no sample is left.
+        0-dim, in nats; 0 if no sample is left.
 
     Raises:
         ValueError: If the shapes differ or are not (N, K), or labels are needed and missing.

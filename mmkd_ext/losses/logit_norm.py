@@ -1,11 +1,11 @@
 """NORM's normalised logits, for the loss that a head computes.
 
-Source: the released code of NORM (OSVAI/NORM, `helper/loops.py`); the paper's abstract does not tell of it.
+Source: the released code of NORM (OSVAI/NORM, `helper/loops.py`); the paper's abstract does not mention it.
 
     L = loss( scale * (z - mean(z)) / sqrt(var(z) + 1e-7), ... )    mean and variance over the K classes of a sample
 
-The released code does it to the logits of cross-entropy and, of student and teacher, of KD (`LogitNormConnector`). The
-order of the classes stays, so the deployed model gives raw logits.
+The released code normalises the logits for cross-entropy and, those of student and teacher, for KD
+(`LogitNormConnector`). The order of the classes does not change, so the deployed model gives raw logits.
 
 Shapes: N samples, K classes.
 """
@@ -27,7 +27,7 @@ class LogitNormLoss(nn.Module):
     Args:
         loss: Config of the loss, whose first argument is the logits.
         scale: Their standard deviation.
-        loss_weight: Factor on the result, beside that of `loss`.
+        loss_weight: Factor on the result, on top of that of `loss`.
     """
 
     def __init__(self, loss: dict, scale: float = 2.5, loss_weight: float = 1.0) -> None:

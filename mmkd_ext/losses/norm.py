@@ -55,7 +55,7 @@ class NORMLoss(nn.Module):
         loss_weight: Factor on the result.
 
     Raises:
-        ValueError: If there is no segment or no such pooling.
+        ValueError: If `num_segments` is less than 1 or `pool` is unknown.
     """
 
     def __init__(self, num_segments: int | None = None, pool: str | None = 'max', loss_weight: float = 1.0) -> None:

@@ -6,7 +6,7 @@ Source: Li, Liang, Yang and Jin, "Teacher-free Distillation via Regularizing Int
     L_ij = mean over b, c, h, w of ( pool(f_i) - f_j[first C_i channels] )^2
     L = mean over pairs i < j of L_ij
 
-`pool` averages the shallow map to the deep map's size, and the deep map gets no gradient: nothing is learned beside the
+`pool` averages the shallow map to the deep map's size, and the deep map gets no gradient: nothing is trained but the
 network itself. The released weight is small, 5e-4 to 1e-2, and grows over the first 20 epochs (`LossWeightHook`).
 
 Shapes: stage i has B images, C_i channels, H_i x W_i positions; a deeper stage has no fewer channels, and no more
@@ -35,7 +35,7 @@ def tfd_loss(features: Sequence[Tensor], pairs: Sequence[Sequence[int]] | None =
         0-dim.
 
     Raises:
-        ValueError: If these are not such maps or too few, or a deep map has fewer channels or is larger.
+        ValueError: If these are not such maps or there are too few, or a deep map has fewer channels or is larger.
     """
     maps = stage_maps(features)
     pairs = pairs or list(combinations(range(max(len(maps), 2)), 2))

@@ -40,7 +40,7 @@ class StagedBackbone(BaseModule):
         init_cfg: Same as in mmengine. None leaves what PyTorch's layers start with.
 
     Raises:
-        ValueError: If there is no such stage.
+        ValueError: If `out_indices` names no stage, or one that does not exist.
     """
 
     stages: tuple[str, ...]

@@ -66,8 +66,8 @@ class Recorder(ABC):
 
     A source that runs several times in one forward leaves several records. A record is a copy, in the graph, so that it
     stays what the source returned at that moment: whether a later operation changes the tensor in place (an in-place
-    ReLU, `out += identity`) is not known in time, may differ from step to step, and cannot be seen at all inside a
-    compiled graph. Copying a detector's FPN levels takes less than a hundredth of its step.
+    ReLU, `out += identity`) is not known in time, may differ from step to step, and is invisible inside a compiled
+    graph. Copying a detector's FPN levels takes less than a hundredth of its step.
 
     Outside a distiller a recorder is used as MMRazor's are: `recorder.initialize(model)`, then
     `with recorder: model(x)`, then `recorder.get_record_data()`.
@@ -159,7 +159,7 @@ class Recorder(ABC):
         self.records = []
 
     def initialize(self, model: nn.Module | None = None) -> None:
-        """Say what `with recorder:` records.
+        """Set what `with recorder:` records.
 
         Args:
             model: Where the source is; recorders of methods and functions need none.
@@ -171,7 +171,7 @@ class Recorder(ABC):
         self._model, self._initialized = model, True
 
     def __enter__(self) -> 'Recorder':
-        """Begin to record; earlier records are dropped."""
+        """Start recording; earlier records are dropped."""
         if not self._initialized:
             raise RuntimeError(f'call initialize(model) of the recorder of {self.source!r} first')
         self._context = self.attach(nn.Module() if self._model is None else self._model)
@@ -179,14 +179,14 @@ class Recorder(ABC):
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """End to record; the records stay until the next time."""
+        """Stop recording; the records stay until the next time."""
         context, self._context = self._context, None
         if context is not None:
             context.__exit__(*error)
 
     @property
     def recording(self) -> bool:
-        """Whether the block of `with recorder:` runs."""
+        """Whether the block of `with recorder:` is running."""
         return self._context is not None
 
     @property

@@ -119,7 +119,7 @@ class MethodOutputsRecorder(_OfClass, FunctionOutputsRecorder):
 
 @TASK_UTILS.register_module(name=['MethodInputs', 'MethodInputsRecorder'])
 class MethodInputsRecorder(_OfClass, FunctionInputsRecorder):
-    """Records what a method is given beside the object itself, see `FunctionInputsRecorder`.
+    """Records what a method is given besides the object itself, see `FunctionInputsRecorder`.
 
     Args:
         source: `package.module.Class.method`.

@@ -50,7 +50,7 @@ class RecorderManager:
 
         Args:
             model: The model whose forward runs in the block.
-            needed: For a forward whose own result nobody wants: how many records of each recorder are used, None for
+            needed: For a forward whose own result is not needed: how many records of each recorder are used, None for
                 all. The block ends as soon as these were made. Without it the forward runs to its end.
         """
 

@@ -17,7 +17,7 @@ class ModuleOutputsRecorder(Recorder):
     """Records what a submodule returns.
 
     Args:
-        source: Dotted name as of `named_modules()`, for example `neck.fpn_convs.0.conv`; '' for the model itself.
+        source: Dotted name as in `named_modules()`, for example `neck.fpn_convs.0.conv`; '' for the model itself.
     """
 
     may_be_empty = True
@@ -47,7 +47,7 @@ class ModuleInputsRecorder(ModuleOutputsRecorder):
     """Records what a submodule is given: the tuple of its arguments, those given by name in the signature's order.
 
     Args:
-        source: Dotted name as of `named_modules()`.
+        source: Dotted name as in `named_modules()`.
     """
 
     @contextmanager

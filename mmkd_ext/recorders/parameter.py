@@ -16,7 +16,7 @@ class ParameterRecorder(Recorder):
     """Records a parameter itself: a loss on it trains it.
 
     Args:
-        source: Dotted name as of `named_parameters()`, for example `backbone.conv1.weight`.
+        source: Dotted name as in `named_parameters()`, for example `backbone.conv1.weight`.
     """
 
     def check(self, model: nn.Module) -> None:

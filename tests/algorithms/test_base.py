@@ -423,7 +423,7 @@ class TestBuilding:
         assert model.head.out_features == 7
         kwargs[side] = dict(cfg_path=str(path), width=6)
         with pytest.raises(
-            ConfigError, match=rf'^model\.{key}\.width stands in .*model\.py, too.*model=dict\(width=\.\.\.'
+            ConfigError, match=rf'^model\.{key}\.width is also set in .*model\.py, .*model=dict\(width=\.\.\.'
         ):
             SingleTeacherDistill(**kwargs)
         kwargs[side] = dict(cfg_path=str(path), pretrained=True)

@@ -112,7 +112,7 @@ def test_a_head_that_cannot_run_on_given_regions_is_named() -> None:
 
     teacher = build_model(model_config(str(MINI / 'faster_rcnn_student.py'), 'm'), 'm')
     teacher.roi_head.__class__ = Other
-    with pytest.raises(ConfigError, match=r'^model\.teacher: a Other cannot be used: .* wants object_feats'):
+    with pytest.raises(ConfigError, match=r'^model\.teacher: a Other cannot be used: .* needs object_feats'):
         RoIDistill(str(MINI / 'faster_rcnn_student.py'), teacher, distiller())
 
 

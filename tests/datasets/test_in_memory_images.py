@@ -103,8 +103,8 @@ def test_a_plain_config_holds_the_wrapped_data_set(folder: Path) -> None:
     [
         ([dict(CROP, crop_size=(8, 9))], 'RandomCrop.* integer crop_size'),
         ([dict(CROP, padding_mode='reflect')], 'RandomCrop'),
-        ([CROP, CROP], 'RandomCrop, one'),
-        ([dict(FLIP, direction='vertical')], 'RandomFlip.* horizontal'),
+        ([CROP, CROP], 'expected one RandomCrop with'),
+        ([dict(FLIP, direction='vertical')], 'expected one horizontal RandomFlip'),
         ([dict(CROP, crop_size=12)], 'crop_size=12 is larger'),
     ],
 )
@@ -115,5 +115,5 @@ def test_other_random_steps_are_refused(folder: Path, steps: list[dict], words: 
 
 def test_images_of_two_sizes_are_refused(folder: Path) -> None:
     Image.fromarray(np.zeros((7, 9, 3), np.uint8)).save(folder / 'a' / '1.png')
-    with pytest.raises(ConfigError, match=r'one size are expected, got \(3, 7, 9\) and \(3, 9, 9\)'):
+    with pytest.raises(ConfigError, match=r'expected images of one size, got \(3, 7, 9\) and \(3, 9, 9\)'):
         build(folder)[0]

@@ -261,7 +261,7 @@ def test_the_students_regions_are_embedded_by_the_teacher(
     assert random.metadata['proposals'].startswith('student, as it starts: ')
     assert not torch.allclose(random.means, same.means, rtol=1e-2)
     wrong = [
-        (dict(student_checkpoint='x.pth', cfg=cfg), '--student-ckpt is for --proposals student'),
+        (dict(student_checkpoint='x.pth', cfg=cfg), '--student-ckpt needs --proposals student'),
         (
             dict(proposals='student', student_checkpoint='x.pth', cfg=cfg),
             '--student-ckpt: the checkpoint x.pth does not',

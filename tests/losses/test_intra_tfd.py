@@ -66,7 +66,7 @@ class TestIntraTFDLoss(LossTester):
         for wrong in ([maps[0], maps[1][:1]], [maps[0][0]], [maps[0][:, :, :0]], [maps[0][:0]]):
             with pytest.raises(ValueError, match=r'expected maps \(B, C, H, W\) of one batch, got shapes'):
                 self.build()(wrong)
-        with pytest.raises(ValueError, match=r'stage 1 has 1 channel, of which there is no half'):
+        with pytest.raises(ValueError, match=r'stage 1 has 1 channel, which cannot be split'):
             self.build()([maps[0], maps[1][:, :1]])
 
     @pytest.mark.parametrize('detach_salient', [True, False])
