@@ -1,5 +1,6 @@
 """Settings and weights that would have no effect, said before the first step."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -90,6 +91,22 @@ def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
         argument = _OF_AN_EPOCH.get(kind)
         if argument and hook.get(argument, 0) >= last:
             yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, when the run of {last} is over.'
+
+
+def check_batch_size(cfg: Config) -> Iterator[str]:
+    """A sentence where the learning rate is for another batch size."""
+    expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    size = (cfg.get('train_dataloader') or {}).get('batch_size')
+    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.get('launcher', 'none') != 'none' else ()
+    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+    waits = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
+    if expected and size and not scaled and size * processes * waits != expected:
+        of = f'{processes} x {size}' + (f' x {waits} (accumulative_counts)' if waits > 1 else '')
+        yield (
+            f'{of} images a step, but the learning rate is for {expected}: '
+            f'--auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
+        )
 
 
 def check_runner(runner: Any) -> Iterator[str]:

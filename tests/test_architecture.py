@@ -44,6 +44,9 @@ ROOMS: dict[str, set[str]] = {
     'identity': {'errors', 'compat', 'build', 'export'},
     'checks': {'errors', 'compat', 'weights'},
     'benchmark': {'errors', 'build', 'class_means'},
+    'preflight': {
+        'errors', 'build', 'export', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
+    },
     'cli': {'errors', 'old_names', 'compat', 'extraction', 'export', 'identity', 'checks'},
     'studies': {'compat', 'errors', 'export', 'identity', 'cli'},
     '__main__': set(),

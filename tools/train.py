@@ -1,21 +1,39 @@
 #!/usr/bin/env python
 """Train with the options of the toolboxes' own train.py: tools/train.py configs/mini/faster_rcnn_cwt.py."""
 
+import subprocess
+import sys
+
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd_ext import cli, identity
 from mmkd_ext.checks import check_runner
+from mmkd_ext.errors import ConfigError
+
+
+def preflight(words: list[str]) -> None:
+    """Run tools/preflight.py with these arguments, in a process whose models and random numbers end with it.
+
+    Raises:
+        ConfigError: If it finds an error.
+    """
+    if subprocess.run([sys.executable, '-m', 'mmkd_ext', 'preflight', *words], check=False).returncode:
+        raise ConfigError('--preflight found what is wrong (above); nothing was trained.')
 
 
 def main() -> None:
     """Check what can be checked, then hand over to mmengine's Runner."""
-    args = cli.train_parser().parse_args()
+    parser = cli.train_parser()
+    parser.add_argument('--preflight', action='store_true', help='run tools/preflight.py first, and stop on an error')
+    args = parser.parse_args()
     cfg = cli.train_config(args)
     if cli.rank() == 0:
         identity.write(cfg, args.config, args.cfg_options)
     cli.start_distributed(cfg)
     cli.make_missing_class_means(cfg)
+    if args.preflight and cli.rank() == 0:
+        preflight([word for word in sys.argv[1:] if word != '--preflight'])
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for note in check_runner(runner):
         cli.say(note)

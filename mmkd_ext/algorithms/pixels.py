@@ -29,6 +29,14 @@ def _pixels(preprocessor: Any) -> _Pixels:
     return _Pixels(mean, std, swap, float(pad))
 
 
+def describe(preprocessor: nn.Module) -> str:
+    """What it does to a pixel, in words."""
+    pixels = _pixels(preprocessor)
+    mean, std = (', '.join(f'{x:.4g}' for x in values.flatten()) for values in (pixels.mean, pixels.std))
+    order = 'channels in reverse order' if pixels.swap else 'channels in the order they are loaded in'
+    return f'mean ({mean}), std ({std}), {order}'
+
+
 def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
     """Whether two data preprocessors normalise pixels alike, to a hundredth, in one channel order; padding aside."""
     s, t = _pixels(student), _pixels(teacher)

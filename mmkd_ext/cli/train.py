@@ -1,7 +1,6 @@
 """The config of a training run: completed, and checked for all that can be known before it starts."""
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmkd_ext import identity
-from mmkd_ext.checks import check_effects
+from mmkd_ext.checks import check_batch_size, check_effects
 from mmkd_ext.cli.inputs import check_data, missing_class_means
 from mmkd_ext.cli.launch import say
 from mmkd_ext.cli.options import default_work_dir, read_launched
@@ -38,9 +37,8 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.auto_scale_lr:
         _scale_lr(cfg)
     complete(cfg)
-    for note in check_effects(cfg):
+    for note in (*check_effects(cfg), *check_batch_size(cfg)):
         say(note)
-    _say_batch_size(cfg)
     check_data(cfg)
     _check_class_means(cfg, args)
     if args.resume:
@@ -88,22 +86,6 @@ def say_what_will_not_fold(runner: Runner) -> None:
     reason = why_not_foldable(runner.cfg)
     if reason:
         runner.logger.warning(f'the student will train, but not export to a plain one: {reason}')
-
-
-def _say_batch_size(cfg: Config) -> None:
-    """One line where the learning rate is for another batch size."""
-    expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
-    size = (cfg.get('train_dataloader') or {}).get('batch_size')
-    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.launcher != 'none' else ()
-    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
-    waits = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
-    scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
-    if expected and size and not scaled and size * processes * waits != expected:
-        of = f'{processes} x {size}' + (f' x {waits} (accumulative_counts)' if waits > 1 else '')
-        say(
-            f'{of} images a step, but the learning rate is for {expected}: '
-            f'--auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
-        )
 
 
 def _loader_defaults(cfg: Config) -> None:

@@ -8,7 +8,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
 from torch import nn
 
-from mmkd_ext.algorithms.pixels import PixelAdapter
+from mmkd_ext.algorithms.pixels import PixelAdapter, describe
 from mmkd_ext.errors import ConfigError
 
 IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
@@ -136,3 +136,9 @@ class TestPixelAdapter:
         for wrong in ([torch.zeros(3, 4, 4)], torch.zeros(3, 4, 4), torch.zeros(1, 3, 2, 4, 4)):
             with pytest.raises(ConfigError, match=r'^model\.teacher: it normalises images differently'):
                 adapter(wrong, None)
+
+
+def test_what_a_preprocessor_does_in_words() -> None:
+    swapped = ImgDataPreprocessor(**IMAGENET, bgr_to_rgb=True)
+    assert describe(swapped) == 'mean (123.7, 116.3, 103.5), std (58.4, 57.12, 57.38), channels in reverse order'
+    assert describe(BaseDataPreprocessor()) == 'mean (0), std (1), channels in the order they are loaded in'

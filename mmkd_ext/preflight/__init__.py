@@ -1,0 +1,5 @@
+"""What a distillation run will do, seen on a few real batches before it starts."""
+
+from mmkd_ext.preflight.examine import examine
+
+__all__ = ['examine']

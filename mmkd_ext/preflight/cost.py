@@ -1,0 +1,64 @@
+"""Time and memory of a run, from a few whole training steps that change no weight."""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+
+from mmkd_ext.preflight.report import Cost
+from mmkd_ext.preflight.step import buffers_kept
+
+
+def steps_of(cfg: Config, epoch: int) -> int | None:
+    """The number of training steps of a run.
+
+    Args:
+        cfg: Its config.
+        epoch: Steps in an epoch.
+    """
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('max_iters') is not None:
+        return int(loop['max_iters'])
+    return None if loop.get('max_epochs') is None else int(loop['max_epochs']) * epoch
+
+
+def measure(model: Any, cfg: Config, batches: Sequence[Any], load: float, epoch: int) -> Cost:
+    """Train some steps at learning rate 0: the optimiser works, and has its state, but no weight changes.
+
+    Args:
+        model: In training mode.
+        cfg: Of the run.
+        batches: As the data loader gave them.
+        load: Seconds that one took to load.
+        epoch: Steps in an epoch.
+    """
+    optim: Any = build_optim_wrapper(model, cfg.optim_wrapper)
+    for group in optim.param_groups:
+        group['lr'] = 0.0
+    cuda = torch.cuda.is_available()
+    taken = []
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    with buffers_kept(model):
+        for batch in (batches[0], *batches):  # the first one allocates the optimiser's state
+            start = time.perf_counter()
+            model.train_step(batch, optim)
+            if cuda:
+                torch.cuda.synchronize()
+            taken.append(time.perf_counter() - start)
+    optim.zero_grad()
+    workers = int((cfg.get('train_dataloader') or {}).get('num_workers', 0))
+    return Cost(statistics.median(taken[1:]), load, workers, steps_of(cfg, epoch), _peak(cuda))
+
+
+def _peak(cuda: bool) -> int:
+    """Bytes, at most until now."""
+    if cuda:
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)

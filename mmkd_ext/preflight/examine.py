@@ -1,0 +1,108 @@
+"""A config, looked at with its own models and data before it trains: nothing is written and no weight changes."""
+
+import copy
+import time
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner, load_checkpoint, set_random_seed
+
+from mmkd_ext.algorithms.pixels import describe
+from mmkd_ext.checks import check_batch_size
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.export.config import our_type
+from mmkd_ext.preflight.cost import measure
+from mmkd_ext.preflight.report import Report
+from mmkd_ext.preflight.step import look
+from mmkd_ext.preflight.teacher import one_process, score, teachers_of
+
+
+def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32) -> Report:
+    """Build the models of a config, and look at what they do with some of its data.
+
+    Args:
+        cfg: Of a distillation, or of a model alone; completed as for training, and not changed.
+        batches: Of the training set.
+        share: Part of the task's gradient that a suggested `loss_weight` would make a loss's gradient.
+        images: Of the validation set, on which the teacher is evaluated; 0 leaves it out.
+
+    Raises:
+        ConfigError: If the models cannot be built, or their classes are not those of the data.
+    """
+    if batches < 1 or share <= 0 or images < 0:
+        raise ConfigError(f'--batches {batches}, --share {share} and --val-images {images} must be positive.')
+    cfg = copy.deepcopy(cfg)
+    if not MMLogger.check_instance_created('preflight'):
+        MMLogger.get_instance('preflight', log_level='WARNING')  # not the pages of initialisation
+    hub = MessageHub.get_instance('preflight')
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    seed = (cfg.get('randomness') or {}).get('seed') or 0
+    set_random_seed(seed)
+    model = _build(cfg)
+    loader = Runner.build_dataloader(one_process(cfg.train_dataloader), seed=seed)
+    hub.update_info('dataset_meta', getattr(loader.dataset, 'metainfo', None))
+    model.train()
+    start, found, fetches = time.perf_counter(), [], iter(loader)
+    for _ in range(min(batches, len(loader))):
+        found.append(next(fetches))
+    load = (time.perf_counter() - start) / len(found)
+    size = cfg.train_dataloader.get('batch_size', 1)
+    report = Report(f'{cfg.filename}: {len(found)} batches of {size} images, on {get_device()}')
+    report.settings |= _settings(model, cfg)
+    look(model, copy.deepcopy(found), report, _scheduled(cfg), share)
+    for who, teacher in teachers_of(model).items() if images else ():
+        found_of = score(who, teacher, cfg, images)
+        report.scores.append(found_of)
+        if found_of.fails and found_of.name:
+            report.errors.append(
+                f'the {who} is no better than chance ({found_of.name} {found_of.metrics[found_of.name]:.3g} on '
+                f'{found_of.images} images): its weights, its pixels or the order of its classes are not those of the '
+                'data.'
+            )
+    if not report.errors:
+        report.cost = measure(model.train(), cfg, found, load, len(loader))
+    return report
+
+
+def _build(cfg: Config) -> Any:
+    """The model as the Runner has it when training begins."""
+    if cfg.get('data_preprocessor') is not None:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model: Any = revert_sync_batchnorm(MODELS.build(cfg.model)).to(get_device())
+    model.init_weights()
+    if cfg.get('load_from'):
+        load_checkpoint(model, cfg.load_from, map_location='cpu')
+    return model
+
+
+def _scheduled(cfg: Config) -> set[str]:
+    """The losses that a `LossWeightHook` multiplies."""
+    found: set[str] = set()
+    for hook in cfg.get('custom_hooks') or []:
+        if isinstance(hook, dict) and our_type(hook) == 'LossWeightHook':
+            names = hook['loss']
+            found |= {names} if isinstance(names, str) else set(names)
+    return found
+
+
+def _settings(model: Any, cfg: Config) -> dict[str, str]:
+    """Pixels of both sides, and the learning rate with the batch size that it is for."""
+    lines = {'pixels': f'student: {describe(model.data_preprocessor)}'}
+    for who, teacher in teachers_of(model).items():
+        own = 'the same' if teacher.pixels.identity else describe(teacher.model.data_preprocessor)
+        lines['pixels'] += f'; {who}: {own}{", resized" if teacher.pixels.resizes else ""}'
+    optim = cfg.get('optim_wrapper') or {}
+    rule = optim.get('optimizer') or {}
+    auto = cfg.get('auto_scale_lr') or {}
+    size = cfg.train_dataloader.get('batch_size', 1) * optim.get('accumulative_counts', 1)
+    base = auto.get('base_batch_size')
+    of = f'{size} images an update in one process; for how many it is meant, no auto_scale_lr says'
+    if base:
+        how = 'scaled from' if auto.get('enable') else 'which is for'
+        of = next(check_batch_size(cfg), f'{size} images an update in one process, {how} {base:g}')
+    lines['learning rate'] = f'{rule.get("type", "?")}, {rule.get("lr", "?")}: {of}'
+    return lines

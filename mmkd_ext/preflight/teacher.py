@@ -1,0 +1,108 @@
+"""What the teacher reaches on a sample of the validation set: one at chance teaches nothing, or got other classes."""
+
+import contextlib
+import copy
+import io
+import math
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
+
+from mmkd_ext.distillers.classes import class_count, class_names
+from mmkd_ext.extraction.data import SEED, seeded_set
+from mmkd_ext.preflight.report import Score
+
+_NO_DETECTION = 0.002  # mean average precision that random boxes may reach
+
+
+def one_process(loader: dict, **changes: Any) -> dict:
+    """A data loader's config without workers.
+
+    Args:
+        loader: The config; it is not changed.
+        **changes: What stands in place of its own.
+    """
+    kept = {k: copy.copy(v) for k, v in loader.items() if k not in ('prefetch_factor', 'timeout', 'num_workers')}
+    return dict(kept, persistent_workers=False, num_workers=0) | changes
+
+
+def teachers_of(model: Any) -> dict[str, Any]:
+    """The teachers of an algorithm: `teacher`, or each with its name behind that."""
+    taught = getattr(model, 'taught', {}).values()
+    return {
+        f'teacher {one.key.rpartition("teachers.")[2]}' if '.' in one.key else 'teacher': one.teacher for one in taught
+    }
+
+
+@torch.no_grad()
+def score(who: str, teacher: Any, cfg: Config, images: int) -> Score:
+    """Evaluate a teacher, with its own pixels, by the config's own metric.
+
+    Args:
+        who: What it is called.
+        teacher: The teacher.
+        cfg: The config.
+        images: How many, evenly spread over the validation set.
+    """
+    if not teacher.predicts:
+        return Score(who, reason='a backbone alone, which predicts nothing that could be evaluated')
+    if not cfg.get('val_evaluator') or not cfg.get('val_dataloader'):
+        return Score(who, reason='not evaluated: the config has no val_dataloader with a val_evaluator')
+    dataset, _ = seeded_set(cfg, 'train', images, SEED, split='val')
+    count, names = class_count(teacher.model), class_names(dataset.metainfo)
+    if count and names and count[1] != len(names):
+        return Score(
+            who, reason=f'not evaluated: it tells {count[1]} classes apart, the validation set has {len(names)}'
+        )
+    try:
+        metrics = _evaluate(teacher.model, cfg, dataset)
+    except Exception as error:  # a teacher of another kind than the data's metric is made for
+        return Score(
+            who, reason=f'not evaluated: val_evaluator takes no predictions of it ({type(error).__name__}: {error})'
+        )
+    return judge(who, metrics, count[1] if count else None, len(dataset))
+
+
+def _evaluate(teacher: Any, cfg: Config, dataset: Any) -> dict[str, float]:
+    loader = Runner.build_dataloader(
+        one_process(cfg.val_dataloader, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False)), seed=SEED
+    )
+    evaluator = Evaluator(copy.deepcopy(cfg.val_evaluator))
+    evaluator.dataset_meta = dataset.metainfo
+    seen = []
+    with contextlib.redirect_stdout(io.StringIO()):
+        for batch in loader:
+            outputs = teacher.eval().val_step(batch)
+            evaluator.process(data_samples=outputs, data_batch=batch)
+            seen += [output.img_id for output in outputs if hasattr(output, 'img_id')]
+        for metric in evaluator.metrics:
+            if getattr(metric, 'img_ids', seen) is None and seen:  # mmdet's, which count all images of their file
+                metric.img_ids = seen
+        found = evaluator.evaluate(len(dataset))
+    return {name: float(value) for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def judge(who: str, metrics: dict[str, float], classes: int | None, images: int) -> Score:
+    """Compare a metric with what guessing reaches: one class in `classes`, and next to no box.
+
+    Args:
+        who: What the teacher is called.
+        metrics: Of a toolbox's evaluator.
+        classes: That the teacher tells apart, where that is known.
+        images: In the sample; of few even a good teacher may miss many.
+    """
+    found = Score(who, metrics, images=images)
+    for name, value in metrics.items():
+        last = name.rpartition('/')[2]
+        if last.endswith('mAP') and not value < 0:  # -1: nothing to be found in these images
+            found.name, found.chance, found.fails = name, 0.0, value <= _NO_DETECTION
+        elif last in ('top1', 'mIoU', 'aAcc') and classes:
+            chance = 1 / classes
+            spread = 2 * math.sqrt(chance * (1 - chance) / images) if last == 'top1' else 0.0
+            found.name, found.chance, found.fails = name, 100 * chance, value <= 100 * (chance + spread)
+        if found.name:
+            break
+    return found
