@@ -47,7 +47,8 @@ ROOMS: dict[str, set[str]] = {
     'preflight': {
         'errors', 'build', 'export', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
     },
-    'cli': {'errors', 'old_names', 'compat', 'extraction', 'export', 'identity', 'checks'},
+    'recipes': {'errors', 'build', 'recorders', 'extraction'},
+    'cli': {'errors', 'old_names', 'compat', 'build', 'extraction', 'export', 'identity', 'checks', 'recipes'},
     'studies': {'compat', 'errors', 'export', 'identity', 'cli'},
     '__main__': set(),
     '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package gives by name

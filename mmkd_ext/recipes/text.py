@@ -1,0 +1,143 @@
+"""A recipe as a config file that can be read, changed and run by itself."""
+
+import os
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.recipes.look import Look
+from mmkd_ext.recipes.methods import METHODS
+from mmkd_ext.recipes.wants import Recipe
+
+WIDTH = 120
+
+
+class Names(NamedTuple):
+    """What the user named; files by absolute paths, so that the written file may lie anywhere."""
+
+    method: str
+    student: str
+    teacher: str = ''
+    checkpoint: str = ''
+
+
+def written(value: Any, indent: int = 0, room: int = WIDTH) -> str:
+    """A value as Python, on one line where it fits.
+
+    Args:
+        value: Of a config. A key `*` stands for what a dict is made of beside the others.
+        indent: Of the line that it begins on.
+        room: Characters that are left on it.
+
+    Examples:
+        >>> from mmkd_ext.recipes.wants import Code
+        >>> written({'*': Code('_base_.model'), 'neck': dict(type='FPN', outs=[1, 2])})
+        "dict(_base_.model, neck=dict(type='FPN', outs=[1, 2]))"
+    """
+    if not isinstance(value, Mapping):
+        return repr(value)
+    begins = {key: '' if key == '*' else f'{key}=' for key in value}
+    line = f'dict({", ".join(begins[key] + written(part, 0, 10**6) for key, part in value.items())})'
+    if len(line) <= room:
+        return line
+    inner = ' ' * (indent + 4)
+    parts = [
+        f'{inner}{begins[key]}{written(part, indent + 4, WIDTH - indent - 5 - len(begins[key]))},'
+        for key, part in value.items()
+    ]
+    return '\n'.join(['dict(', *parts, f'{" " * indent})'])
+
+
+def about(recipe: Recipe, names: Names, student: Look, teacher: Look | None) -> list[str]:
+    """What was chosen, in a few lines."""
+    method = METHODS[names.method]
+    losses = [f'{name} = {written(loss)}' for name, loss in recipe.distiller['distill_losses'].items()]
+    lines = [f'{method.title}: the student {method.about}', f'student: {_short(names.student)}, a {student.name}']
+    if teacher:
+        lines.append(f'teacher: {_short(names.teacher)}, a {teacher.name}')
+    lines += [f'compared: {recipe.compared}', f'losses: {", ".join(losses)}']
+    if recipe.inherit:
+        lines.append(f"the student starts with the teacher's {' and '.join(recipe.inherit)}")
+    if recipe.hooks:
+        settings = [{key: value for key, value in hook.items() if key != 'type'} for hook in recipe.hooks]
+        lines.append(f'weights in the run: {", ".join(map(written, settings))}')
+    if recipe.class_means:
+        lines.append('class means: of the training set, made before the first step')
+    return lines
+
+
+def _short(source: str) -> str:
+    return source if '::' in source else Path(source).name
+
+
+def recipe_text(
+    recipe: Recipe, names: Names, student: Look, teacher: Look | None, cfg: Mapping[str, Any], stem: str, own: bool
+) -> str:
+    """The config file.
+
+    Args:
+        recipe: What was chosen.
+        names: What the user named.
+        student: What it has.
+        teacher: What it has.
+        cfg: The student's config.
+        stem: Of the file's name.
+        own: Whether the file lies in a folder of the work dir that is its run's.
+    """
+    distiller = dict(recipe.distiller)
+    if recipe.class_means:
+        means = '{{fileDirname}}/' + f'{stem}_means.safetensors'
+        distiller['distill_losses'] = {
+            name: {'type': loss['type'], 'class_means': means, **loss} if name in recipe.class_means else loss
+            for name, loss in distiller['distill_losses'].items()
+        }
+    model: dict[str, Any] = dict(_delete_=True, type=recipe.algorithm, architecture=recipe.architecture)
+    if teacher:
+        model |= dict(teacher=names.teacher, teacher_ckpt=names.checkpoint)
+    if recipe.inherit:
+        model['inherit'] = recipe.inherit
+    model['distiller'] = distiller
+    imports = (cfg.get('custom_imports') or {}).get('imports') or []
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    fields: dict[str, Any] = {'model': model}
+    if recipe.clip:
+        fields['optim_wrapper'] = dict(clip_grad=dict(max_norm=recipe.clip, norm_type=2))
+    said = [part for line in about(recipe, names, student, teacher) for part in textwrap.wrap(line, WIDTH - 2)]
+    lines = [f'# {line}' for line in said]
+    lines += [f'_base_ = {names.student!r}', '']
+    lines += [f'{name} = {written(value, 0, WIDTH - len(name) - 3)}' for name, value in fields.items()]
+    if recipe.hooks:
+        before = '*_base_.custom_hooks, ' if cfg.get('custom_hooks') else ''
+        lines.append(f'custom_hooks = [{before}{", ".join(written(hook, 0, 110) for hook in recipe.hooks)}]')
+    if recipe.class_means:
+        lines.append('make_class_means = True')
+    lines.append(f'custom_imports = {written(dict(imports=[*dict.fromkeys([*imports, "mmkd_ext"])]))}')
+    if own:
+        lines.append("work_dir = '{{fileDirname}}/..'")
+    return '\n'.join(lines) + '\n'
+
+
+def write(text: str, path: Path) -> bool:
+    """Write a file, unless it is there already with the same text.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        ConfigError: If it is there with another text, which may be someone's work.
+    """
+    if path.is_file():
+        there = path.read_text(encoding='utf-8')
+        if there == text:
+            return False
+        raise ConfigError(
+            f'{path} is there already, with other content; train it as it is (tools/train.py {path}), remove it, or '
+            'name another place.'
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.{os.getpid()}.part')
+    part.write_text(text, encoding='utf-8')
+    part.replace(path)
+    return True

@@ -1,0 +1,82 @@
+"""What is seen of real models, on one image."""
+
+from functools import cache
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+from support import MINI
+from torch import nn
+
+from mmkd_ext.build import model_config
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.recipes import Look, look
+
+
+@cache
+def seen(name: str) -> Look:
+    return look(model_config(str(MINI / f'{name}.py'), 'model'), 'student')
+
+
+def test_a_two_stage_detector() -> None:
+    found = seen('faster_rcnn_student')
+    assert found.kind == 'two-stage detector'
+    assert [(r.source, r.data_idx, r.channels, r.stride) for r in found.maps] == [
+        ('neck', 0, 32, 4), ('neck', 1, 32, 8), ('neck', 2, 32, 16),
+    ]  # fmt: skip
+    assert [r.conv for r in found.maps] == [f'neck.fpn_convs.{i}.conv' for i in range(3)]
+    assert [(r.source, r.channels) for r in found.logits] == [('roi_head.bbox_head.fc_cls', 11)]
+    assert [(r.type, r.channels, r.data_idx) for r in found.embedding] == [('ModuleInputs', 256, 0)]
+    assert [(r.source, r.data_idx) for r in found.labels] == [('roi_head.bbox_head.loss_cls', 1)]
+
+
+def test_a_level_that_repeats_another_and_a_stage_that_is_frozen() -> None:
+    cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
+    cfg.neck.num_outs = 4
+    cfg.backbone.frozen_stages = 1
+    found = look(cfg, 'student')
+    assert [r.fresh for r in found.maps] == [True, True, True, False]
+    assert [r.trains for r in found.stages] == [False, True, True]
+
+
+def test_a_segmentor_has_its_last_map_and_its_logits() -> None:
+    found = seen('pspnet_student')
+    assert [(r.source, r.data_idx, r.channels, r.stride) for r in found.maps] == [('backbone', -1, 64, 4)]
+    assert [(r.source, r.channels, r.stride) for r in found.pixels] == [('decode_head.conv_seg', 11, 4)]
+    assert len(found.stages) == 3
+
+
+def test_a_classifiers_stages_are_found_where_its_backbone_returns_the_last_alone() -> None:
+    found = seen('resnet_student')
+    assert [(r.source, r.channels, r.stride) for r in found.stages] == [
+        ('backbone.layer1', 8, 1), ('backbone.layer2', 16, 2), ('backbone.layer3', 32, 4), ('backbone.layer4', 64, 8),
+    ]  # fmt: skip
+    assert [(r.source, r.channels) for r in found.logits] == [('head.fc', 10)]
+    assert [r.channels for r in found.embedding] == [64]
+
+
+def test_a_head_whose_classes_are_trained_by_a_sigmoid_has_no_softmax() -> None:
+    cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
+    cfg.roi_head.bbox_head.loss_cls = dict(type='CrossEntropyLoss', use_sigmoid=True)
+    found = look(cfg, 'student')
+    assert found.logits == found.embedding == found.labels == []
+    assert found.why['logits'] == 'its classes are trained by CrossEntropyLoss without a softmax'
+
+
+def test_what_cannot_be_run_is_said_in_one_sentence() -> None:
+    cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
+    cfg.neck.in_channels = [16, 32, 65]
+    with pytest.raises(
+        ConfigError, match='^--distill: the teacher, a FasterRCNN, cannot be run on an image of 256x256 '
+    ):
+        look(cfg, 'teacher')
+
+
+def test_an_unknown_kind_is_refused_and_nothing_random_was_drawn() -> None:
+    MODELS.register_module('LookLinear', module=type('LookLinear', (nn.Linear,), {}), force=True)
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    with pytest.raises(ConfigError, match='the student is a LookLinear, but must be a two-stage detector or a '):
+        look(ConfigDict(type='LookLinear', in_features=2, out_features=2), 'student')
+    assert torch.equal(torch.get_rng_state(), state)
