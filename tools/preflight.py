@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What a run will do, on a few real batches before it starts: tools/preflight.py CONFIG. Nothing is written or trained.
+"""What a run will do, on a few real batches before it starts: tools/preflight.py CONFIG. Nothing is trained.
 
 Takes the options of tools/train.py, and shows on one screen
 - the recorded tensors: shape, dtype, root of the mean square, whether they carry a gradient;
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write it as JSON, too')
     args = parser.parse_args()
     with redirect_stdout(sys.stderr):  # what data sets and metrics print
+        args.config = cli.recipe_config(args)
         report = examine(cli.train_config(args), args.batches, args.share, args.val_images)
     print(report.text())
     if args.json:

@@ -1,5 +1,9 @@
 #!/usr/bin/env python
-"""Train with the options of the toolboxes' own train.py: tools/train.py configs/mini/faster_rcnn_cwt.py."""
+"""Train with the options of the toolboxes' own train.py: tools/train.py configs/mini/faster_rcnn_cwt.py.
+
+With `--distill METHOD --teacher CONFIG --teacher-ckpt FILE` the config is a plain student's: one that distils it is
+written into the work dir, as tools/make_config.py writes it, and trained.
+"""
 
 import subprocess
 import sys
@@ -27,6 +31,7 @@ def main() -> None:
     parser = cli.train_parser()
     parser.add_argument('--preflight', action='store_true', help='run tools/preflight.py first, and stop on an error')
     args = parser.parse_args()
+    args.config = cli.recipe_config(args)
     cfg = cli.train_config(args)
     if cli.rank() == 0:
         identity.write(cfg, args.config, args.cfg_options)

@@ -4,7 +4,16 @@ import warnings
 
 from mmkd_ext.cli.inputs import check_data, check_file, make_missing_class_means, missing_class_means
 from mmkd_ext.cli.launch import PATIENCE, rank, run, say, start_distributed
-from mmkd_ext.cli.options import add_launcher, config_parser, default_work_dir, read_config, read_launched, train_parser
+from mmkd_ext.cli.options import (
+    add_launcher,
+    add_recipe,
+    config_parser,
+    default_work_dir,
+    read_config,
+    read_launched,
+    train_parser,
+)
+from mmkd_ext.cli.recipe import make_recipe, recipe_config
 from mmkd_ext.cli.resume import check_resume
 from mmkd_ext.cli.toolbox import stock_test
 from mmkd_ext.cli.train import bring_to_ours, complete, say_what_will_not_fold, train_config
@@ -12,6 +21,7 @@ from mmkd_ext.cli.train import bring_to_ours, complete, say_what_will_not_fold, 
 __all__ = [
     'PATIENCE',
     'add_launcher',
+    'add_recipe',
     'bring_to_ours',
     'check_data',
     'check_file',
@@ -20,10 +30,12 @@ __all__ = [
     'config_parser',
     'default_work_dir',
     'make_missing_class_means',
+    'make_recipe',
     'missing_class_means',
     'rank',
     'read_config',
     'read_launched',
+    'recipe_config',
     'run',
     'say',
     'say_what_will_not_fold',

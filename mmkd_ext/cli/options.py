@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.old_names import config_today, path_today
+from mmkd_ext.recipes import METHODS
 
 # The fields of a config that mmengine's Runner, a toolbox's train.py or a command here reads.
 READ_FIELDS = {
@@ -46,7 +47,11 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 def train_parser() -> argparse.ArgumentParser:
     """The options of the toolboxes' own `tools/train.py`."""
     parser = config_parser('Train a model, with or without distillation.')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: ./work_dirs/METHOD/CONFIG_NAME)')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints (default: ./work_dirs/METHOD/CONFIG_NAME; with --distill '
+        './work_dirs/CONFIG_NAME_METHOD)',
+    )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the total batch size')
     parser.add_argument(
@@ -55,8 +60,20 @@ def train_parser() -> argparse.ArgumentParser:
         const='auto',
         help='go on from a checkpoint: the one named, or the latest in the work dir',
     )
+    add_recipe(parser)
     add_launcher(parser)
     return parser
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a method and a teacher."""
+    parser.add_argument(
+        '--distill',
+        metavar='METHOD',
+        help=f"distil CONFIG, a plain student's, with one of {', '.join(METHODS)}",
+    )
+    parser.add_argument('--teacher', metavar='CONFIG', help='with --distill: the config that trains the teacher')
+    parser.add_argument('--teacher-ckpt', metavar='FILE', help="with --distill: the teacher's weights, a path or a URL")
 
 
 def read_config(path: str, options: dict | None = None) -> Config:

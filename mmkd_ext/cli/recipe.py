@@ -1,0 +1,95 @@
+"""`--distill METHOD`: a distillation config from a student's and a teacher's."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmkd_ext import recipes
+from mmkd_ext.build import model_config
+from mmkd_ext.cli.inputs import check_file
+from mmkd_ext.cli.launch import rank
+from mmkd_ext.cli.options import default_work_dir, read_config
+from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.export.config import is_ours
+from mmkd_ext.old_names import path_today
+
+FOLDER = 'recipe'  # in the work dir, where the Runner writes a flat copy of the config under the same name
+
+
+def recipe_config(args: argparse.Namespace) -> str:
+    """The config to train: the one that `--distill` asks for, written into the work dir, or the one that is given.
+
+    Args:
+        args: Parsed options of `tools/train.py`; with `--distill` the work dir is set.
+
+    Raises:
+        ConfigError: As of `make_recipe`, or if there is a teacher without a method.
+    """
+    if not args.distill:
+        if args.teacher or args.teacher_ckpt:
+            raise ConfigError('--teacher and --teacher-ckpt go with --distill METHOD; a config names its own teacher.')
+        return args.config
+    stem = f'{Path(args.config).stem}_{args.distill}'
+    args.work_dir = args.work_dir or f'{default_work_dir(args.config)}_{args.distill}'
+    return make_recipe(args, Path(args.work_dir) / FOLDER / f'{stem}.py', own=True)
+
+
+def make_recipe(args: argparse.Namespace, path: Path, own: bool = False) -> str:
+    """Look at student and teacher, choose, and write the config; say what was chosen.
+
+    Args:
+        args: Parsed options of `config_parser` and `add_recipe`.
+        path: The file.
+        own: Whether its folder is one in its run's work dir.
+
+    Raises:
+        ConfigError: If the options do not go together, the method does not fit, or the file is there with other
+            content.
+    """
+    check_options(args)
+    cfg = read_config(args.config)
+    if not isinstance(cfg.get('model'), dict):
+        raise ConfigError(f'{args.config} defines no `model`.')
+    if is_ours(cfg.model) or 'architecture' in cfg.model:
+        raise ConfigError(f'--distill: {args.config} distils already; give the config that trains its student alone.')
+    student_cfg = model_config(args.config, 'CONFIG')
+    student = recipes.look(student_cfg, 'student')
+    teacher = recipes.look(model_config(args.teacher, '--teacher'), 'teacher') if args.teacher else None
+    recipe = recipes.choose(args.distill, student, teacher, cfg)
+    standing = _standing(args.config), _standing(args.teacher), _standing(args.teacher_ckpt)
+    names = recipes.Names(args.distill, *standing)
+    new = recipes.write(recipes.recipe_text(recipe, names, student, teacher, cfg, path.stem, own), path)
+    if rank() == 0:
+        print(
+            '\n'.join([*recipes.about(recipe, names, student, teacher), f'{"written" if new else "as it is"}: {path}'])
+        )
+    return str(path)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        ConfigError: If there is no such method, or a teacher is missing, or not wanted, or not there.
+    """
+    method = recipes.METHODS.get(args.distill)
+    if method is None:
+        raise ConfigError(
+            f'--distill {args.distill}: there is no such method; {nearest(args.distill, recipes.METHODS, 20)}.'
+        )
+    if not method.teacher and (args.teacher or args.teacher_ckpt):
+        raise ConfigError(
+            f"--distill {args.distill} has no teacher, the student's deep stages teach its shallow ones; leave out "
+            '--teacher and --teacher-ckpt.'
+        )
+    for option, value in (('--teacher', args.teacher), ('--teacher-ckpt', args.teacher_ckpt)):
+        if method.teacher and not value:
+            raise ConfigError(f'--distill {args.distill} needs {option}.')
+    check_file('--teacher-ckpt', args.teacher_ckpt)
+
+
+def _standing(source: str | None) -> str:
+    """A package path, a URL, or a file from the root, so that what names it may lie anywhere."""
+    if not source:
+        return ''
+    return str(path_today(source)) if ':' in source else os.path.abspath(source)
