@@ -21,6 +21,7 @@ built = [
     MODELS.build(dict(type='mmkd_ext.ConfigurableDistiller')),
 ]
 print(*(type(part).__name__ for part in built))
+import mmkd_ext.export
 print(LOOPS.get('mmkd_ext.SingleTeacherDistillValLoop').__name__, MODELS.get('mmkd_ext.SingleTeacherDistill').__name__)
 print(*(name for name in ('mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'mmrazor.models') if name in sys.modules))
 """

@@ -152,7 +152,7 @@ def test_the_rest_is_that_of_cwt_and_of_the_student_alone(name: str) -> None:
         assert cfg[key] == student[key] == cwt[key]
 
 
-FAST = (f'{DETECTOR}_fitnet', f'{SEGMENTOR}_mgd')  # of the others the losses alone are seen in a fast run
+FAST = (f'{DETECTOR}_fitnet', f'{SEGMENTOR}_pkd')  # of the others the losses alone are seen in a fast run
 
 
 @pytest.mark.parametrize('name', [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in LEAVES])
@@ -240,7 +240,10 @@ def distilled(model: nn.Module, data: dict) -> tuple[Tensor, Tensor]:
     return total.detach(), torch.autograd.grad(total, first)[0]
 
 
-@pytest.mark.parametrize('name', LEAVES)
+LARGE = (f'{SEGMENTOR}_mgd',)
+
+
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in LEAVES])
 def test_the_losses_are_those_of_mmrazors_own_engine(name: str) -> None:
     import_mmrazor()
     kind = name.rpartition('_')[0]

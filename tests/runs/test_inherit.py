@@ -124,6 +124,7 @@ def equal(a: dict, b: dict) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
+@pytest.mark.slow
 def test_a_retinanet_starts_with_its_teachers_neck_and_head_and_a_resumed_one_does_not(
     teacher: Path, tmp_path: Path
 ) -> None:
