@@ -6,6 +6,7 @@ import io
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
@@ -82,7 +83,12 @@ def _evaluate(teacher: Any, cfg: Config, dataset: Any) -> dict[str, float]:
             if getattr(metric, 'img_ids', seen) is None and seen:  # mmdet's, which count all images of their file
                 metric.img_ids = seen
         found = evaluator.evaluate(len(dataset))
-    return {name: float(value) for name, value in found.items() if isinstance(value, (int, float))}
+    return numbers(found)
+
+
+def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """Of a toolbox's metrics those that are one number, also numpy's."""
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float, np.number))}
 
 
 def judge(who: str, metrics: dict[str, float], classes: int | None, images: int) -> Score:
@@ -99,7 +105,7 @@ def judge(who: str, metrics: dict[str, float], classes: int | None, images: int)
         last = name.rpartition('/')[2]
         if last.endswith('mAP') and not value < 0:  # -1: nothing to be found in these images
             found.name, found.chance, found.fails = name, 0.0, value <= _NO_DETECTION
-        elif last in ('top1', 'mIoU', 'aAcc') and classes:
+        elif last in ('top1', 'mIoU') and classes:
             chance = 1 / classes
             spread = 2 * math.sqrt(chance * (1 - chance) / images) if last == 'top1' else 0.0
             found.name, found.chance, found.fails = name, 100 * chance, value <= 100 * (chance + spread)
