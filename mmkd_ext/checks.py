@@ -93,12 +93,17 @@ def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
             yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, when the run of {last} is over.'
 
 
+def process_count(cfg: Config) -> int:
+    """The number of processes of the job, as the launcher gives it."""
+    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.get('launcher', 'none') != 'none' else ()
+    return int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+
+
 def check_batch_size(cfg: Config) -> Iterator[str]:
     """A sentence where the learning rate is for another batch size."""
     expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     size = (cfg.get('train_dataloader') or {}).get('batch_size')
-    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.get('launcher', 'none') != 'none' else ()
-    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+    processes = process_count(cfg)
     waits = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
     if expected and size and not scaled and size * processes * waits != expected:

@@ -42,13 +42,17 @@ ROOMS: dict[str, set[str]] = {
     },
     'export': {'errors', 'registry', 'compat', 'build', 'weights', 'models'},
     'identity': {'errors', 'compat', 'build', 'export'},
+    'teacher_outputs': {'errors', 'class_means', 'algorithms', 'identity'},
     'checks': {'errors', 'compat', 'weights'},
     'benchmark': {'errors', 'build', 'class_means'},
     'preflight': {
         'errors', 'build', 'export', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
     },
     'recipes': {'errors', 'build', 'recorders', 'extraction'},
-    'cli': {'errors', 'old_names', 'compat', 'build', 'extraction', 'export', 'identity', 'checks', 'recipes'},
+    'cli': {
+        'errors', 'old_names', 'compat', 'build', 'extraction', 'export', 'identity', 'checks', 'recipes',
+        'teacher_outputs',
+    },
     'studies': {'compat', 'errors', 'export', 'identity', 'cli'},
     '__main__': set(),
     '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package gives by name

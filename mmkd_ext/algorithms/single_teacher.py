@@ -43,6 +43,8 @@ class SingleTeacherDistill(TeacherDistill):
             teacher's backbone and neck give, and for classifiers.
         teacher_size_divisor: Without `teacher_input_size`: resize each side to its nearest multiple of this, such as
             the patch size of a ViT.
+        teacher_outputs: Folder of what the teacher said in each step of this very run, which
+            `tools/teacher_outputs.py` makes; no teacher is then built or run.
         teacher_trainable: MMRazor's switch; only False is possible.
         teacher_norm_eval: MMRazor's switch; only True is possible.
         teacher_module_inplace: MMRazor's switch; records are safe here either way.
@@ -67,6 +69,7 @@ class SingleTeacherDistill(TeacherDistill):
         teacher_dtype: str = 'float32',
         teacher_input_size: Sequence[int] | None = None,
         teacher_size_divisor: int = 1,
+        teacher_outputs: str | None = None,
         teacher_trainable: bool = False,
         teacher_norm_eval: bool = True,
         teacher_module_inplace: bool = True,
@@ -89,14 +92,26 @@ class SingleTeacherDistill(TeacherDistill):
             sampled_regions=self.sampled_regions,
             initial=self.initial,
         )
-        self._teach({KEY: options})
         self.inherit = [inherit] if isinstance(inherit, str) else list(inherit or ())
+        if teacher_outputs is not None:
+            if self.inherit or self.sampled_regions:
+                what = 'model.inherit' if self.inherit else f'model.type={type(self).__name__!r}'
+                raise ConfigError(f'model.teacher_outputs is for runs without a teacher, and {what} needs one.')
+            self._read_outputs(teacher_outputs)
+            return
+        self._teach({KEY: options})
         for name in self.inherit:
             self._check_heir(name)
 
     @property
     def teacher(self) -> Teacher:
-        """The teacher."""
+        """The teacher.
+
+        Raises:
+            AttributeError: If there is none, as its outputs are read from disk.
+        """
+        if KEY not in self.taught:
+            raise AttributeError('the teacher is not built: model.teacher_outputs has what it says')
         return self.taught[KEY].teacher
 
     @staticmethod

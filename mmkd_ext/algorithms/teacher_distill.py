@@ -14,6 +14,7 @@ from mmkd_ext.algorithms.engine import TOLERANCE
 from mmkd_ext.algorithms.regions import Part
 from mmkd_ext.algorithms.sampled_regions import SampledRegions
 from mmkd_ext.algorithms.teacher import Teacher
+from mmkd_ext.algorithms.teacher_outputs import TeacherOutputs
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
@@ -43,6 +44,9 @@ class TeacherDistill(DistillAlgorithm):
     """Base of the algorithms with teachers; a subclass calls `_teach` when it has a student and a distiller."""
 
     taught: dict[str, Taught]
+    regions: SampledRegions | None
+    stored: TeacherOutputs | None = None  # what the teacher said, where it does not run
+    replays = False  # whether the images of each step must be those of another run
 
     def _teach(self, teachers: Mapping[str, dict], owners: Mapping[str, str] | None = None) -> None:
         """Build the teachers, and check that they fit the student and the distiller.
@@ -68,6 +72,16 @@ class TeacherDistill(DistillAlgorithm):
         for taught in self.taught.values():
             if taught.teacher.loaded:
                 self.distiller.check_teacher(taught.teacher.model, self._only(taught))
+
+    def _read_outputs(self, folder: str) -> None:
+        """Take what a teacher said from disk; none is built.
+
+        Raises:
+            ConfigError: As of `TeacherOutputs`.
+        """
+        self.taught, self.regions = {}, None
+        self._own = self.distiller.teacher_recorders.only([])
+        self.stored, self.replays, self._data_unseen = TeacherOutputs(folder, self.distiller), True, True
 
     def _build_teacher(
         self,
@@ -160,9 +174,9 @@ class TeacherDistill(DistillAlgorithm):
             data = class_names(MessageHub.get_current_instance().runtime_info.get('dataset_meta'))
             if data is not None:  # mmengine's Runner notes it right before the first epoch
                 self._data_unseen = False
-                for taught in self.taught.values():
-                    classes = taught.teacher.classes
-                    for note in self.distiller.check_data(data, self.student, classes, self._only(taught)):
+                known = [(taught.teacher.classes, self._only(taught)) for taught in self.taught.values()]
+                for classes, recorders in [(self.stored.note['classes'], None)] if self.stored else known:
+                    for note in self.distiller.check_data(data, self.student, classes, recorders):
                         print_log(note, 'current', logging.WARNING)
         return self
 
@@ -184,6 +198,8 @@ class TeacherDistill(DistillAlgorithm):
         distiller = self.distiller
         try:
             self._run_teachers(inputs, data_samples, sampled_regions=False)
+            if self.stored:
+                self.stored.fill(distiller, inputs)
             with ExitStack() as stack:
                 stack.enter_context(distiller.student_recorders.recording(self.student))
                 stack.enter_context(self._own.recording(self.student))

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmkd_ext import identity
-from mmkd_ext.checks import check_batch_size, check_effects
+from mmkd_ext.checks import check_batch_size, check_effects, process_count
 from mmkd_ext.cli.inputs import check_data, missing_class_means
 from mmkd_ext.cli.launch import say
 from mmkd_ext.cli.options import default_work_dir, read_launched
@@ -16,6 +16,7 @@ from mmkd_ext.cli.resume import check_resume, say_what_lies_there
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import is_ours
 from mmkd_ext.export.student import why_not_foldable
+from mmkd_ext.teacher_outputs import check_teacher_outputs
 
 
 def train_config(args: argparse.Namespace) -> Config:
@@ -40,6 +41,7 @@ def train_config(args: argparse.Namespace) -> Config:
     for note in (*check_effects(cfg), *check_batch_size(cfg)):
         say(note)
     check_data(cfg)
+    check_teacher_outputs(cfg, process_count(cfg))
     _check_class_means(cfg, args)
     if args.resume:
         cfg.resume = True

@@ -38,7 +38,7 @@ class DryRunHook(Hook):
         model: Any = runner.model
         if isinstance(model, DistributedDataParallel):
             model = model.module
-        if is_model_wrapper(model) or not hasattr(model, 'distiller'):
+        if is_model_wrapper(model) or not hasattr(model, 'distiller') or getattr(model, 'stored', None):
             return
         model.train()  # which compares the classes; the copy need not say so again
         with _random_state_kept():

@@ -75,6 +75,9 @@ class ExactResumeHook(Hook):
             )
             loader._iterator = None
         loop: Any = runner.train_loop
+        replays = getattr(_model(runner), 'replays', False)
+        if replays and getattr(loader, 'num_workers', 0) == 0 and not isinstance(loader, _SeededLoader):
+            loop.dataloader = _SeededLoader(loader, runner)
         if hasattr(loop, 'dataloader_iterator'):  # a run by iterations, whose loader began before the seed was known
             loop.dataloader_iterator = _SeededFetches(type(loop.dataloader_iterator)(loader), runner)
 
@@ -109,6 +112,28 @@ class _SeededFetches:
         set_random_seed(_seed(self.runner, self.count, salt=2))
         self.count += 1
         return next(self.batches)
+
+
+class _SeededLoader:
+    """A loader without workers in a run by epochs, whose fetches do not depend on what the steps before drew.
+
+    For runs whose images must be those of another run, of which the steps are other ones.
+    """
+
+    def __init__(self, loader: Any, runner: Runner) -> None:
+        self.loader, self.runner = loader, runner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator:
+        batches: Any = iter(self.loader)
+        for i in range(len(self.loader)):
+            set_random_seed(_seed(self.runner, self.runner.epoch * len(self.loader) + i, salt=2))
+            yield next(batches)
 
 
 def _seed(runner: Runner, count: int, salt: int = 0) -> int:

@@ -1,0 +1,209 @@
+"""What a teacher said of each step's images, on disk: a run that reads it has no teacher.
+
+A folder has `outputs.json`, which says what the outputs are of, and for each process a folder of files with a number of
+steps each; a run by iterations is one epoch. A step's tensors are named `STEP/RECORDER/RECORD_IDX/DATA_IDX`; `STEP/images`
+is a print of the images, by which a step is known to be the same.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine import dist
+from mmengine.logging import MessageHub
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmkd_ext.distillers.mapping import Source, sources_of
+from mmkd_ext.errors import ConfigError
+
+KEY = 'model.teacher_outputs'
+NOTE = 'outputs.json'
+_TOLERANCE = 1e-3  # in standard deviations of a pixel; a crop that is shifted by one differs by more
+_MAKE = 'python -m mmkd_ext teacher_outputs CONFIG --out'
+
+
+def print_of(images: Tensor) -> Tensor:
+    """(B, 2), numbers that differ where images do: mean pixels, weighted along each side.
+
+    Args:
+        images: (B, C, H, W), as the model's preprocessor made them.
+    """
+    images = images.detach().double()
+    rows, columns = images.mean(dim=(1, 3)), images.mean(dim=(1, 2))
+    ramps = [torch.linspace(0.5, 2, side.shape[1], dtype=side.dtype, device=side.device) for side in (rows, columns)]
+    return torch.stack([rows @ ramps[0] / len(ramps[0]), columns @ ramps[1] / len(ramps[1])], dim=1)
+
+
+def pack(value: Tensor, top: int | None = None) -> dict[str, Tensor]:
+    """A tensor in half precision, by the endings of its names.
+
+    Args:
+        value: Of any shape.
+        top: Of logits (N, C): keep the largest ones of each row, and how much probability all others have together.
+    """
+    value = value.detach().cpu()
+    if top is not None and value.ndim == 2 and value.shape[1] > top:
+        kept, classes = value.float().topk(top, dim=1)
+        others = value.float().scatter(1, classes, -torch.inf).logsumexp(dim=1)
+        sizes = torch.tensor(value.shape[1])
+        return {'': _half(kept), ':classes': classes.int(), ':others': others, ':count': sizes}
+    return {'': _half(value).contiguous()}
+
+
+def unpack(parts: Mapping[str, Tensor]) -> Tensor:
+    """What `pack` was given, to its precision; logits that it left out are equal, and as probable together."""
+    value = parts[''].float() if parts[''].is_floating_point() else parts['']
+    if ':classes' not in parts:
+        return value
+    count = int(parts[':count'])
+    rest = parts[':others'] - torch.tensor(float(count - value.shape[1])).log()
+    return rest[:, None].repeat(1, count).scatter(1, parts[':classes'].long(), value)
+
+
+def _half(value: Tensor) -> Tensor:
+    """In float16 where its range allows it, else in bfloat16."""
+    if not value.is_floating_point():
+        return value
+    half = value.half()
+    return half if half.isfinite().all() else value.bfloat16()
+
+
+def teacher_sources(distiller: Any) -> list[Source]:
+    """All that the losses that are computed use of the teacher."""
+    return list(dict.fromkeys(
+        replace(source, connector=None, connector_idx=None)
+        for source in sources_of(distiller.active)
+        if not source.from_student
+    ))  # fmt: skip
+
+
+def record_name(source: Source) -> str:
+    """The name of what is used of a record."""
+    return f'{source.recorder}/{source.record_idx}/{source.data_idx}'
+
+
+def chunk_path(folder: str | Path, step: int, epoch_steps: int, chunk_steps: int) -> Path:
+    """The file that has a step of this process.
+
+    Args:
+        folder: That has the files of all processes.
+        step: Counted from the beginning of the run.
+        epoch_steps: Of an epoch.
+        chunk_steps: Of a file; it ends where the epoch ends.
+    """
+    epoch, inside = divmod(step, epoch_steps)
+    return Path(folder) / f'rank_{dist.get_rank()}' / f'{epoch:05d}_{inside // chunk_steps:05d}.safetensors'
+
+
+def write_chunk(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a chunk whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix('.part')
+    save_file(tensors, part)
+    part.replace(path)
+
+
+def read_note(folder: str | Path) -> dict[str, Any]:
+    """What the outputs in a folder are of.
+
+    Raises:
+        ConfigError: If there are none.
+    """
+    path = Path(folder).expanduser() / NOTE
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise ConfigError(f'{KEY}: {folder} has no outputs of a teacher; make them with: {_MAKE} {folder}.') from None
+
+
+class TeacherOutputs:
+    """Gives a distiller's teacher recorders what they held in the same step with the teacher running.
+
+    Args:
+        folder: The outputs.
+        distiller: Whose losses use them.
+
+    Raises:
+        ConfigError: If there is nothing, not all that the losses use, or class means are of another teacher.
+    """
+
+    def __init__(self, folder: str, distiller: Any) -> None:
+        self.folder = Path(folder).expanduser()
+        self.note = read_note(folder)
+        self._path = Path()
+        self._file: Any = None
+        self._names: dict[int, list[str]] = {}
+        for name, loss in distiller.distill_losses.items():
+            means = getattr(getattr(loss, 'file', None), 'metadata', {})
+            if means.get('fingerprint', self.note['fingerprint']) != self.note['fingerprint']:
+                raise ConfigError(
+                    f'{KEY}: {folder} is of another teacher than the class means of '
+                    f'model.distiller.distill_losses.{name}; make one of them anew.'
+                )
+        lacking = sorted({record_name(source) for source in teacher_sources(distiller)} - set(self.note['records']))
+        if lacking:
+            raise ConfigError(
+                f'{KEY}: {folder} does not have {", ".join(lacking)} (recorder, record_idx and data_idx), but '
+                f'{", ".join(self.note["records"])}; make them anew with this config.'
+            )
+
+    def __deepcopy__(self, memo: dict) -> 'TeacherOutputs':
+        """Copies of the algorithm (EMA) share it."""
+        return self
+
+    def fill(self, distiller: Any, images: Tensor) -> None:
+        """Give the teacher recorders the records of this step.
+
+        Args:
+            distiller: Whose recorders they are.
+            images: (B, C, H, W), the student's.
+
+        Raises:
+            ConfigError: If the outputs are not of this step's images, or end before it.
+        """
+        step = int(MessageHub.get_current_instance().get_info('iter', 0))
+        found = self._read(step)
+        expected = found[f'{step}/images']
+        now = print_of(images).to(expected.device)
+        if now.shape != expected.shape or (now - expected).abs().max() > _TOLERANCE:
+            raise ConfigError(
+                f'{KEY}: the images of step {step + 1} are not those that {self.folder} has outputs of: data, '
+                'augmentation, batch size, seed, number of workers or of processes differ, or ExactResumeHook is '
+                'missing (tools/train.py has it).'
+            )
+        records: dict[str, dict[int, Any]] = {}
+        for source in teacher_sources(distiller):
+            name = f'{step}/{record_name(source)}'
+            parts = {
+                key[len(name) :]: value for key, value in found.items() if key == name or key.startswith(f'{name}:')
+            }
+            value = unpack(parts).to(images.device)
+            held = records.setdefault(source.recorder, {})
+            if source.data_idx is None:
+                held[source.record_idx] = value
+            else:
+                held.setdefault(source.record_idx, {})[source.data_idx] = value
+        for recorder, held in records.items():
+            distiller.teacher_recorders[recorder].records = [held.get(i) for i in range(max(held) + 1)]
+
+    def _read(self, step: int) -> dict[str, Tensor]:
+        """The tensors of a step."""
+        path = chunk_path(self.folder, step, self.note['epoch_steps'], self.note['chunk_steps'])
+        if self._path != path:
+            self._names = {}
+            try:
+                self._file = safe_open(path, framework='pt')
+                for name in self._file.keys():  # noqa: SIM118 (no dict)
+                    self._names.setdefault(int(name.split('/')[0]), []).append(name)
+            except (OSError, SafetensorError):
+                raise ConfigError(
+                    f'{KEY}: {path} of step {step + 1} is not there or damaged; make what is missing with: '
+                    f'{_MAKE} {self.folder}.'
+                ) from None
+            self._path = path
+        return {name: self._file.get_tensor(name) for name in self._names[step]}

@@ -1,0 +1,244 @@
+"""Store what a teacher says in each step of a run, so that the run itself needs no teacher.
+
+The training loop of the config runs as it would, with its hooks, its data and its seeds, but a step runs the teacher
+alone and keeps what the losses use. So the images of each step are those of the training that follows.
+"""
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine import dist
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import Tensor
+
+from mmkd_ext import identity
+from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
+from mmkd_ext.algorithms.teacher_outputs import (
+    KEY,
+    NOTE,
+    chunk_path,
+    pack,
+    print_of,
+    read_note,
+    record_name,
+    teacher_sources,
+    write_chunk,
+)
+from mmkd_ext.class_means import fingerprint
+from mmkd_ext.errors import ConfigError
+
+_STEPS, _BYTES = 200, 2**28  # of a file, at most; they are held in memory until it is written
+
+
+def settings_of(cfg: Config, processes: int) -> identity.Settings:
+    """What the outputs of a run's teacher depend on."""
+    found = identity.settings(cfg, ('model', 'data_preprocessor', 'train_dataloader', 'randomness'))
+    kept = (
+        'data_preprocessor', 'train_dataloader', 'randomness.seed', 'model.teacher', 'model.data_preprocessor',
+        'model.architecture.data_preprocessor', 'model.distiller.teacher_recorders', 'the content of ',
+    )  # fmt: skip
+    free = ('model.teacher_outputs', 'model.teacher_fold', f'the content of {cfg.model.get("architecture")}')
+    found = {key: value for key, value in found.items() if key.startswith(kept) and not key.startswith(free)}
+    weights = found.get('model.teacher_ckpt')
+    if isinstance(weights, str) and Path(weights).expanduser().is_file():
+        found['model.teacher_ckpt'] = sha256(Path(weights).expanduser().read_bytes()).hexdigest()[:12]
+    return {**found, 'train_dataloader.num_workers': cfg.train_dataloader.get('num_workers', 0), 'processes': processes}
+
+
+def check_teacher_outputs(cfg: Config, processes: int) -> None:
+    """Refuse outputs that are not of this run; of a config without any nothing is asked.
+
+    Args:
+        cfg: Of the training.
+        processes: Their number.
+
+    Raises:
+        ConfigError: If settings differ, or the run is longer.
+    """
+    folder = cfg.model.get('teacher_outputs') if isinstance(cfg.get('model'), dict) else None
+    if folder is None:
+        return
+    note = read_note(folder)
+    found = identity.differences(note['settings'], settings_of(cfg, processes))
+    if found:
+        raise ConfigError(f'{KEY}: {folder} is of another run: {identity.listed(found)}.')
+    length = _length(cfg)
+    if length > note['length']:
+        raise ConfigError(
+            f'{KEY}: {folder} has the outputs of {note["length"]} {note["unit"]}, and train_cfg asks for {length}; '
+            f'make the rest with: python -m mmkd_ext teacher_outputs CONFIG --out {folder}.'
+        )
+
+
+def _length(cfg: Config) -> int:
+    return cfg.train_cfg.get('max_epochs') or cfg.train_cfg.get('max_iters')
+
+
+def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None) -> Path:
+    """Store the outputs of a config's teacher, or go on with it; every process of a distributed run calls this.
+
+    Args:
+        cfg: Of the training, completed as for it. It is changed.
+        out: The folder.
+        top: Of logits that losses compare class by class: keep so many of each row, and the mass of the rest.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: If the config's teacher depends on the student, there is no seed, the disk is too small, or the
+            folder holds the outputs of another run.
+    """
+    out = Path(out).expanduser()
+    if (cfg.get('randomness') or {}).get('seed') is None:
+        raise ConfigError(
+            'randomness.seed is missing: the training must see the same images; give --cfg-options randomness.seed=0 '
+            'here and there.'
+        )
+    cfg.model.pop('teacher_outputs', None)
+    about = settings_of(cfg, dist.get_world_size())
+    if (out / NOTE).exists():
+        found = identity.differences(read_note(out)['settings'], about)
+        if found:
+            raise ConfigError(f'--out {out} has the outputs of another run: {identity.listed(found)}.')
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None)
+    cfg.load_from, cfg.resume, cfg.work_dir = None, False, str(out / 'log')
+    runner = Runner.from_cfg(cfg)
+    model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if not isinstance(model, SingleTeacherDistill) or model.sampled_regions:
+        raise ConfigError(
+            f'model.type={type(model).__name__!r}: outputs are stored of the one teacher of a SingleTeacherDistill, '
+            'which does not depend on the student.'
+        )
+    store = _Store(model, out, about, _length(cfg), top)
+    runner.register_hook(store, priority='LOWEST')
+    runner.train()
+    return out
+
+
+class _Store(Hook):
+    """Lets a step run the teacher alone, and writes what the losses use of it."""
+
+    def __init__(self, model: Any, out: Path, about: identity.Settings, length: int, top: int | None) -> None:
+        self.model, self.out, self.about, self.length, self.top = model, out, about, length, top
+        self.fingerprint = fingerprint(model.teacher.model)  # before its batch norms are folded
+        self.note = read_note(out) if (out / NOTE).exists() else {}
+        self.step = self.first = 0
+        self.held: dict[str, Tensor] = {}
+        self.logits = {
+            record_name(source)
+            for name, sources in model.distiller.levels()
+            if getattr(model.distiller.distill_losses[name], 'by_class', False)
+            for source in sources.values()
+            if not source.from_student
+        }
+        model.replays, model.loss = True, self._teach
+
+    def before_train(self, runner: Runner) -> None:
+        """Go on behind the chunks that are there in all processes."""
+        loop: Any = runner.train_loop
+        self.by_epoch = isinstance(loop, EpochBasedTrainLoop)
+        self.epoch_steps = len(loop.dataloader) if self.by_epoch else loop.max_iters
+        if self.note:
+            done = torch.tensor(self._done(loop.max_iters))
+            dist.all_reduce(done, 'min')
+            loop._iter = self.first = int(done)
+            print_log(f'{self.out}: {loop._iter} of {loop.max_iters} steps are there.', 'current')
+        if self.by_epoch:
+            loop._epoch = self.first // self.epoch_steps
+
+    def _done(self, steps: int) -> int:
+        """How many steps need not be done again; whole epochs, of a run by epochs."""
+        step = 0
+        while step < steps and self._path(step).is_file():
+            step = min(step + self.note['chunk_steps'], (step // self.epoch_steps + 1) * self.epoch_steps)
+        return step - step % self.epoch_steps if self.by_epoch and step < steps else min(step, steps)
+
+    def _path(self, step: int) -> Path:
+        return chunk_path(self.out, step, self.epoch_steps, self.note['chunk_steps'])
+
+    def _teach(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Tensor]:
+        """A step: the teacher's records are kept, and the loss is 0."""
+        distiller, prefix = self.model.distiller, f'{self.step}/'
+        self.held[f'{prefix}images'] = print_of(inputs).cpu()
+        try:
+            self.model._run_teachers(inputs, data_samples, sampled_regions=False)
+            for source in teacher_sources(distiller):
+                value = distiller.teacher_recorders.get(source.recorder, source.record_idx, source.data_idx)
+                name = record_name(source)
+                if not isinstance(value, Tensor) or source.record_idx < 0:
+                    raise ConfigError(
+                        f'model.distiller.loss_forward_mappings: {source} cannot be stored; name one tensor by '
+                        'record_idx >= 0 and data_idx.'
+                    )
+                parts = pack(value, self.top if name in self.logits else None)
+                self.held |= {f'{prefix}{name}{ending}': part for ending, part in parts.items()}
+        finally:
+            distiller.clear()
+        return dict(loss=sum(0.0 * p.sum() for p in self.model.parameters() if p.requires_grad))
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the step's number."""
+        self.step = runner.iter
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Say how much it will be, and write what is complete."""
+        if self.step == self.first:
+            self._say_size(runner)
+        after = self.step + 1
+        if after % self.epoch_steps == 0 or self._path(after) != self._path(self.step) or after == runner.max_iters:
+            write_chunk(self._path(self.step), self.held)
+            self.held = {}
+
+    def _say_size(self, runner: Runner) -> None:
+        """Say how much will be written, and note what it is of.
+
+        Raises:
+            ConfigError: If the disk is too small.
+        """
+        a_step = max(sum(tensor.nbytes for tensor in self.held.values()), 1)
+        size = a_step * (runner.max_iters - self.first) * dist.get_world_size()
+        self.out.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.out).free
+        print_log(f'{self.out}: {_words(size)} more will be written; {_words(free)} are free.', 'current')
+        if size > free:
+            raise ConfigError(f'--out {self.out}: {_words(size)} are needed and {_words(free)} are free.')
+        chunk = torch.tensor(max(min(_STEPS, _BYTES // a_step), 1))
+        dist.broadcast(chunk)
+        self.note = dict(
+            settings=self.about,
+            length=self.length,
+            unit='epochs' if self.by_epoch else 'iterations',
+            epoch_steps=self.epoch_steps,
+            chunk_steps=self.note.get('chunk_steps', int(chunk)),
+            records=sorted({record_name(source) for source in teacher_sources(self.model.distiller)}),
+            top=self.top,
+            fingerprint=self.fingerprint,
+            classes=self.model.teacher.classes,
+        )
+        if dist.get_rank() != 0:
+            return
+        part = self.out / f'{NOTE}.part'
+        part.write_text(json.dumps(self.note, indent=1))
+        part.replace(self.out / NOTE)
+
+
+def _words(size: int) -> str:
+    """Of bytes: `1.2 GB`."""
+    for unit in ('kB', 'MB', 'GB'):
+        size_in = size / 10 ** dict(kB=3, MB=6, GB=9)[unit]
+        if size_in < 1000 or unit == 'GB':
+            return f'{size_in:.1f} {unit}'
+    raise AssertionError

@@ -1,0 +1,36 @@
+#!/usr/bin/env python
+"""Store what the teacher says in each step of a training: tools/teacher_outputs.py CONFIG --out DIR.
+
+The training then runs without its teacher: tools/train.py CONFIG --cfg-options model.teacher_outputs=DIR, with the same
+settings and the same randomness.seed. It sees the same augmented images, and refuses others. Stopped at any time and
+started again, this command goes on. It says after its first step how much disk it will take. Outputs are stored in half
+precision; of class logits, --top-k stores the K largest and how much probability the others have together.
+
+For classifiers, and for what is compared of whole images (pixel logits, or maps where the disk allows it); the regions that
+a detector samples depend on the student. With torchrun or srun each process stores its own part, and the training needs
+as many processes.
+"""
+
+from mmkd_ext import cli
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.teacher_outputs import make_teacher_outputs
+
+
+def main() -> None:
+    """Check what can be checked, then store them."""
+    parser = cli.config_parser(__doc__)
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the outputs')
+    parser.add_argument('--top-k', type=int, metavar='K', help='store the K largest logits of each row (default: all)')
+    cli.add_launcher(parser)
+    args = parser.parse_args()
+    if args.top_k is not None and args.top_k < 1:
+        raise ConfigError(f'--top-k must be at least 1, got {args.top_k}.')
+    cfg = cli.read_launched(args)
+    cli.check_data(cfg, ('train_dataloader',))
+    cli.complete(cfg)
+    cli.start_distributed(cfg)
+    make_teacher_outputs(cfg, args.out, args.top_k)
+
+
+if __name__ == '__main__':
+    cli.run(main)
