@@ -6,9 +6,9 @@ settings and the same randomness.seed. It sees the same augmented images, and re
 started again, this command goes on. It says after its first step how much disk it will take. Outputs are stored in half
 precision; of class logits, --top-k stores the K largest and how much probability the others have together.
 
-For classifiers, and for what is compared of whole images (pixel logits, or maps where the disk allows it); the regions that
-a detector samples depend on the student. With torchrun or srun each process stores its own part, and the training needs
-as many processes.
+For classifiers, and for what is compared of whole images (pixel logits, or maps where the disk allows it); the regions
+that a detector samples depend on the student. With torchrun or srun each process stores its own part, and the training
+needs as many processes.
 """
 
 from mmkd_ext import cli

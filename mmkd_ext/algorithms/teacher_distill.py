@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
@@ -103,19 +104,20 @@ class TeacherDistill(DistillAlgorithm):
                 f'{key}: the regions that the student samples are of its own images; leave teacher_input_size and '
                 'teacher_size_divisor out.'
             )
-        network = Teacher(
-            teacher,
-            teacher_ckpt,
-            self.student,
-            teacher_strict,
-            initial,
-            teacher_pixels,
-            teacher_fold,
-            teacher_dtype,
-            key,
-            teacher_input_size,
-            teacher_size_divisor,
-        )
+        with torch.random.fork_rng(devices=[]):  # a student starts the same whether its teacher is built or not
+            network = Teacher(
+                teacher,
+                teacher_ckpt,
+                self.student,
+                teacher_strict,
+                initial,
+                teacher_pixels,
+                teacher_fold,
+                teacher_dtype,
+                key,
+                teacher_input_size,
+                teacher_size_divisor,
+            )
         return Taught(key, network, recorders, sampled_regions)
 
     def _check_regions(self, owners: Mapping[str, str]) -> None:

@@ -1,8 +1,8 @@
 """What a teacher said of each step's images, on disk: a run that reads it has no teacher.
 
 A folder has `outputs.json`, which says what the outputs are of, and for each process a folder of files with a number of
-steps each; a run by iterations is one epoch. A step's tensors are named `STEP/RECORDER/RECORD_IDX/DATA_IDX`; `STEP/images`
-is a print of the images, by which a step is known to be the same.
+steps each; a run by iterations is one epoch. A step's tensors are named `STEP/RECORDER/RECORD_IDX/DATA_IDX`, and
+`STEP/images` is a print of the images, by which a step is known to be the same.
 """
 
 import json
