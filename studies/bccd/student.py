@@ -9,7 +9,8 @@ epochs, steps = 8, 408  # of 2 images
 model = dict(
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),
     backbone=dict(depth=18, base_channels=16, frozen_stages=-1, norm_eval=False, init_cfg=None),
-    neck=dict(in_channels=[16, 32, 64, 128], out_channels=32, num_outs=4),
+    # Batch norms, so that the levels of any teacher are of the same size, and losses on them, too.
+    neck=dict(in_channels=[16, 32, 64, 128], out_channels=32, num_outs=4, norm_cfg=dict(type='BN')),
     # Anchors and pooling for cells of 20 (platelets), 50 (red) and 95 pixels (white).
     rpn_head=dict(
         in_channels=32, feat_channels=32, anchor_generator=dict(scales=[4], strides=[4, 8, 16, 32])
