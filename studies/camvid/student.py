@@ -11,13 +11,6 @@ metainfo = dict(
 epochs, steps = 20, 300  # of 8 crops
 
 norm_cfg = dict(type='BN', requires_grad=True)
-# Rare classes count more, by median frequency, as in the source's SegNet. The mean is taken by hand, as mmseg's of
-# weighted classes fails at the label 255.
-loss = dict(
-    class_weight=[0.2595, 0.1826, 4.5640, 0.1417, 0.9051, 0.3826, 9.6446, 1.8418, 0.6823, 6.2478, 7.3614],
-    reduction='sum',
-    loss_weight=1 / (8 * 128 * 160),
-)
 model = dict(
     pretrained=None,
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3, size=(128, 160)),
@@ -38,7 +31,6 @@ model = dict(
         num_classes=11,
         dropout_ratio=0,
         norm_cfg=norm_cfg,
-        loss_decode=loss,
     ),
     auxiliary_head=None,
 )

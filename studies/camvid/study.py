@@ -3,5 +3,5 @@
 study = dict(
     seeds=3,
     runs={'alone': 'student.py', 'CWT': 'cwt.py', 'CWD': 'cwd.py', 'TFD': 'tfd.py'},
-    teachers=dict(teacher=dict(config='teacher.py', checkpoint='work_dirs/camvid/teacher/epoch_18.pth')),
+    teachers=dict(teacher=dict(config='teacher.py', checkpoint='work_dirs/camvid/teacher/epoch_12.pth')),
 )

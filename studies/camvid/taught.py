@@ -6,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/teacher.py',
-    teacher_ckpt='work_dirs/camvid/teacher/epoch_18.pth',
+    teacher_ckpt='work_dirs/camvid/teacher/epoch_12.pth',
     distiller=dict(type='ConfigurableDistiller'),
 )
 custom_imports = dict(imports=['mmkd_ext', 'mmpretrain.models'])

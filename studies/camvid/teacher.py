@@ -3,7 +3,7 @@
 # tools/train.py studies/camvid/teacher.py --work-dir work_dirs/camvid/teacher
 _base_ = 'student.py'
 
-epochs, steps = 18, 540
+epochs, steps = 12, 360
 model = dict(
     backbone=dict(
         _delete_=True,
