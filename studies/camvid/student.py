@@ -11,9 +11,10 @@ metainfo = dict(
 epochs, steps = 20, 300  # of 8 crops
 
 norm_cfg = dict(type='BN', requires_grad=True)
+data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3, size=(128, 160))
 model = dict(
     pretrained=None,
-    data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3, size=(128, 160)),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         depth=18,
         num_stages=3,
