@@ -264,6 +264,12 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
         raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error
 
 
+def merge_pixels(own: Any, given: dict) -> dict:
+    """A student's `data_preprocessor` under an algorithm's, which replaces what it names or, of another type, all."""
+    alike = isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type')
+    return {**own, **copy.deepcopy(given)} if alike else copy.deepcopy(given)
+
+
 def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: dict | None = None) -> nn.Module:
     """Build a student as the config of an algorithm describes it.
 
@@ -282,9 +288,7 @@ def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: di
         cfg = model_config(architecture, key)
         scope = cfg.get('_scope_')
         if isinstance(given, dict) and given.get('type') not in _PLAIN:
-            own = cfg.get('data_preprocessor')
-            alike = isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type')
-            cfg['data_preprocessor'] = {**own, **given} if alike else copy.deepcopy(given)
+            cfg['data_preprocessor'] = merge_pixels(cfg.get('data_preprocessor'), given)
             given = None
         if '_checkpoint_' in cfg:
             cfg['init_cfg'] = dict(type='Pretrained', checkpoint=cfg['_checkpoint_'])

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmkd_ext.build import model_config
+from mmkd_ext.build import merge_pixels, model_config
 
 # Whose hooks, loops and visualisers are of the distillation; a student may still have parts of theirs.
 _DISTILLING = ('mmkd_ext', 'mmrazor')
@@ -77,8 +77,10 @@ def student_config(cfg: Config | str | Path) -> Config:
     if 'architecture' in model:
         student = model_config(model['architecture'], 'model.architecture')
         student.pop('_checkpoint_', None)
-        if 'data_preprocessor' in model:
-            student.setdefault('data_preprocessor', model['data_preprocessor'])
+        # What a config says beside its model the Runner gives to the algorithm, where it wins over the student's, too.
+        given = model.get('data_preprocessor') or ('data_preprocessor' in student and plain.get('data_preprocessor'))
+        if given:
+            student['data_preprocessor'] = merge_pixels(student.get('data_preprocessor'), given)
         if student.get('_scope_') == plain.get('default_scope'):
             student.pop('_scope_', None)
         plain.model = student

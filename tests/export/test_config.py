@@ -60,6 +60,21 @@ def test_hooks_loops_and_imports_of_the_distillation_go_and_those_of_the_student
     assert student_config(cfg).custom_imports.imports == ['mmrazor.models']
 
 
+@pytest.mark.parametrize('place', ['beside the model', 'in the model'])
+def test_the_plain_student_sees_the_pixels_of_its_training(place: str) -> None:
+    cfg = Config.fromfile(MINI / 'pspnet_cwt.py')
+    cfg.model.architecture.data_preprocessor.update(mean=[1.0, 2.0, 3.0], size_divisor=16)
+    (cfg if place == 'beside the model' else cfg.model).data_preprocessor = dict(mean=[4.0, 5.0, 6.0], std=[7.0] * 3)
+    plain = student_config(cfg)
+    model = dict(cfg.model, teacher_ckpt=None, teacher_strict=False)
+    model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))  # as the Runner does
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        trained, exported = MODELS.build(model).data_preprocessor, MODELS.build(plain.model).data_preprocessor
+    assert trained.mean.flatten().tolist() == exported.mean.flatten().tolist() == [4, 5, 6]
+    assert trained.std.flatten().tolist() == exported.std.flatten().tolist() == [7, 7, 7]
+    assert trained.size_divisor == exported.size_divisor == 16
+
+
 def test_a_module_of_a_users_losses_goes_and_one_of_the_students_parts_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
