@@ -16,7 +16,11 @@ from mmkd_ext.recipes.kinds import CLASSIFIER, KINDS, SEGMENTOR, kind_of
 from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 
-BY_HAND = 'docs/distil_your_own.md says how to write a config by hand, docs/recorders.md what can be recorded'
+_TOKENS = 'PatchTokens'
+BY_HAND = (
+    'docs/distil_your_own.md says how to write a config by hand, docs/recorders.md what can be recorded, '
+    'docs/several_teachers.md how a backbone alone teaches'
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,12 @@ def _look_at_maps(found: Look, side: int) -> None:
     stages = _stage_names(model.backbone)
     pixels = _pixels(model) if kind.pixels else ''
     sources = [*dict.fromkeys([maps, 'backbone', *stages, *convs, *([pixels] if pixels else [])])]
-    manager = RecorderManager({str(i): dict(type='ModuleOutputs', source=name) for i, name in enumerate(sources)})
+    recorders = [dict(type='ModuleOutputs', source=name) for name in sources]
+    tokens = _last_layer(model.backbone)
+    if tokens:
+        sources.append(_TOKENS)
+        recorders.append(dict(type=_TOKENS, source=tokens))
+    manager = RecorderManager({str(i): recorder for i, recorder in enumerate(recorders)})
     channels = getattr(model.data_preprocessor, 'mean', torch.zeros(3)).numel()
     image = torch.randn(1, channels, side, side)
     with manager.recording(model):
@@ -155,6 +164,8 @@ def _look_at_maps(found: Look, side: int) -> None:
         last = found.maps[-1:] if _is_map([*tensors_in(held[maps])][-1]) else []
         place = -1 if last and last[0].data_idx is not None else None
         found.maps = [_replaced(r, data_idx=place) for r in last] or found.stages[-1:]
+    if not found.maps and _is_map(held.get(_TOKENS)):
+        found.maps = [_replaced(_map(tokens, held[_TOKENS], side), type=_TOKENS)]
     if not found.maps:
         found.why['maps'] = f'its {maps} gives {_described(held.get(maps))}, and no map (B, C, H, W)'
     if pixels and pixels in held:
@@ -163,6 +174,14 @@ def _look_at_maps(found: Look, side: int) -> None:
         found.why['pixels'] = f'its {type(model.decode_head).__name__} has no conv_seg that gives them'
     if kind.scores:
         _look_at_scores(found, features, side)
+
+
+def _last_layer(backbone: Any) -> str:
+    """The name of a vision transformer's last layer, whose patch tokens can be recorded as a map."""
+    layers = getattr(backbone, 'layers', None)
+    if not isinstance(layers, nn.ModuleList) or not hasattr(backbone, 'patch_embed'):
+        return ''
+    return f'backbone.layers.{len(layers) - 1}'
 
 
 def _stage_names(backbone: nn.Module) -> list[str]:

@@ -11,6 +11,7 @@ from support import ROOT
 from torch import nn
 
 from mmkd_ext.build import build_model, model_config
+from mmkd_ext.recipes import KINDS, METHODS
 from mmkd_ext.registry import TASK_UTILS
 
 PAGE = (ROOT / 'docs' / 'recorders.md').read_text()
@@ -47,3 +48,16 @@ def test_what_the_table_names_is_recorded(row: tuple) -> None:
 def test_every_row_is_read() -> None:
     tables = PAGE.partition('## By kind of model')[2].partition('## Dense heads')[0]
     assert len(ROWS) == tables.count('\n| ') - tables.count('| what |')
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_the_table_of_kinds_is_that_of_the_recipes(name: str) -> None:
+    (row,) = re.findall(rf'^\| {name} \| (.*) \|$', PAGE, re.MULTILINE)
+    kind, cells = KINDS[name], row.split(' | ')
+    bases, maps, scores, embedding, labels, methods = (cell.strip() for cell in cells)
+    assert re.findall('`(mm.*?)`', bases) == [*kind.bases]
+    assert re.findall('`(.*?)`', maps) == [kind.maps]
+    assert re.findall('`([a-z_.]+)`', scores) == [part for part in (kind.logits, kind.scores, kind.pixels) if part]
+    assert bool(embedding) == bool(kind.logits)
+    assert labels.strip('`') == kind.labels
+    assert methods.split(', ') == [method for method, about in METHODS.items() if name in about.on]

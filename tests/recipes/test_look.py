@@ -56,6 +56,19 @@ def test_a_classifiers_stages_are_found_where_its_backbone_returns_the_last_alon
     assert [r.channels for r in found.embedding] == [64]
 
 
+def test_a_vision_transformer_has_its_patch_tokens_for_a_map_and_no_stages() -> None:
+    arch = dict(embed_dims=8, num_layers=2, num_heads=2, feedforward_channels=8)
+    backbone = dict(type='VisionTransformer', arch=arch, img_size=32, patch_size=8)
+    head = dict(type='VisionTransformerClsHead', num_classes=3, in_channels=8)
+    model = dict(type='ImageClassifier', backbone=backbone, head=head, _scope_='mmpretrain')
+    found = look(ConfigDict(model), 'student')
+    assert [(r.type, r.source, r.channels, r.stride) for r in found.maps] == [
+        ('PatchTokens', 'backbone.layers.1', 8, 8),
+    ]  # fmt: skip
+    assert found.stages == []
+    assert [(r.source, r.channels) for r in found.logits] == [('head.layers.head', 3)]
+
+
 def test_a_head_whose_classes_are_trained_by_a_sigmoid_has_no_softmax() -> None:
     cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
     cfg.roi_head.bbox_head.loss_cls = dict(type='CrossEntropyLoss', use_sigmoid=True)
