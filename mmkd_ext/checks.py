@@ -174,7 +174,7 @@ def check_weights(model: Any, checkpoint: str) -> bool:
     """
     content = load_checkpoint_file(checkpoint, map_location='cpu')
     weights = weights_of(content, checkpoint)
-    missing, unexpected = load_weights(model, weights, f'{checkpoint} is not of this config')
+    missing, unexpected = load_weights(model, weights, f'{checkpoint} does not belong to this config')
     parts = {name for name, _ in model.named_children()}
     unexpected = [name for name in unexpected if name.split('.')[0] in parts]
     wrong = [
@@ -183,7 +183,7 @@ def check_weights(model: Any, checkpoint: str) -> bool:
         if names
     ]
     if wrong:
-        raise ConfigError(f'{checkpoint} is not of this config: {" and ".join(wrong)}.')
+        raise ConfigError(f'{checkpoint} does not belong to this config: {" and ".join(wrong)}.')
     found = content.get('state_dict', content)
     return any(str(name).removeprefix('module.').startswith('architecture.') for name in found)
 

@@ -77,12 +77,12 @@ class ClassMeans:
         if expected is not None and fingerprint(teacher) != expected:
             source = self.metadata.get('checkpoint', 'other weights')
             raise ValueError(
-                f"the class means are of another teacher ({source}), not of this one's weights; make them again with: "
+                f'the class means belong to another teacher ({source}), not to this one; make them again with: '
                 'python -m mmkd_ext class_means CONFIG --out FILE'
             )
 
     def check_data(self, classes: Sequence[str]) -> None:
-        """Check that the means are of a data set with these classes, where the file says of which they are.
+        """Check that the means come from a data set with these classes, where the file says of which they are.
 
         Raises:
             ValueError: If it had other classes, or these in another order.
@@ -90,8 +90,8 @@ class ClassMeans:
         expected = json.loads(self.metadata.get('classes', 'null'))
         if expected is not None and expected != list(classes):
             raise ValueError(
-                f'the class means are of a data set with the {len(expected)} classes {listed(expected)}, and this one '
-                f'has the {len(classes)} classes {listed(list(classes))}; make them again with: python -m '
+                f'the class means come from a data set with the {len(expected)} classes {listed(expected)}, and '
+                f'this one has the {len(classes)} classes {listed(list(classes))}; make them again with: python -m '
                 'mmkd_ext class_means CONFIG --out FILE'
             )
 

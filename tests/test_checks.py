@@ -116,7 +116,7 @@ def test_a_checkpoint_of_the_student_fits_and_another_ones_does_not(tmp_path: Pa
     extra = {'distiller.connectors.a.weight': own['gain'], 'auxiliary_head.weight': own['gain']}
     assert not check_weights(toy(1), save(path, {**own, **extra}))
     with pytest.raises(
-        ConfigError, match=r'w\.pth is not of this config: head\.weight is \(5, 4\) in the file and \(3, 4\)'
+        ConfigError, match=r'w\.pth does not belong to this config: head\.weight is \(5, 4\) in the file and \(3, 4\)'
     ):
         check_weights(toy(1), save(path, toy(1, classes=5).state_dict()))
     with pytest.raises(ConfigError, match=r'1 weights do not belong to it \(backbone\.layer3\.6\.weight\)\.$'):

@@ -157,7 +157,7 @@ def test_a_fingerprint_does_not_tell_how_the_checkpoint_was_stored() -> None:
 def test_means_of_another_teacher_are_refused() -> None:
     means = example(fingerprint=fingerprint(network()), checkpoint='r50.pth')
     means.check_teacher(network())
-    with pytest.raises(ValueError, match=r'are of another teacher \(r50\.pth\).*python -m mmkd_ext class_means'):
+    with pytest.raises(ValueError, match=r'belong to another teacher \(r50\.pth\).*python -m mmkd_ext class_means'):
         means.check_teacher(network(**{'0__bias': torch.ones(4)}))
 
 

@@ -51,7 +51,7 @@ MISTAKES = [
         r'model\.teacher_ckpt: .*epoch_1\.pth does not exist; .* mmkd_ext train .*mask_rcnn_teacher\.py makes it\.$',
     ),
     ({'teacher_ckpt': None}, r'model\.teacher_ckpt is missing'),
-    ({'teacher': str(MINI / 'faster_rcnn_student.py')}, r'model\.teacher_ckpt: .* is not of this teacher'),
+    ({'teacher': str(MINI / 'faster_rcnn_student.py')}, r'model\.teacher_ckpt: .* does not belong to this teacher'),
     ({'architecture': dict(type='ResNet', depth=18)}, r'model\.architecture must be a whole model.*ResNet'),
 ]
 

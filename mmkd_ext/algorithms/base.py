@@ -165,7 +165,7 @@ class DistillAlgorithm(BaseModel):
         weights = weights_of(content, f'{key}: {file}', without=('teacher.',))
         if not set(weights) & set(self.student.state_dict()):
             raise ConfigError(f'{key}: {file} holds no weights of this student.')
-        missing, _ = load_weights(self, weights, f'{key}: {file} is not of this model')
+        missing, _ = load_weights(self, weights, f'{key}: {file} does not belong to this model')
         if missing:
             print_log(f'{key}: {file} has no {", ".join(missing)}.', 'current', logging.WARNING)
 

@@ -136,10 +136,10 @@ def load_teacher(
     except ConfigError as error:
         raise ConfigError(f'{key}: {error}') from None
     weights = weights_of(content, f'{key}: {checkpoint}', prefix)
-    missing, unexpected = load_weights(model, weights, f'{key}: {checkpoint} is not of this teacher')
+    missing, unexpected = load_weights(model, weights, f'{key}: {checkpoint} does not belong to this teacher')
     if strict and (missing or unexpected):
         raise ConfigError(
-            f'{key}: {checkpoint} is not of this teacher: {_counted("missing", missing)}, '
+            f'{key}: {checkpoint} does not belong to this teacher: {_counted("missing", missing)}, '
             f'{_counted("unexpected", unexpected)}. Set {parent}.teacher_strict=False if that is meant.'
         )
     meta = content.get('meta')

@@ -39,8 +39,8 @@ def check_resume(cfg: Config) -> None:
     if found:
         name = re.sub(r'_\d{8}_\d{6}$', '', str(meta.get('experiment_name', 'unnamed')))
         raise ConfigError(
-            f'--resume: {checkpoint} is of another run, {name}: {identity.listed(found)}; go on with the settings of '
-            'that run, or start this one in another --work-dir.'
+            f'--resume: {checkpoint} belongs to another run, {name}: {identity.listed(found)}; go on with the settings '
+            'of that run, or start this one in another --work-dir.'
         )
     if (cfg.get('randomness') or {}).get('seed') is None and meta.get('seed') is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=meta['seed'])

@@ -64,15 +64,15 @@ def export_student(
         The two files, and what was done.
 
     Raises:
-        ConfigError: If the checkpoint is not of the config, a transform cannot be folded, the files do not load in the
-            student's toolbox, or the outputs differ. Nothing is written then.
+        ConfigError: If the checkpoint does not belong to the config, a transform cannot be folded, the files do not
+            load in the student's toolbox, or the outputs differ. Nothing is written then.
     """
     stock_cfg = stock_config(cfg)
     backbones = take_backbones(stock_cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         trained = build_student(student_config(cfg))
         content = load_checkpoint_file(checkpoint, map_location='cpu')
-        _load(trained, weights_of(content, checkpoint), f'{checkpoint} is not of this config')
+        _load(trained, weights_of(content, checkpoint), f'{checkpoint} does not belong to this config')
         folded = fold_student(trained)
         batches = _batches(cfg) if check else []
     notes = list(folded.notes)

@@ -226,7 +226,7 @@ def _check_same(path: Path, there: Mapping, here: Mapping, names: tuple[str, ...
         noted = there.get(name, _ABSENT.get(name, 'not noted'))
         if noted != here[name]:
             raise ConfigError(
-                f'{path} is of another run ({name} is {noted!r} there and {here[name]!r} here): '
+                f'{path} belongs to another run ({name} is {noted!r} there and {here[name]!r} here): '
                 f'{advice}, or name another --out.'
             )
 

@@ -45,7 +45,7 @@ def compare(cfg: Config, checkpoints: Mapping[str, str], limit: int) -> dict[str
         limit: Number of images.
 
     Raises:
-        ConfigError: If there is no NDLoss, or a checkpoint is not of the student.
+        ConfigError: If there is no NDLoss, or a checkpoint does not belong to the student.
     """
     results: dict[str, Statistics] = {}
     means: Tensor | None = None
@@ -101,14 +101,14 @@ def load(model: Any, path: str) -> bool:
     """Load a student's checkpoint; whether it has the connectors too.
 
     Raises:
-        ConfigError: If it is not of this student.
+        ConfigError: If it does not belong to this student.
     """
     content = load_checkpoint_file(path, map_location='cpu')
     weights = content.get('state_dict', content)
     missing, unexpected = model.load_state_dict(weights, strict=False)
     wrong = [key for key in (*missing, *unexpected) if not key.startswith('distiller.')]
     if wrong:
-        raise ConfigError(f'{path} is not of the student of this config: {wrong[0]} is missing or unexpected.')
+        raise ConfigError(f"{path} does not belong to this config's student: {wrong[0]} is missing or unexpected.")
     return not any(key.startswith('distiller.connectors.') for key in missing)
 
 

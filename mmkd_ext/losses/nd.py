@@ -158,7 +158,7 @@ class NDLoss(nn.Module):
             raise ValueError(f'class_means has {self.num_classes} classes, but the teacher has {max(expected)}')
 
     def check_data(self, classes: Sequence[str]) -> None:
-        """Raise ValueError if the class means are of a data set with other classes than these, in this order."""
+        """Raise ValueError if the class means come from a data set with other classes than these, in this order."""
         if self.file is not None:
             self.file.check_data(classes)
 

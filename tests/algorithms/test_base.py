@@ -283,7 +283,10 @@ class TestBuilding:
         ('weights', 'message'),
         [
             ({'head2.weight': torch.zeros(1)}, r'holds no weights of this student'),
-            ({'head.weight': torch.zeros(9, 9)}, r'is not of this model: head\.weight is \(9, 9\) in the file and'),
+            (
+                {'head.weight': torch.zeros(9, 9)},
+                r'does not belong to this model: head\.weight is \(9, 9\) in the file',
+            ),
             (None, r'does not exist'),
         ],
     )

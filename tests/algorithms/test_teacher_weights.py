@@ -237,7 +237,7 @@ class TestBuilding:
         torch.save({f'student.{name}': value for name, value in toy(8).state_dict().items()}, other)
         init = dict(type='Pretrained', checkpoint=str(other))
         with pytest.raises(
-            ConfigError, match=r'^model\.teacher\.init_cfg: .*other\.pth is not of this teacher: 12 mis'
+            ConfigError, match=r'^model\.teacher\.init_cfg: .*other\.pth does not belong to this teacher: 12 mis'
         ):
             Teacher(dict(type='ToyModel', init_cfg=init), None, toy(1))
         assert same_weights(Teacher(dict(type='ToyModel', init_cfg=dict(init, prefix='student')), None, toy(1)).model)

@@ -51,10 +51,12 @@ def test_resume_of_another_run_is_refused_by_name_and_of_the_same_one_takes_its_
 
     assert resume(own, 'train_cfg.max_epochs=40').randomness.seed == 9
     with pytest.raises(
-        ConfigError, match=r'^--resume: .*epoch_1\.pth is of another run, other: randomness\.seed is 9 '
+        ConfigError, match=r'^--resume: .*epoch_1\.pth belongs to another run, other: randomness\.seed is 9 '
     ):
         resume(own, 'randomness.seed=4')
-    with pytest.raises(ConfigError, match=r'is of another run, other: model\..* there and .* settings more differ; go'):
+    with pytest.raises(
+        ConfigError, match=r'belongs to another run, other: model\..* there and .* settings more differ;'
+    ):
         resume("model = dict(type='RetinaNet', backbone=dict(depth=18))\n")
 
 

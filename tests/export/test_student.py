@@ -128,7 +128,7 @@ def test_data_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monk
 class TestRefusals:
     def test_a_checkpoint_of_another_config(self, tmp_path: Path) -> None:
         path = checkpoint(tmp_path / 'a.pth', trained(read('resnet_student')))
-        with pytest.raises(ConfigError, match=r'a.pth is not of this config: \d+ weights are missing \(neck.contract'):
+        with pytest.raises(ConfigError, match=r'a.pth does not belong to this config: \d+ weights are missing \(neck'):
             export_student(read('resnet_norm'), path, tmp_path, 'a', check=False, reload=False)
         with pytest.raises(ConfigError, match='are missing .* do not belong to it'):
             export_student(read('pspnet_norm'), path, tmp_path, 'a', check=False, reload=False)

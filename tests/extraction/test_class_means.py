@@ -270,7 +270,7 @@ def test_the_students_regions_are_embedded_by_the_teacher(
     for options, message in wrong:
         with pytest.raises(ConfigError, match=message):
             detector.make(tmp_path / 'none', **options)
-    with pytest.raises(ConfigError, match="same is of another run .proposals is 'student, .* there and 'teacher' here"):
+    with pytest.raises(ConfigError, match="same belongs to another run .proposals is 'student, .* there and 'teacher'"):
         detector.make(tmp_path / 'same', cfg)
 
 
@@ -294,7 +294,7 @@ def test_a_killed_run_goes_on_and_makes_the_same(
     assert [path.name for path in sorted(tmp_path.iterdir())] == ['killed.py', 'means.partial']
     for change, name in ((dict(limit=23), 'images'), (dict(pipeline='test'), 'pipeline')):
         with pytest.raises(
-            ConfigError, match=rf'means\.partial is of another run \({name} is .*delete it, or give --res'
+            ConfigError, match=rf'means\.partial belongs to another run \({name} is .*delete it, or give --res'
         ):
             detector.make(out, **change)
     shutil.copy(partial, tmp_path / 'torn.partial')
@@ -314,7 +314,7 @@ def test_a_killed_run_goes_on_and_makes_the_same(
     detector.make(out)
     assert 'nothing to do' in capsys.readouterr().out
     assert out.stat().st_mtime_ns == written
-    with pytest.raises(ConfigError, match=r'means is of another run \(images is .*give --restart to replace it'):
+    with pytest.raises(ConfigError, match=r'means belongs to another run \(images is .*give --restart to replace it'):
         detector.make(out, limit=4)
     assert detector.make(out, limit=4, restart=True).metadata['images'] == '4'
     assert len(seen) == 4
@@ -333,7 +333,7 @@ def test_what_does_not_fit_is_refused_before_it_starts(detector: Case, distilled
     (tmp_path / 'file').touch()
     mistakes = [
         (dict(checkpoint='nowhere.pth'), 'the checkpoint nowhere.pth does not exist'),
-        (dict(checkpoint=str(distilled.checkpoint)), 'is not of this teacher'),
+        (dict(checkpoint=str(distilled.checkpoint)), 'does not belong to this teacher'),
         (dict(layer='roi_head.bbox_head.fc'), r'--layer=roi_head\.bbox_head\.fc is not a module.*nearest'),
         (dict(layer='rpn_head.rpn_cls'), r'--layer=rpn_head.rpn_cls: embeddings must be \(N, C\), got'),
         (dict(out=tmp_path), r'--out .* is a folder'),

@@ -83,5 +83,5 @@ def test_a_student_starts_alike_every_time_or_with_its_checkpoint(weights: str, 
     loaded, about = build_student(cfg, str(tmp_path / 'epoch_1.pth'))
     assert about == f'student, epoch_1.pth: {fingerprint(first)}'
     assert not torch.equal(second.roi_head.bbox_head.fc_cls.bias, loaded.roi_head.bbox_head.fc_cls.bias)
-    with pytest.raises(ConfigError, match=r'^--student-ckpt: .*toy\.pth is not of this student'):
+    with pytest.raises(ConfigError, match=r'^--student-ckpt: .*toy\.pth does not belong to this student'):
         build_student(cfg, weights)

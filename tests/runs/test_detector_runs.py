@@ -137,7 +137,7 @@ def test_our_test_tool_refuses_the_teachers_checkpoint(
         *['--cfg-options', *data_options(digits, 'test')],
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f'error: {teacher} is not of this config: ')
+    assert done.stderr.splitlines()[-1].startswith(f'error: {teacher} does not belong to this config: ')
     assert ' in the file and ' in done.stderr.splitlines()[-1]
     assert not (tmp_path / 'test').exists()
 

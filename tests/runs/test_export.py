@@ -73,7 +73,9 @@ class TestRefusals:
         checkpoint = teacher_ckpt('resnet_teacher')
         done = command('tools/export_student.py', MINI / 'resnet_norm.py', checkpoint, tmp_path / 'out', '--no-check')
         assert done.returncode == 2
-        assert re.match(r'error: \S+ is not of this config: .* are missing .*\n$', done.stderr.splitlines(True)[-1])
+        assert re.match(
+            r'error: \S+ does not belong to this config: .* missing .*\n$', done.stderr.splitlines(True)[-1]
+        )
         assert not (tmp_path / 'out').exists()
 
     def test_data_that_is_not_there(self, command: Callable, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_folder_of_another_run_is_named(tmp_path: Path) -> None:
         run_of('resnet_kd', 1),
         run_of('resnet_student', 1, **{'optim_wrapper.optimizer.lr': 1.0}),
     ):
-        with pytest.raises(ConfigError, match='row_seed1 is of another run: .* there and .* here'):
+        with pytest.raises(ConfigError, match='row_seed1 belongs to another run: .* there and .* here'):
             execute.check_run(other, work_dir)
 
 

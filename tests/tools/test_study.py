@@ -42,7 +42,7 @@ def test_a_study_is_trained_exported_tested_and_tabulated_once(command: Callable
     assert row in again.stdout
     other = command('tools/study.py', file, '--cfg-options', 'optim_wrapper.optimizer.lr=0.1')
     assert other.returncode == 2
-    assert 'is of another run: optim_wrapper.optimizer.lr' in other.stderr.splitlines()[-1]
+    assert 'belongs to another run: optim_wrapper.optimizer.lr' in other.stderr.splitlines()[-1]
 
 
 def test_a_config_that_cannot_be_trained_is_named_with_its_log(command: Callable, digits: Path, tmp_path: Path) -> None:
