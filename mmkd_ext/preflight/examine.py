@@ -15,6 +15,7 @@ from mmkd_ext.algorithms.pixels import describe
 from mmkd_ext.checks import check_batch_size
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import our_type
+from mmkd_ext.extraction.data import dataset_config
 from mmkd_ext.preflight.cost import measure
 from mmkd_ext.preflight.report import Report
 from mmkd_ext.preflight.step import look
@@ -31,10 +32,11 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
         images: Of the validation set, on which the teacher is evaluated; 0 leaves it out.
 
     Raises:
-        ConfigError: If the models cannot be built, or their classes are not those of the data.
+        ConfigError: If there is no training set, a model cannot be built, or its classes are not those of the data.
     """
     if batches < 1 or share <= 0 or images < 0:
         raise ConfigError(f'--batches {batches}, --share {share} and --val-images {images} must be positive.')
+    dataset_config(cfg, 'train')
     cfg = copy.deepcopy(cfg)
     if not MMLogger.check_instance_created('preflight'):
         MMLogger.get_instance('preflight', log_level='WARNING')  # not the pages of initialisation

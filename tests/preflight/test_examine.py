@@ -81,6 +81,38 @@ def test_all_of_a_run_is_looked_at_and_nothing_is_written() -> None:
     assert os.listdir() == []
 
 
+def test_several_teachers_have_their_lines() -> None:
+    cfg = config()
+    model = cfg.model
+    for key in ('teacher', 'teacher_strict'):
+        del model[key]
+    model.type = 'mmkd_ext.MultiTeacherDistill'
+    big = dict(type='ToyModel', width=6)
+    pixels = dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[2, 2, 2])
+    model.teachers = dict(
+        a=dict(teacher=big, teacher_strict=False),
+        b=dict(teacher=dict(big, data_preprocessor=pixels), teacher_strict=False),
+    )
+    parts = model.distiller
+    parts.teacher_recorders = dict(
+        t=dict(type='ModuleOutputs', source='a.backbone'), u=dict(type='ModuleOutputs', source='b.backbone')
+    )
+    parts.distill_losses.loss_other = parts.distill_losses.loss_cwt
+    mapping = parts.loss_forward_mappings
+    mapping.loss_other = dict(student=mapping.loss_cwt.student, teacher=dict(from_student=False, recorder='u'))
+    report = examine(cfg, batches=1)
+    assert [record.name for record in report.records] == ['s', 't', 'u']
+    assert [score.who for score in report.scores] == ['teacher a', 'teacher b']
+    assert report.settings['pixels'].endswith(
+        'teacher a: the same; teacher b: mean (1, 2, 3), std (2, 2, 2), channels in the order they are loaded in'
+    )
+
+
+def test_a_config_without_a_training_set_is_refused() -> None:
+    with pytest.raises(ConfigError, match='has no train_dataloader'):
+        examine(config(train_dataloader=None))
+
+
 def test_what_a_hook_schedules_is_marked() -> None:
     hook = dict(type='mmkd_ext.LossWeightHook', loss='loss_cwt', schedule='linear', end=3)
     assert [term.scheduled for term in examine(config(custom_hooks=[hook])).terms] == [False, True]
