@@ -107,7 +107,7 @@ class Teacher:
         self.pixels = PixelAdapter(
             student.data_preprocessor, self.model.data_preprocessor, f'{key}.teacher', _size(size, key), divisor
         )
-        self._features, self._first, self._losses = _gives_features(self.model), True, True
+        self._features, self._first, self._losses = gives_features(self.model), True, True
         self._to_fold = (TOLERANCE if fold is True else float(fold)) if cfg else 0.0
         self._to_dtype = DTYPES[dtype]
 
@@ -229,7 +229,7 @@ def _size(size: Any, key: str) -> tuple[int, int] | None:
     raise ConfigError(f'{key}.teacher_input_size must be (height, width) in pixels, got {size!r}.')
 
 
-def _gives_features(model: nn.Module) -> bool:
+def gives_features(model: nn.Module) -> bool:
     """Whether `extract_feat` can be called as the model's `loss` does: with the images alone."""
     function = getattr(model, 'extract_feat', None)
     return function is not None and set(list(signature(function).parameters)[1:]) <= {'stage'}

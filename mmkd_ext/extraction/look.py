@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmkd_ext.algorithms.engine import accelerate
 from mmkd_ext.algorithms.regions import (
     Part,
     check_compared,
@@ -14,9 +15,10 @@ from mmkd_ext.algorithms.regions import (
     region_recorders,
     run_heads,
 )
-from mmkd_ext.algorithms.teacher import Teacher
+from mmkd_ext.algorithms.teacher import Teacher, gives_features
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.taps import Tap
+from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 
 
@@ -45,6 +47,26 @@ class Look:
                     f'{self.taps[name].key}: the {who} must have it too, for the {name}, but {error}'
                 ) from None
         return manager
+
+    def speed_up(self, batch: Any) -> None:
+        """Fold batch norms and lay maps out channels-last, where the features of a batch stay the same to rounding.
+
+        Only the features are compared: a rounded one may make a detector sample another region.
+        """
+        model = self.teacher.model
+        data = self._pixels().data_preprocessor(batch, False)
+        images, features = self.teacher.pixels(data['inputs'], data['data_samples']), [torch.empty(0)]
+
+        def run() -> None:
+            features[:] = tensors_in(model.extract_feat(images))
+
+        if gives_features(model) and isinstance(images, Tensor) and images.ndim == 4:
+            with torch.no_grad():
+                accelerate(model, run, lambda: features, self.embeddings.sources())
+
+    def _pixels(self) -> Any:
+        """The model whose preprocessor is given the data."""
+        return self.teacher.model
 
     def record(self, batch: Any) -> None:
         """Make the records of a batch."""
@@ -96,6 +118,9 @@ class StudentsRegions(Look):
             embedding = embedding._replace(stage=min(embedding.stage, len(self.regions) - 1))
         check_compared(dict(embedding=embedding, labels=labels), taps['labels'].key)
         self.teacher = Teacher(teacher, None, student)
+
+    def _pixels(self) -> Any:
+        return self.student
 
     @torch.no_grad()
     def record(self, batch: Any) -> None:

@@ -83,3 +83,18 @@ def box_head() -> nn.Module:
     head = nn.Module()
     head.fc_cls, head.loss_cls = nn.Linear(8, 11), nn.Identity()
     return head
+
+
+@pytest.mark.parametrize('source', ['head', 'backbone.norm'])
+def test_a_faster_teacher_gives_the_same_embeddings(source: str) -> None:
+    """Its batch norm is folded, unless what it is given is recorded."""
+    torch.manual_seed(0)
+    model = Classifier()
+    nn.init.uniform_(model.backbone.norm.running_var, 0.5, 1.5)
+    looks = Look(model, dict(embedding=tap(source, 0), labels=tap('loss_module', 1)))
+    looks.record(batch())
+    before = looks.embeddings['embedding'].get(0, 0).clone()
+    looks.speed_up(batch())
+    looks.record(batch())
+    torch.testing.assert_close(looks.embeddings['embedding'].get(0, 0), before)
+    assert isinstance(model.backbone.norm, nn.Identity) == (source == 'head')
