@@ -146,11 +146,11 @@ def _read_json(path: Path) -> ClassMeans:
         raise ConfigError(f'{path} has no mean of class {missing}, but one of class {max(by_index)}.')
     widths = {len(row) if isinstance(row, list) else 0 for row in by_index.values()}
     if len(widths) != 1 or 0 in widths:
-        raise ConfigError(f'{path}: each class must have a list of as many numbers, got {listed(sorted(widths))}.')
+        raise ConfigError(f'{path}: each class must have a list of equal length, got lengths {listed(sorted(widths))}.')
     try:
         means = torch.tensor([by_index[index] for index in range(len(by_index))], dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         means = torch.empty(0)
     if means.ndim != 2:
-        raise ConfigError(f'{path} holds no class means: some of its values are no numbers.')
+        raise ConfigError(f'{path} holds no class means: some of its values are not numbers.')
     return ClassMeans(means, torch.full((len(means),), -1))

@@ -40,13 +40,13 @@ def test_the_official_json_is_read_in_any_order_and_says_nothing_of_counts(tmp_p
 
 
 JSON = [
-    ('{"0": [1.0, 2.0], "1": [3.0]}', 'each class must have a list of as many numbers, got 1, 2'),
+    ('{"0": [1.0, 2.0], "1": [3.0]}', 'each class must have a list of equal length, got lengths 1, 2'),
     ('{"0": [1.0], "2": [3.0]}', r'has no mean of class 1, but one of class 2'),
     ('{"0": [1.0], "999999999999": [3.0]}', r'has no mean of class 1, but one'),
     ('{"0": [1.0, NaN], "1": [3.0, 1.0]}', r'the means of 1 classes \(0\) are not finite'),
     ('{"0": [1.0], "1": [1e400]}', r'the means of 1 classes \(1\) are not finite'),
-    ('{"0": ["a"], "1": ["b"]}', 'some of its values are no numbers'),
-    ('{"0": [[1.0]], "1": [[2.0]]}', 'some of its values are no numbers'),
+    ('{"0": ["a"], "1": ["b"]}', 'some of its values are not numbers'),
+    ('{"0": [[1.0]], "1": [[2.0]]}', 'some of its values are not numbers'),
     ('{"0": [], "1": []}', 'each class must have a list'),
     ('{"0": 1.0, "1": 2.0}', 'each class must have a list'),
     ('{"cat": [1.0]}', 'expected JSON of the form'),

@@ -135,7 +135,7 @@ class NORMNeck(FeatureTransform):
             )
         if last.shape[1] != self.in_channels:
             raise ConfigError(
-                f'{key}: NORMNeck with in_channels={self.in_channels} takes maps of so many channels, and the '
+                f'{key}: NORMNeck with in_channels={self.in_channels} expects a map of that many channels, but the '
                 f"backbone's last map is {found}; set in_channels={last.shape[1]}."
             )
 
