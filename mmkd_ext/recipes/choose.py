@@ -25,23 +25,21 @@ def choose(method: str, student: Look, teacher: Look | None, cfg: Mapping[str, A
     try:
         return _choose(method, student, teacher, cfg)
     except MisfitError as error:
-        others = fitting(student, teacher, cfg)
-        raise ConfigError(
-            f'--distill {method}: {error}; '
-            + (f'what fits: {", ".join(others)}.' if others else f'no other method fits either; {BY_HAND}.')
-        ) from None
+        others = fitting(student, teacher or student, cfg)
+        such = '' if teacher else ' (with a teacher like the student, where there is one)'
+        what = f'what fits{such}: {", ".join(others)}' if others else f'nor does another method fit; {BY_HAND}'
+        raise ConfigError(f'--distill {method}: {error}; {what}.') from None
 
 
-def fitting(student: Look, teacher: Look | None, cfg: Mapping[str, Any]) -> list[str]:
-    """The methods that fit; without a teacher those that need none."""
+def fitting(student: Look, teacher: Look, cfg: Mapping[str, Any]) -> list[str]:
+    """The methods that fit."""
     found = []
     for name, method in METHODS.items():
         try:
-            if method.teacher == (teacher is not None) or not method.teacher:
-                _choose(name, student, teacher if method.teacher else None, cfg)
-                found.append(name)
+            _choose(name, student, teacher if method.teacher else None, cfg)
         except MisfitError:
-            pass
+            continue
+        found.append(name)
     return found
 
 
