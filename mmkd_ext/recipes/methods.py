@@ -124,7 +124,7 @@ _LOGITS = 'class logits of a softmax, of the image or of its regions'
 
 METHODS: dict[str, Method] = {
     'cwt': Method(
-        'CWT', 'follows its maps through 1x1 conv, ReLU and 1x1 conv', _MAP,
+        'CWT', "follows the teacher's maps through 1x1 conv, ReLU and 1x1 conv", _MAP,
         {
             TWO_STAGE: _cwt(5e-7, clip=True), DENSE: _cwt(2e-5, clip=True, inherits=True),
             DETR: _cwt(2e-5),  # nothing is published: as one-stage detectors
@@ -132,15 +132,15 @@ METHODS: dict[str, Method] = {
         },
     ),
     'cwd': Method(
-        'CWD', 'follows its maps, each channel a distribution over the positions', _DENSE_MAP,
+        'CWD', "follows the teacher's maps, each channel a distribution over the positions", _DENSE_MAP,
         {**dict.fromkeys(DETECTORS, _cwd('all levels', 10.0)), SEGMENTOR: _cwd('pixels', 5.0)},
     ),
     'pkd': Method(
-        'PKD', 'follows its maps, each channel normalised over images and positions', _DENSE_MAP,
+        'PKD', "follows the teacher's maps, each channel normalised over images and positions", _DENSE_MAP,
         {**dict.fromkeys(DETECTORS, _pkd('levels')), SEGMENTOR: _pkd('pixels')},
     ),
     'mgd': Method(
-        'MGD', 'restores its maps from masked ones', _MAP,
+        'MGD', "restores the teacher's maps from its own, masked", _MAP,
         {
             TWO_STAGE: _mgd(5e-7, 0.45, clip=True), DENSE: _mgd(2e-5, 0.65, clip=True, inherits=True),
             DETR: _mgd(2e-5, 0.65),  # nothing is published: as one-stage detectors
@@ -148,7 +148,7 @@ METHODS: dict[str, Method] = {
         },
     ),
     'fitnet': Method(
-        'FitNet', 'follows its maps through a 1x1 convolution, by mean squared error', _MAP,
+        'FitNet', "follows the teacher's maps through a 1x1 convolution, by mean squared error", _MAP,
         {
             **dict.fromkeys((*DETECTORS, SEGMENTOR), _fitnet(1.0)),
             CLASSIFIER: _fitnet(10.0, norm=True, relu=True),  # as in MMRazor's config
@@ -156,36 +156,37 @@ METHODS: dict[str, Method] = {
         },
     ),
     'kd': Method(
-        'KD', 'follows its class scores', 'class scores of the image, of its regions or of the levels of a dense head',
+        'KD', "follows the teacher's class scores",
+        'class scores of the image, of its regions or of the levels of a dense head',
         {
             TWO_STAGE: _kd(1.0, 1.0), DENSE: _DENSE_KD,
             CLASSIFIER: _kd(1.0, 0.5, task_weight=0.5), SMALL: _kd(4.0, 0.9, task_weight=0.1),
         },
     ),
     'dkd': Method(
-        'DKD', 'follows its class scores, target and non-target classes apart', _LOGITS,
+        'DKD', "follows the teacher's class scores, target and other classes apart", _LOGITS,
         {TWO_STAGE: _dkd(1.0, 0.25), CLASSIFIER: _dkd(1.0, 0.5), SMALL: _dkd(4.0, 8.0, warm_up=(-1, 19, 240))},
     ),
     'dist': Method(
-        'DIST', 'follows the relations of its class scores', _LOGITS,
+        'DIST', "follows the relations between the teacher's class scores", _LOGITS,
         {TWO_STAGE: _dist(1.0), CLASSIFIER: _dist(1.0), SMALL: _dist(4.0)},
     ),
     'reviewkd': Method(
-        'ReviewKD', 'follows its stages, fused from deep to shallow', 'a pyramid of maps',
+        'ReviewKD', "follows the teacher's maps, its own fused from deep to shallow", 'a pyramid of maps',
         {
             **dict.fromkeys(DETECTORS, _reviewkd('all levels', 1.0)),
             CLASSIFIER: _reviewkd('fused stages', 1.0), SMALL: _reviewkd('fused stages', 5.0, warm_up=(0, 20, 240)),
         },
     ),
     'nd': Method(
-        'KD++', "follows its class scores, and the norm and direction of its classes' embeddings", _LOGITS,
+        'KD++', "follows the teacher's class scores, and the norm and direction of its embeddings", _LOGITS,
         {
             TWO_STAGE: _nd(1.0, 1.0, 1.0), CLASSIFIER: _nd(1.0, 2.5, 1.0, warm_up=(0, 5, 100)),
             SMALL: _nd(4.0, 3.5, 2.0, warm_up=(0, 20, 240)),
         },
     ),
     'norm': Method(
-        'NORM', 'follows its maps with each of 8 segments of a transform that is folded away at export', _MAP,
+        'NORM', "follows the teacher's maps with 8 segments of a transform that is folded away at export", _MAP,
         {
             **dict.fromkeys((TWO_STAGE, DENSE, DETR, SEGMENTOR), _norm()),
             CLASSIFIER: _norm(task_weight=1.0, factors=([0.1, 0.5, 0.9, 0.5, 0.1], [5, 15, 60, 80], 100)),

@@ -109,8 +109,9 @@ def recipe_text(
     lines += [f'_base_ = {names.student!r}', '']
     lines += [f'{name} = {written(value, 0, WIDTH - len(name) - 3)}' for name, value in fields.items()]
     if recipe.hooks:
-        before = '*_base_.custom_hooks, ' if cfg.get('custom_hooks') else ''
-        lines.append(f'custom_hooks = [{before}{", ".join(written(hook, 0, 110) for hook in recipe.hooks)}]')
+        before = ['*_base_.custom_hooks'] if cfg.get('custom_hooks') else []
+        hooks = [*before, *(written(hook, 4, WIDTH - 5) for hook in recipe.hooks)]
+        lines += ['custom_hooks = [', *(f'    {hook},' for hook in hooks), ']']
     if recipe.class_means:
         lines.append('make_class_means = True')
     lines.append(f'custom_imports = {written(dict(imports=[*dict.fromkeys([*imports, "mmkd_ext"])]))}')

@@ -60,7 +60,7 @@ def test_it_is_written_into_the_work_dir_and_runs_there_by_itself(
     words += ['--teacher-ckpt', 'checkpoints/resnet_teacher.pth', '--work-dir', tmp_path / 'run']
     path = made(*words)
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == 'KD: the student follows its class scores'
+    assert said[0] == "KD: the student follows the teacher's class scores"
     assert said[-1] == f'written: {path}'
     assert path == tmp_path / 'run' / 'recipe' / 'resnet_student_kd.py'
     (tmp_path / 'run').rename(tmp_path / 'moved')

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.recipes import write
+from mmkd_ext.recipes import Look, Names, Recipe, recipe_text, write
 from mmkd_ext.recipes.text import WIDTH, written
 from mmkd_ext.recipes.wants import Code
 
@@ -28,3 +29,22 @@ def test_a_file_with_the_same_content_is_left_and_any_other_refused(tmp_path: Pa
         write('a = 2\n', path)
     assert path.read_text() == 'a = 1\n'
     assert [file.name for file in path.parent.iterdir()] == ['x.py']
+
+
+def test_the_students_own_hooks_and_imports_stay(tmp_path: Path) -> None:
+    student = tmp_path / 'student.py'
+    content = dict(
+        model=dict(type='Mine'), custom_hooks=[dict(type='EMAHook')], custom_imports=dict(imports=['my_parts'])
+    )
+    student.write_text('\n'.join(f'{name} = {value!r}' for name, value in content.items()))
+    recipe = Recipe('mmkd_ext.SelfDistill', dict(distill_losses=dict(loss_tfd=dict(type='TFDLoss'))), 'stages')
+    recipe.hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_tfd', schedule='constant', factor=0.5)]
+    seen = Look('classifier', None)
+    text = recipe_text(recipe, Names('tfd', str(student)), seen, None, content, 'x', own=True)
+    path = tmp_path / 'work_dir' / 'recipe' / 'x.py'
+    write(text, path)
+    cfg = Config.fromfile(path, import_custom_modules=False)
+    assert [hook.type for hook in cfg.custom_hooks] == ['EMAHook', 'mmkd_ext.LossWeightHook']
+    assert cfg.custom_imports.imports == ['my_parts', 'mmkd_ext']
+    assert (cfg.model.type, cfg.model.architecture.type) == ('mmkd_ext.SelfDistill', 'Mine')
+    assert Path(cfg.work_dir).samefile(tmp_path / 'work_dir')
