@@ -48,25 +48,26 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     loader = Runner.build_dataloader(one_process(cfg.train_dataloader), seed=seed)
     hub.update_info('dataset_meta', getattr(loader.dataset, 'metainfo', None))
     model.train()
-    start, found, fetches = time.perf_counter(), [], iter(loader)
+    start, data, fetches = time.perf_counter(), [], iter(loader)
     for _ in range(min(batches, len(loader))):
-        found.append(next(fetches))
-    load = (time.perf_counter() - start) / len(found)
+        data.append(next(fetches))
+    load = (time.perf_counter() - start) / len(data)
+    count = f'{len(data)} batch{"es" if len(data) > 1 else ""}'
     size = cfg.train_dataloader.get('batch_size', 1)
-    report = Report(f'{cfg.filename}: {len(found)} batches of {size} images, on {get_device()}')
+    report = Report(f'{cfg.filename}: {count} of {size} images, on {get_device()}')
     report.settings |= _settings(model, cfg)
-    look(model, copy.deepcopy(found), report, _scheduled(cfg), share)
+    look(model, copy.deepcopy(data), report, _scheduled(cfg), share)
     for who, teacher in teachers_of(model).items() if images else ():
-        found_of = score(who, teacher, cfg, images)
-        report.scores.append(found_of)
-        if found_of.fails and found_of.name:
+        reached = score(who, teacher, cfg, images)
+        report.scores.append(reached)
+        if reached.fails and reached.name:
             report.errors.append(
-                f'the {who} is no better than chance ({found_of.name} {found_of.metrics[found_of.name]:.3g} on '
-                f'{found_of.images} images): its weights, its pixels or the order of its classes are not those of the '
+                f'the {who} is no better than chance ({reached.name} {reached.metrics[reached.name]:.3g} on '
+                f'{reached.images} images): its weights, its pixels or the order of its classes are not those of the '
                 'data.'
             )
     if not report.errors:
-        report.cost = measure(model.train(), cfg, found, load, len(loader))
+        report.cost = measure(model.train(), cfg, data, load, len(loader))
     return report
 
 

@@ -150,13 +150,8 @@ class Report:
         for term in self.terms:
             share = '' if term.share is None else f'{100 * term.share:.3g} %'
             scheduled = 'at factor 1; a LossWeightHook changes it' if term.scheduled else ''
-            numbers = (
-                _number(term.value),
-                _number(term.norm),
-                share,
-                '' if term.weight is None else f'{term.weight:g}',
-            )
-            rows.append((term.name, *numbers, scheduled))
+            weight = '' if term.weight is None else f'{term.weight:g}'
+            rows.append((term.name, _number(term.value), _number(term.norm), share, weight, scheduled))
         return _table(rows) if self.terms else []
 
     def _lines(self) -> Iterator[str]:
@@ -169,9 +164,8 @@ class Report:
 
 
 def _score(score: Score) -> str:
-    found = f'{score.name} {score.metrics[score.name]:.3g}' if score.name else ', '.join(
-        f'{name} {value:.3g}' for name, value in score.metrics.items()
-    )  # fmt: skip
+    names = [score.name] if score.name else list(score.metrics)
+    found = ', '.join(f'{name} {score.metrics[name]:.3g}' for name in names) or 'no number'
     chance = f' (chance: {score.chance:.3g})' if score.chance is not None else ''
     return f'{found}{chance} on {score.images} images of the validation set'
 
