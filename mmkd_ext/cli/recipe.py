@@ -58,11 +58,9 @@ def make_recipe(args: argparse.Namespace, path: Path, own: bool = False) -> str:
     recipe = recipes.choose(args.distill, student, teacher, cfg)
     standing = _standing(args.config), _standing(args.teacher), _standing(args.teacher_ckpt)
     names = recipes.Names(args.distill, *standing)
-    new = recipes.write(recipes.recipe_text(recipe, names, student, teacher, cfg, path.stem, own), path)
+    recipes.write(recipes.recipe_text(recipe, names, student, teacher, cfg, path.stem, own), path)
     if rank() == 0:
-        print(
-            '\n'.join([*recipes.about(recipe, names, student, teacher), f'{"written" if new else "as it is"}: {path}'])
-        )
+        print('\n'.join([*recipes.about(recipe, names, student, teacher), f'config: {path}']))
     return str(path)
 
 

@@ -120,11 +120,8 @@ def recipe_text(
     return '\n'.join(lines) + '\n'
 
 
-def write(text: str, path: Path) -> bool:
-    """Write a file, unless it is there already with the same text.
-
-    Returns:
-        Whether it was written.
+def write(text: str, path: Path) -> None:
+    """Write a file, unless it is there already with the same text; several processes may.
 
     Raises:
         ConfigError: If it is there with another text, which may be someone's work.
@@ -132,7 +129,7 @@ def write(text: str, path: Path) -> bool:
     if path.is_file():
         there = path.read_text(encoding='utf-8')
         if there == text:
-            return False
+            return
         raise ConfigError(
             f'{path} is there already, with other content; train it as it is (tools/train.py {path}), remove it, or '
             'name another place.'
@@ -141,4 +138,3 @@ def write(text: str, path: Path) -> bool:
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
     part.write_text(text, encoding='utf-8')
     part.replace(path)
-    return True
