@@ -86,6 +86,7 @@ class TestMessageHub:
         hub.update_scalar('train/loss', 7.0)
         assert hub.get_scalar('train/loss').data[0].tolist() == [1.5, 0.25, 3.0, 7.0]
 
+    @pytest.mark.slow
     def test_the_file_is_read_where_this_package_is_not_imported(self, tmp_path: Path) -> None:
         path = tmp_path / 'epoch_1.pth'
         torch.save(dict(state_dict=toy(1).state_dict(), message_hub=hub_with_history('stock').state_dict()), path)
@@ -179,6 +180,7 @@ class TestCheckpointFiles:
         assert_same_history(hub, hub_with_history('as_it_was'))
         assert hub.get_scalar('train/loss').mean() == HistoryBuffer([1.5, 0.25, 3.0], [2, 2, 2]).mean()
 
+    @pytest.mark.slow
     def test_they_are_read_by_a_process_that_made_no_history_itself(self, tmp_path: Path) -> None:
         path = self.old_file(tmp_path / 'epoch_1.pth')
         program = f"""

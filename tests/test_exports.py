@@ -42,6 +42,7 @@ def test_a_room_exports_the_types_that_it_registers(room: ModuleType) -> None:
         assert MODELS.get(name) is getattr(room, name)
 
 
+@pytest.mark.slow
 def test_an_algorithm_is_imported_when_it_is_asked_for() -> None:
     program = """
 import sys

@@ -50,6 +50,7 @@ def test_a_command_gets_its_arguments_and_runs_as_a_script(
     assert capsys.readouterr().out == f'{tmp_path}/group/echo.py a --b\n'
 
 
+@pytest.mark.slow
 def test_a_shell_script_runs_with_this_python(tmp_path: Path) -> None:
     (tmp_path / 'say.sh').write_text('# Says.\necho "$PYTHON $1"\n')
     program = (

@@ -39,6 +39,7 @@ def test_the_command_prints_one_line_and_fails(command: Callable, tmp_path: Path
     assert lines[0].startswith('error: there is no config file nowhere.py')
 
 
+@pytest.mark.slow
 def test_a_command_leaves_no_thread_of_its_process_group(tmp_path: Path) -> None:
     """In a process of its own: a module that is imported later than here may hold the group."""
     script = tmp_path / 'script.py'

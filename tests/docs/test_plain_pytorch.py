@@ -26,12 +26,14 @@ def lines() -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_the_program_runs_as_it_stands_and_learns(lines: list[str]) -> None:
     values = [float(line.split()[-1]) for line in lines if line.startswith('step')]
     assert len(values) == 20
     assert values[-1] < values[0] - 0.5
 
 
+@pytest.mark.slow
 def test_it_imports_no_toolbox_and_nothing_above_the_losses(lines: list[str]) -> None:
     imported, ours = (set(line.split()) for line in lines[-2:])
     assert {'torch', 'mmengine'} <= imported
