@@ -5,6 +5,7 @@ import warnings
 from mmkd_ext.cli.inputs import check_data, check_file, make_missing_class_means, missing_class_means
 from mmkd_ext.cli.launch import PATIENCE, rank, run, say, start_distributed
 from mmkd_ext.cli.options import (
+    CfgOptions,
     add_launcher,
     add_recipe,
     config_parser,
@@ -20,6 +21,7 @@ from mmkd_ext.cli.train import bring_to_ours, complete, say_what_will_not_fold, 
 
 __all__ = [
     'PATIENCE',
+    'CfgOptions',
     'add_launcher',
     'add_recipe',
     'bring_to_ours',

@@ -3,7 +3,9 @@
 import argparse
 import inspect
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.hub import get_config
@@ -21,6 +23,25 @@ READ_FIELDS = {
 } - {'self', 'cfg'}  # fmt: skip
 
 
+class CfgOptions(DictAction):
+    """As mmengine's `DictAction`, which takes a dict for text, or is lost in it."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        """Take `key=value` pairs.
+
+        Raises:
+            ConfigError: If a value is a dict.
+        """
+        for pair in values:
+            key, _, value = pair.partition('=')
+            if re.search(r'(^|[\[(,])\s*(dict\(|\{)', value):
+                raise ConfigError(
+                    f'--cfg-options {key}: a dict cannot be given here; set its keys one by one, {key}.KEY=VALUE (of a '
+                    f'list {key}.0.KEY=VALUE), or write it into a config file.'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+
 def config_parser(about: str | None) -> argparse.ArgumentParser:
     """The options of a command on a config: the file and `--cfg-options`.
 
@@ -32,7 +53,7 @@ def config_parser(about: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         help='override settings: key=value, lists as key="[a,b]" or key=a,b',
     )
     return parser

@@ -32,10 +32,13 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
         images: Of the validation set, on which the teacher is evaluated; 0 leaves it out.
 
     Raises:
-        ConfigError: If there is no training set, a model cannot be built, or its classes are not those of the data.
+        ConfigError: If there is no training set, the teacher is not to run, a model cannot be built, or its classes are
+            not those of the data.
     """
     if batches < 1 or share <= 0 or images < 0:
         raise ConfigError(f'--batches {batches}, --share {share} and --val-images {images} must be positive.')
+    if isinstance(cfg.get('model'), dict) and cfg.model.get('teacher_outputs'):
+        raise ConfigError('model.teacher_outputs: a preflight looks at the teacher itself; leave it out.')
     dataset_config(cfg, 'train')
     cfg = copy.deepcopy(cfg)
     if not MMLogger.check_instance_created('preflight'):

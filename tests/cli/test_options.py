@@ -37,3 +37,18 @@ def test_every_command_on_a_config_has_the_same_options() -> None:
     args = parser.parse_args(['mmdet::a.py', '--cfg-options', 'a.b=1', 'c=x,y', '--launcher', 'slurm'])
     assert (args.config, args.cfg_options, args.launcher) == ('mmdet::a.py', {'a.b': 1, 'c': ['x', 'y']}, 'slurm')
     assert parser.description == 'About it.'
+
+
+@pytest.mark.parametrize(
+    'value', ["[dict(type='A', b=2)]", 'dict(type=A)', "{'type': 'A'}", "[{'a': 1}]", '(dict(a=1),)']
+)
+def test_a_dict_among_the_options_is_refused_with_the_way_to_say_it(value: str) -> None:
+    """MMEngine takes it for text, or recurses until Python stops it."""
+    with pytest.raises(ConfigError, match=r'^--cfg-options custom_hooks: a dict .*custom_hooks\.KEY=VALUE'):
+        cli.config_parser('').parse_args(['a.py', '--cfg-options', f'custom_hooks={value}'])
+
+
+def test_other_values_of_options_are_as_mmengine_reads_them() -> None:
+    words = ['a=1', 'b=[1,2]', 'c=x,y', 'd=/tmp/predict(1).pth', 'e=(1,2)']
+    found = cli.config_parser('').parse_args(['a.py', '--cfg-options', *words]).cfg_options
+    assert found == dict(a=1, b=[1, 2], c=['x', 'y'], d='/tmp/predict(1).pth', e=(1, 2))
