@@ -55,8 +55,10 @@ def show(study: Study) -> None:
     print(f'\n{tables.write(study.folder, lines, study.pairs)}\ntable: {study.folder / "table.md"}')
     dirs = [study.work_dirs / run.name for run in study.runs() if (study.work_dirs / run.name).is_dir()]
     if dirs:
-        report.draw(report.read_runs(dirs), study.work_dirs / 'curves.png')
-        print(f'curves: {study.work_dirs / "curves.png"}')
+        curves = study.work_dirs / 'curves.png'
+        report.draw(report.read_runs(dirs), curves)
+        if curves.exists():
+            print(f'curves: {curves}')
 
 
 if __name__ == '__main__':

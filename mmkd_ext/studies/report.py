@@ -49,7 +49,7 @@ def read_run(work_dir: Path) -> Run:
             _join(run, [json.loads(line) for line in scalars.read_text().splitlines()])
         for path in sorted(folder.glob('*.json')):
             run.final |= {k: v for k, v in json.loads(path.read_text()).items() if k in METRICS}
-    if not run.final and not run.curves:
+    if not run.final and not run.curves and run.begin is None:
         raise ConfigError(f'{work_dir} holds no run (no */vis_data/scalars.json and no test results).')
     return run
 
@@ -130,8 +130,10 @@ def _cell(values: list[float], seeds: int) -> str:
 
 
 def draw(runs: list[Run], path: Path) -> None:
-    """Draw the validation metric and the distillation losses of the runs over their steps."""
+    """Draw the validation metric and the distillation losses of the runs over their steps, if any has such."""
     runs = [run for run in runs if run.curves]
+    if not runs:
+        return
     metrics = [metric for metric in METRICS if any(run.curves.get(metric) for run in runs)]
     panels = [*metrics, 'distillation losses'] if any(_distills(run) for run in runs) else metrics
     figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4), squeeze=False, layout='constrained')

@@ -69,6 +69,15 @@ def test_a_test_in_the_middle_of_a_training_is_older_than_its_end(tmp_path: Path
     assert report.read_run(tmp_path).final == {'mIoU': 50.0}
 
 
+def test_a_training_alone_that_never_validates_is_a_run_with_nothing_to_draw(tmp_path: Path) -> None:
+    alone = write_run(tmp_path / 'alone_seed0', 'a', [{'loss': 1.0, 'step': 1}])
+    report.draw(report.read_runs([alone]), tmp_path / 'curves.png')
+    assert not (tmp_path / 'curves.png').exists()
+    taught = write_run(tmp_path / 'cwt_seed0', 'a', [{'loss': 1.0, 'distill.loss_cwt': 2.0, 'step': 1}])
+    report.draw(report.read_runs([alone, taught]), tmp_path / 'curves.png')
+    assert (tmp_path / 'curves.png').exists()
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='holds no run'):
         report.read_run(tmp_path)
