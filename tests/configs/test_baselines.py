@@ -101,7 +101,8 @@ def expanded(distiller: dict) -> dict:
 
 def test_every_method_has_a_detector_and_a_segmentor() -> None:
     others = ('_kd', '_dkd', '_dist', '_reviewkd')  # see test_plain.py
-    assert {path.stem for path in BASELINES.glob('*.py') if not path.stem.endswith(others)} == set(LEAVES)
+    found = {path.stem for path in BASELINES.glob('*.py') if not path.stem.endswith(others)}
+    assert {name for name in found if not name.startswith('rtmdet')} == set(LEAVES)  # see test_rtmdet.py
 
 
 @pytest.mark.parametrize('name', LEAVES)

@@ -1,0 +1,19 @@
+# RTMDet: the neck's three output convolutions, before their norms. Each channel is normalised over the batch, the
+# student's behind a 1x1 convolution; a leaf adds the connectors `student` and `teacher`.
+levels = ['fpn0', 'fpn1', 'fpn2']
+norm_cfg = dict(type='BN', affine=False, track_running_stats=False)
+recorders = {f'fpn{i}': dict(type='ModuleOutputs', source=f'neck.out_convs.{i}.conv') for i in range(3)}
+distiller = dict(
+    type='ConfigurableDistiller',
+    student_recorders=recorders,
+    teacher_recorders=recorders,
+    distill_losses=dict(loss_cwd=dict(type='mmrazor.ChannelWiseDivergence', tau=1.0, loss_weight=1.0)),
+    loss_forward_mappings=dict(
+        loss_cwd=dict(
+            preds_S=dict(from_student=True, recorder=levels, connector='student'),
+            preds_T=dict(from_student=False, recorder=levels, connector='teacher'),
+        )
+    ),
+)
+# Distillation ends with the strong augmentation.
+stop = dict(type='mmkd_ext.LossWeightHook', loss='loss_cwd', schedule='table', milestones=[280], factors=[1, 0])

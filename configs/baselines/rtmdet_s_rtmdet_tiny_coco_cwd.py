@@ -1,0 +1,30 @@
+# CWD: RTMDet-s teaches RTMDet-tiny on COCO; the neck's convolutions, each channel a distribution over positions.
+_base_ = [
+    '../students/rtmdet_tiny_300e_coco.py',
+    '../_base_/teachers/rtmdet_s_300e_coco.py',
+    '../_base_/wiring/rtmdet.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
+    distiller=dict(
+        _base_.distiller,
+        connectors=dict(
+            student=dict(
+                type='mmrazor.ConvModuleConnector',
+                in_channel=96,
+                out_channel=128,
+                bias=False,
+                norm_cfg=_base_.norm_cfg,
+                act_cfg=None,
+                levels=3,
+            ),
+            teacher=dict(type='mmrazor.NormConnector', in_channels=128, norm_cfg=_base_.norm_cfg, levels=3),
+        ),
+    ),
+)
+custom_hooks = _base_.custom_hooks + [_base_.stop]
+custom_imports = dict(imports=['mmkd_ext'])

@@ -1,0 +1,30 @@
+# CWD: RTMDet-x teaches RTMDet-l on COCO; the neck's convolutions, each channel a distribution over positions.
+_base_ = [
+    '../students/rtmdet_l_300e_coco.py',
+    '../_base_/teachers/rtmdet_x_300e_coco.py',
+    '../_base_/wiring/rtmdet.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    **_base_.teacher,
+    distiller=dict(
+        _base_.distiller,
+        connectors=dict(
+            student=dict(
+                type='mmrazor.ConvModuleConnector',
+                in_channel=256,
+                out_channel=320,
+                bias=False,
+                norm_cfg=_base_.norm_cfg,
+                act_cfg=None,
+                levels=3,
+            ),
+            teacher=dict(type='mmrazor.NormConnector', in_channels=320, norm_cfg=_base_.norm_cfg, levels=3),
+        ),
+    ),
+)
+custom_hooks = _base_.custom_hooks + [_base_.stop]
+custom_imports = dict(imports=['mmkd_ext'])
