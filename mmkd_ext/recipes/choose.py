@@ -54,7 +54,10 @@ def _choose(name: str, student: Look, teacher: Look | None, cfg: Mapping[str, An
     else:
         task = {kind: 'detector' if kind in DETECTORS else kind for kind in (student.kind, teacher.kind)}
         if task[student.kind] != task[teacher.kind]:
-            raise MisfitError(f'the teacher is a {teacher.name}, and the student a {student.name}')
+            raise MisfitError(
+                f'the teacher is a {teacher.name}, and the student a {student.name}; docs/several_teachers.md and '
+                'configs/foundation show how to write a config for such a pair'
+            )
         recipe = BY_WANT[use.wants](student, teacher, use, cfg)
     if use.task_weight is not None and use.wants != 'wide maps':
         recipe.architecture = {'*': recipe.architecture, 'head': weighted_head(cfg, use.task_weight)}

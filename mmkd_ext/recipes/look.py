@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmkd_ext.build import build_model
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.taps import find_classifier
-from mmkd_ext.recipes.kinds import CLASSIFIER, KINDS, SEGMENTOR, kind_of
+from mmkd_ext.recipes.kinds import CLASSIFIER, KINDS, kind_of
 from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 
@@ -105,29 +105,32 @@ def look(cfg: ConfigDict, who: str) -> Look:
             raise ConfigError(
                 f'--distill: the {who} is a {type(model).__name__}, but must be a {" or a ".join(KINDS)}; {BY_HAND}.'
             )
-        found = Look(kind, model)
-        side = _side(model, kind)
-        try:
-            with torch.set_grad_enabled(who == 'student'):
-                _look_at_maps(found, side)
-        except Exception as error:  # a model may fail in any way
-            text = (str(error).splitlines() or [''])[0]
-            raise ConfigError(
-                f'--distill: the {who}, a {type(model).__name__}, cannot be run on an image of {side}x{side} '
-                f'({type(error).__name__}: {text}); {BY_HAND}.'
-            ) from error
+        found, sides = Look(kind, model), _sides(model, kind)
+        for side in sides:
+            try:
+                with torch.set_grad_enabled(who == 'student'):
+                    _look_at_maps(found, side)
+                break
+            except Exception as error:  # a model may fail in any way
+                if side != sides[-1]:
+                    continue
+                text = (str(error).splitlines() or [''])[0]
+                raise ConfigError(
+                    f'--distill: the {who}, a {type(model).__name__}, cannot be run on an image of {side}x{side} '
+                    f'({type(error).__name__}: {text}); {BY_HAND}.'
+                ) from error
     _look_at_logits(found)
     return found
 
 
-def _side(model: Any, kind: str) -> int:
-    """Of the image: as small as it may be, and a multiple of all strides."""
+def _sides(model: Any, kind: str) -> list[int]:
+    """Of the image: as small as it may be, and a multiple of all strides; the next where that is too small."""
     if kind != CLASSIFIER:
-        return 256
+        return [256, 512]
     own = getattr(model.backbone, 'img_size', None)  # a transformer's
     if own:
-        return own[0] if isinstance(own, (list, tuple)) else own
-    return 32 if is_small(model) else 224
+        return [own[0] if isinstance(own, (list, tuple)) else own]
+    return [32 if is_small(model) else 224]
 
 
 def is_small(model: Any) -> bool:
@@ -152,7 +155,7 @@ def _look_at_maps(found: Look, side: int) -> None:
     channels = getattr(model.data_preprocessor, 'mean', torch.zeros(3)).numel()
     image = torch.randn(1, channels, side, side)
     with manager.recording(model):
-        features = model(image, mode='tensor') if found.kind == SEGMENTOR else model.extract_feat(image)
+        features = model(image, mode='tensor') if pixels else model.extract_feat(image)
     records = zip(sources, manager.recorders.values(), strict=True)
     held = {name: recorder.get() for name, recorder in records if recorder.records}
 
@@ -160,14 +163,16 @@ def _look_at_maps(found: Look, side: int) -> None:
     if len(found.stages) < 2:
         found.stages = _last_of_each_stride(stages, held, side)
     found.maps = [*_maps_in(maps, held, side, convs)]
-    if maps == 'backbone':  # the last, by its place from the end, as heads take it
+    if kind.maps == 'backbone':  # the last, by its place from the end, as heads take it
         last = found.maps[-1:] if _is_map([*tensors_in(held[maps])][-1]) else []
         place = -1 if last and last[0].data_idx is not None else None
         found.maps = [_replaced(r, data_idx=place) for r in last] or found.stages[-1:]
     if not found.maps and _is_map(held.get(_TOKENS)):
         found.maps = [_replaced(_map(tokens, held[_TOKENS], side), type=_TOKENS)]
+    if torch.is_grad_enabled():  # what is frozen learns nothing
+        found.maps = [record for record in found.maps if record.trains]
     if not found.maps:
-        found.why['maps'] = f'its {maps} gives {_described(held.get(maps))}, and no map (B, C, H, W)'
+        found.why['maps'] = f'its {maps} gives {_described(held.get(maps))}, and no map (B, C, H, W) that trains'
     if pixels and pixels in held:
         found.pixels = [_map(pixels, held[pixels], side)]
     elif kind.pixels:
@@ -246,10 +251,13 @@ def _look_at_scores(found: Look, features: Any, side: int) -> None:
     """A dense head's class logits: of a sigmoid, level by level."""
     head = getattr(found.model, 'bbox_head', None)
     classes = getattr(head, 'num_classes', None)
+    if head is None:
+        found.why['scores'] = 'it has no bbox_head'
+        return
     if classes is None or getattr(head, 'cls_out_channels', None) != classes:
         found.why['scores'] = f'the classes of its {type(head).__name__} are not each a sigmoid'
         return
-    given = head(features)  # type: ignore[misc]
+    given = head(features)
     first = given[0] if isinstance(given, (list, tuple)) and given else None
     maps = [item for item in first if _is_map(item)] if isinstance(first, (list, tuple)) else []
     if not maps or any(item.shape[1] % classes for item in maps):

@@ -40,6 +40,14 @@ def test_a_level_that_repeats_another_and_a_stage_that_is_frozen() -> None:
     assert [r.trains for r in found.stages] == [False, True, True]
 
 
+def test_without_a_neck_a_detector_has_the_maps_of_its_backbone_that_train() -> None:
+    cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
+    cfg.pop('neck')
+    cfg.backbone.frozen_stages = 1
+    assert [(r.source, r.data_idx) for r in look(cfg, 'student').maps] == [('backbone', 1), ('backbone', 2)]
+    assert [r.data_idx for r in look(cfg, 'teacher').maps] == [0, 1, 2]
+
+
 def test_a_segmentor_has_its_last_map_and_its_logits() -> None:
     found = seen('pspnet_student')
     assert [(r.source, r.data_idx, r.channels, r.stride) for r in found.maps] == [('backbone', -1, 64, 4)]
@@ -81,7 +89,7 @@ def test_what_cannot_be_run_is_said_in_one_sentence() -> None:
     cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
     cfg.neck.in_channels = [16, 32, 65]
     with pytest.raises(
-        ConfigError, match='^--distill: the teacher, a FasterRCNN, cannot be run on an image of 256x256 '
+        ConfigError, match='^--distill: the teacher, a FasterRCNN, cannot be run on an image of 512x512 '
     ):
         look(cfg, 'teacher')
 
