@@ -51,22 +51,18 @@ class Look:
     def speed_up(self, batch: Any) -> None:
         """Fold batch norms and lay maps out channels-last, where the features of a batch stay the same to rounding.
 
-        Only the features are compared: a rounded one may make a detector sample another region.
+        Not of a detector: a rounded feature may make it sample another region.
         """
         model = self.teacher.model
-        data = self._pixels().data_preprocessor(batch, False)
-        images, features = self.teacher.pixels(data['inputs'], data['data_samples']), [torch.empty(0)]
+        data = model.data_preprocessor(batch, False)
+        images, features = data['inputs'], [torch.empty(0)]
 
         def run() -> None:
             features[:] = tensors_in(model.extract_feat(images))
 
-        if gives_features(model) and isinstance(images, Tensor) and images.ndim == 4:
+        if gives_features(model) and isinstance(images, Tensor) and images.ndim == 4 and not hasattr(model, 'roi_head'):
             with torch.no_grad():
                 accelerate(model, run, lambda: features, self.embeddings.sources())
-
-    def _pixels(self) -> Any:
-        """The model whose preprocessor is given the data."""
-        return self.teacher.model
 
     def record(self, batch: Any) -> None:
         """Make the records of a batch."""
@@ -118,9 +114,6 @@ class StudentsRegions(Look):
             embedding = embedding._replace(stage=min(embedding.stage, len(self.regions) - 1))
         check_compared(dict(embedding=embedding, labels=labels), taps['labels'].key)
         self.teacher = Teacher(teacher, None, student)
-
-    def _pixels(self) -> Any:
-        return self.student
 
     @torch.no_grad()
     def record(self, batch: Any) -> None:
