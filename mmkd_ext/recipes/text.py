@@ -120,15 +120,19 @@ def recipe_text(
     return '\n'.join(lines) + '\n'
 
 
+def _said(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith('#')]
+
+
 def write(text: str, path: Path) -> None:
-    """Write a file, unless it is there already with the same text; several processes may.
+    """Write a file, unless it is there already and says the same but for its comments; several processes may.
 
     Raises:
         ConfigError: If it is there with another text, which may be someone's work.
     """
     if path.is_file():
         there = path.read_text(encoding='utf-8')
-        if there == text:
+        if _said(there) == _said(text):
             return
         raise ConfigError(
             f'{path} is there already, with other content; train it as it is (tools/train.py {path}), remove it, or '

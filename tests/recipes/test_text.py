@@ -24,6 +24,7 @@ def test_a_file_with_the_same_content_is_left_and_any_other_refused(tmp_path: Pa
     write('a = 1\n', path)
     before = path.stat().st_mtime_ns
     write('a = 1\n', path)
+    write('# in other words\na = 1\n', path)
     assert path.stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match=f'^{path} is there already, with other content; train it as it is'):
         write('a = 2\n', path)
