@@ -93,11 +93,11 @@ def _dist(tau: float) -> Use:
     return Use('logits', dict(loss_dist=dict(type='DISTLoss', tau=tau, loss_weight=2.0)))
 
 
-def _nd(tau: float, weight: float, nd_weight: float, **options: Any) -> Use:
+def _nd(tau: float, weight: float, nd_weight: float, start: dict[str, float], **options: Any) -> Use:
     losses = dict(
         loss_kd=dict(type='KDLoss', tau=tau, loss_weight=weight), loss_nd=dict(type='NDLoss', loss_weight=nd_weight)
     )
-    return Use('embedding', losses, dict(type='EmbedConnector'), always=False, **options)
+    return Use('embedding', losses, dict(type='EmbedConnector', **start), always=False, **options)
 
 
 def _reviewkd(wants: str, weight: float, **options: Any) -> Use:
@@ -181,8 +181,9 @@ METHODS: dict[str, Method] = {
     'nd': Method(
         'KD++', "follows the teacher's class scores, and the norm and direction of its embeddings", _LOGITS,
         {
-            TWO_STAGE: _nd(1.0, 1.0, 1.0), CLASSIFIER: _nd(1.0, 2.5, 1.0, warm_up=(0, 5, 100)),
-            SMALL: _nd(4.0, 3.5, 2.0, warm_up=(0, 20, 240)),
+            TWO_STAGE: _nd(1.0, 1.0, 1.0, dict(init_std=0.01)),
+            CLASSIFIER: _nd(1.0, 2.5, 1.0, dict(init_std=0.01), warm_up=(0, 5, 100)),
+            SMALL: _nd(4.0, 3.5, 2.0, {}, warm_up=(0, 20, 240)),
         },
     ),
     'norm': Method(

@@ -7,7 +7,7 @@ from typing import Any
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recipes.kinds import DETECTORS, SEGMENTOR, TWO_STAGE
 from mmkd_ext.recipes.look import Look, Record
-from mmkd_ext.recipes.methods import METHODS, SMALL, Use
+from mmkd_ext.recipes.methods import Use
 
 # What losses and connectors call their arguments; all others as `NDLoss` and `Conv1x1Connector` do.
 _ARGUMENTS = {
@@ -256,10 +256,7 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
         losses['loss_nd'] = use.losses['loss_nd']
         recipe.class_means = ['loss_nd']
         if s.channels != t.channels:
-            started = {} if use is METHODS['nd'].on[SMALL] else dict(init_std=0.01)
-            connectors = dict(
-                embedding=dict(type='EmbedConnector', in_channels=s.channels, out_channels=t.channels, **started)
-            )
+            connectors = _connectors('embedding', dict(use.connector or {}), [(s.channels, t.channels)])
             mappings['loss_nd']['student']['connector'] = 'embedding'
         recipe.compared += f', and the embeddings ({s.channels} and {t.channels}) that go into them'
     recipe.distiller = _distiller(recorders, connectors, losses, mappings)

@@ -75,8 +75,8 @@ def test_regions_of_two_stage_detectors_compare_in_their_own_algorithm() -> None
     recipe = choose('nd', detector(), detector(channels=16), cfg())
     assert recipe.algorithm == 'mmkd_ext.RoIDistill'
     assert recipe.class_means == ['loss_nd']
-    connector = recipe.distiller['connectors']['embedding']
-    assert (connector['type'], connector['in_channels'], connector['out_channels']) == ('EmbedConnector', 16, 32)
+    connectors = recipe.distiller['connectors']
+    assert connectors == dict(embedding=dict(type='EmbedConnector', in_channels=16, out_channels=32, init_std=0.01))
     assert recipe.distiller['loss_forward_mappings']['loss_nd']['student']['connector'] == 'embedding'
 
 
