@@ -266,8 +266,11 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
 
 def merge_pixels(own: Any, given: dict) -> dict:
     """A student's `data_preprocessor` under an algorithm's, which replaces what it names or, of another type, all."""
-    alike = isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type')
-    return {**own, **copy.deepcopy(given)} if alike else copy.deepcopy(given)
+    given = copy.deepcopy(given)
+    if isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type'):
+        given.pop('_scope_', None)  # which a `_base_` of a package leaves
+        return {**own, **given}
+    return given
 
 
 def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: dict | None = None) -> nn.Module:

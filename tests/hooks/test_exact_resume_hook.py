@@ -35,7 +35,13 @@ class Noise(Dataset):
 
 def runner(epoch: int = 0, step: int = 0, loader: Any = None, seed: int = 3) -> SimpleNamespace:
     return SimpleNamespace(
-        seed=seed, epoch=epoch, iter=step, train_dataloader=loader, _randomness_cfg={}, train_loop=None
+        seed=seed,
+        epoch=epoch,
+        iter=step,
+        train_dataloader=loader,
+        _randomness_cfg={},
+        train_loop=None,
+        model=None,
     )
 
 
