@@ -33,8 +33,8 @@ def print_of(images: Tensor) -> Tensor:
     Args:
         images: (B, C, H, W), as the model's preprocessor made them.
     """
-    images = images.detach().double()
-    rows, columns = images.mean(dim=(1, 3)), images.mean(dim=(1, 2))
+    grey = images.detach().float().mean(dim=1)
+    rows, columns = grey.mean(dim=2).double(), grey.mean(dim=1).double()
     ramps = [torch.linspace(0.5, 2, side.shape[1], dtype=side.dtype, device=side.device) for side in (rows, columns)]
     return torch.stack([rows @ ramps[0] / len(ramps[0]), columns @ ramps[1] / len(ramps[1])], dim=1)
 
