@@ -82,13 +82,14 @@ def _length(cfg: Config) -> int:
     return cfg.train_cfg.get('max_epochs') or cfg.train_cfg.get('max_iters')
 
 
-def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None) -> Path:
+def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, processes: int = 1) -> Path:
     """Store the outputs of a config's teacher, or go on with it; every process of a distributed run calls this.
 
     Args:
         cfg: Of the training, completed as for it. It is changed.
         out: The folder.
         top: Of logits that losses compare class by class: keep so many of each row, and the mass of the rest.
+        processes: Their number, which may not have been connected yet.
 
     Returns:
         The folder.
@@ -104,7 +105,7 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None) -
             'here and there.'
         )
     cfg.model.pop('teacher_outputs', None)
-    about = settings_of(cfg, dist.get_world_size())
+    about = settings_of(cfg, processes)
     if (out / NOTE).exists():
         found = identity.differences(read_note(out)['settings'], about)
         if found:

@@ -12,6 +12,7 @@ needs as many processes.
 """
 
 from mmkd_ext import cli
+from mmkd_ext.checks import process_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.teacher_outputs import make_teacher_outputs
 
@@ -29,7 +30,7 @@ def main() -> None:
     cli.check_data(cfg, ('train_dataloader',))
     cli.complete(cfg)
     cli.start_distributed(cfg)
-    make_teacher_outputs(cfg, args.out, args.top_k)
+    make_teacher_outputs(cfg, args.out, args.top_k, process_count(cfg))
 
 
 if __name__ == '__main__':
