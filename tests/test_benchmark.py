@@ -48,6 +48,7 @@ def test_the_ratio_is_of_the_same_rounds() -> None:
     assert row.median == 24
 
 
+@pytest.mark.slow
 def test_settings_behind_a_config_and_numbers_in_a_file(command: Callable, tmp_path: Path) -> None:
     config = MINI / 'resnet_cwt.py'
     words = ['--size', 32, '--batch-size', 2, '--rounds', 2, '--json', tmp_path / 'times.json']

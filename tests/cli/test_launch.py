@@ -30,6 +30,7 @@ def test_of_several_processes_the_first_speaks_and_another_one_only_where_the_fi
     assert capsys.readouterr().err.splitlines() == ['note: a note', 'error: so it is.', 'error: so it is.']
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_line_and_fails(command: Callable, tmp_path: Path) -> None:
     done = command('tools/train.py', 'nowhere.py')
     assert done.returncode == 2

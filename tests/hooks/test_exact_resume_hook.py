@@ -190,8 +190,11 @@ SETTINGS = {
 }
 
 
+FAST = ('plain', 'no seed', 'EMA')
+
+
 @pytest.mark.parametrize('by_epoch', [True, False], ids=['epochs', 'iterations'])
-@pytest.mark.parametrize('name', SETTINGS)
+@pytest.mark.parametrize('name', [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in SETTINGS])
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(name: str, by_epoch: bool, tmp_path: Path) -> None:
     """Without a seed the uninterrupted run is one of the seed that was drawn, which the checkpoint has."""
     settings = SETTINGS[name]
