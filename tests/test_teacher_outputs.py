@@ -78,6 +78,15 @@ def test_settings_are_of_data_and_teacher_and_not_of_the_student() -> None:
     assert settings_of(Config.fromfile(CONFIG), 2) != before
 
 
+def test_another_teacher_under_the_same_name_is_another_run(tmp_path: Path) -> None:
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.teacher_ckpt = str(tmp_path / 'teacher.pth')
+    (tmp_path / 'teacher.pth').write_bytes(b'one')
+    before = settings_of(cfg, 1)
+    (tmp_path / 'teacher.pth').write_bytes(b'two')
+    assert settings_of(cfg, 1) != before
+
+
 def test_without_a_seed_nothing_is_stored(tmp_path: Path) -> None:
     cfg = Config.fromfile(CONFIG)
     cfg.randomness = dict(seed=None)

@@ -13,16 +13,8 @@ model = dict(
     distiller=dict(
         _base_.distiller,
         connectors=dict(
-            student=dict(
-                type='mmrazor.ConvModuleConnector',
-                in_channel=256,
-                out_channel=320,
-                bias=False,
-                norm_cfg=_base_.norm_cfg,
-                act_cfg=None,
-                levels=3,
-            ),
-            teacher=dict(type='mmrazor.NormConnector', in_channels=320, norm_cfg=_base_.norm_cfg, levels=3),
+            student=dict(_base_.convs, in_channel=256, out_channel=320),
+            teacher=dict(_base_.norms, in_channels=320),
         ),
     ),
 )

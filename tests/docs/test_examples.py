@@ -69,3 +69,27 @@ def test_the_config_of_a_page_trains(page: str, names: set, tmp_path: Path, monk
     found = losses(tmp_path, page, DETECTORS.get(page.rpartition('/')[2], CLASSIFIER))
     assert found.keys() == names
     assert all(loss.requires_grad and loss > 0 for loss in found.values())
+
+
+@pytest.mark.slow
+def test_a_detector_and_a_foundation_model_teach_one_student(tmp_path: Path) -> None:
+    """The config of the page on several teachers, as it stands there but for the weights; of two toolboxes."""
+    from mmdet.testing import demo_mm_inputs
+
+    page = (ROOT / 'docs' / 'several_teachers.md').read_text()
+    text = re.search(r'```python title="my_two_teachers.py"\n(.*?)```', page, re.DOTALL).group(1)
+    base = "_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'\n"
+    (tmp_path / 'my_faster_rcnn_r50.py').write_text(base)
+    (tmp_path / 'my_two_teachers.py').write_text(text)
+    cfg = Config.fromfile(tmp_path / 'my_two_teachers.py')
+    for teacher in cfg.model.teachers.values():
+        teacher.update(teacher_ckpt=None, teacher_strict=False)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model).train()
+    data = model.data_preprocessor(demo_mm_inputs(1, [[3, 64, 64]], num_classes=80), True)
+    found = model(**data, mode='loss')
+    total = found['distill.loss_kd'] + found['distill.loss_cosine']
+    total.backward()
+    assert min(found['distill.loss_kd'], found['distill.loss_cosine']) > 0
+    assert model.backbone.layer3[0].conv1.weight.grad.abs().sum() > 0
+    assert model.roi_head.bbox_head.fc_cls.weight.grad.abs().sum() > 0

@@ -1,7 +1,9 @@
 # RTMDet: the neck's three output convolutions, before their norms. Each channel is normalised over the batch, the
-# student's behind a 1x1 convolution; a leaf adds the connectors `student` and `teacher`.
+# student's behind a 1x1 convolution; a leaf gives `convs` and `norms` their widths.
 levels = ['fpn0', 'fpn1', 'fpn2']
 norm_cfg = dict(type='BN', affine=False, track_running_stats=False)
+convs = dict(type='mmrazor.ConvModuleConnector', bias=False, norm_cfg=norm_cfg, act_cfg=None, levels=3)
+norms = dict(type='mmrazor.NormConnector', norm_cfg=norm_cfg, levels=3)
 recorders = {f'fpn{i}': dict(type='ModuleOutputs', source=f'neck.out_convs.{i}.conv') for i in range(3)}
 distiller = dict(
     type='ConfigurableDistiller',
