@@ -18,7 +18,7 @@ _EMBEDDING = 'patch_embed'
 class PatchTokensRecorder(ModuleOutputsRecorder):
     """Records the patch tokens that a layer returns, (B, N, C), as a map (B, C, H, W).
 
-    So a layer in the middle will do as well, whatever the backbone's own `out_type` is. Height and width are those of the
+    So a layer in the middle will do as well, whatever the backbone's `out_type` is. Height and width are those of the
     grid that the backbone's `patch_embed` made in the same forward; tokens in front (class token, registers) are left
     out. What has no tokens of that number stays as it is.
 
