@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     'identity': {'errors', 'compat', 'build', 'export'},
     'teacher_outputs': {'errors', 'class_means', 'algorithms', 'identity'},
     'checks': {'errors', 'compat', 'weights'},
-    'benchmark': {'errors', 'build', 'class_means'},
+    'benchmark': {'errors', 'registry', 'compat', 'build', 'class_means'},
     'preflight': {
         'errors', 'build', 'export', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
     },

@@ -1,13 +1,15 @@
 #!/usr/bin/env python
 """What a training step of each config costs, in milliseconds and against the first: tools/benchmark.py CONFIG...
 
-Whole steps (preprocessing, forward, backward, optimiser) on random data, one of each config in turn, so that a machine
-that other jobs slow down slows all alike. Networks have random weights; class means are read from their file. --split
-also measures the student alone, with the same weights, and the teacher. A config may be given with other settings, to
-compare them: configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
+Whole steps (preprocessing, forward, backward, optimiser) on one batch, one of each config in turn, so that a machine
+that other jobs slow down slows all alike. Networks have random weights; class means are read from their file, or random
+where there is none yet. --split also measures the student alone, with the same weights, and the teacher; --mmrazor the
+same networks and losses in MMRazor's engine, where it can run them; --memory what a process that does nothing else has
+at most, with the part of it that is the teacher's weights and the recorded tensors. A config may be given with other
+settings, to compare them: configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
 
-Times are wall-clock time on a GPU and CPU time of this process on a CPU. The ratio is the median over the rounds of a
-row's time to the first row's, with its quartiles.
+The ratio is the median over the rounds of a row's time to the first row's, with its quartiles. Of several configs with
+--split each is compared with its own student.
 """
 
 import argparse
@@ -18,13 +20,40 @@ import torch
 from mmengine.config import DictAction
 
 from mmkd_ext import cli
-from mmkd_ext.benchmark import measure, rows_of
+from mmkd_ext.benchmark.memory import peak
+from mmkd_ext.benchmark.rows import CLOCKS, MMRAZOR, STUDENT, Row, Setting, Subject, measure
+from mmkd_ext.benchmark.table import table
+from mmkd_ext.errors import ConfigError
 
 
 def settings_of(text: str) -> tuple[str, dict]:
     """`CONFIG@key=value@key=value` as the config and its settings."""
     path, *pairs = text.split('@')
     return path, {key: DictAction._parse_iterable(value) for key, _, value in (pair.partition('=') for pair in pairs)}
+
+
+def rows_of(text: str, setting: Setting, args: argparse.Namespace) -> list[Row]:
+    """What is to be measured of a config; memory is measured here."""
+    path, settings = settings_of(text)
+    cfg = cli.read_config(path, settings)
+    subject = Subject('@'.join([Path(path).stem, *text.split('@')[1:]]), cfg, setting)
+    parts = subject.parts if args.split else ['']
+    rows = []
+    for part in [*parts, MMRAZOR] if args.mmrazor else parts:
+        try:
+            row = subject.row(part)
+            if part == MMRAZOR:
+                row.step()
+        except Exception as error:
+            if part != MMRAZOR:
+                raise
+            why = str(error) if isinstance(error, ConfigError) else f'{type(error).__name__}: {error}'
+            print(f'{subject.name}: not in MMRazor ({why})')
+            continue
+        if args.memory and setting.device == 'cpu':
+            row.megabytes, row.held = peak(cfg, setting, part)
+        rows.append(row)
+    return rows
 
 
 def main() -> None:
@@ -35,31 +64,42 @@ def main() -> None:
     parser.add_argument(
         '--size', type=int, nargs='+', default=[224], help='height and width of the images (default: 224)'
     )
+    parser.add_argument(
+        '--real-data', action='store_true', help="the first batch of the config's training data; no --size"
+    )
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument('--split', action='store_true', help='also measure the student alone, and the teacher')
+    parser.add_argument('--mmrazor', action='store_true', help="also measure MMRazor's engine")
+    parser.add_argument(
+        '--memory', action='store_true', help='on a CPU: also measure memory, in processes of their own'
+    )
     parser.add_argument('--amp', choices=['float16', 'bfloat16'], help='mixed precision')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument(
+        '--clock', choices=CLOCKS, default='wall', help="'cpu' is the time of this process alone, for a busy machine"
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers, round by round')
     args = parser.parse_args()
-    size = (args.size[0], args.size[-1])
-    rows = []
-    for text in args.configs:
-        path, settings = settings_of(text)
-        name = '@'.join([Path(path).stem, *text.split('@')[1:]])
-        cfg = cli.read_config(path, settings)
-        rows += rows_of(name, cfg, args.batch_size, size, args.device, args.split, args.amp)
-    measure(rows, args.rounds, args.device)
+    size = None if args.real_data else (args.size[0], args.size[-1])
+    setting = Setting(args.batch_size, size, args.device, args.amp)
+    groups = [rows_of(text, setting, args) for text in args.configs]
+    rows = [row for group in groups for row in group]
+    measure(rows, args.rounds, args.device, args.clock)
+    found = [row.result((group if STUDENT in group[0].name else rows)[0]) for group in groups for row in group]
+    images = f'{size[0]}x{size[1]}' if size else 'the training data'
     threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
-    print(f'{args.batch_size} images of {size[0]}x{size[1]}, {args.device}{threads}, {args.rounds} rounds')
-    width = max(len(row.name) for row in rows)
-    found = [row.result(rows[0]) for row in rows]
-    for row in found:
-        low, high = row['quartiles']
-        memory = f'  {row["megabytes"]:7.0f} MiB' if row['megabytes'] is not None else ''
-        print(f'{row["name"]:{width}} {row["median"]:9.1f} ms  {row["ratio"]:.3f} ({low:.3f} to {high:.3f}){memory}')
+    print(f'{args.batch_size} images of {images}, {args.device}{threads}, {args.rounds} rounds, {args.clock} time\n')
+    print(table(found))
     if args.json:
         content = dict(
-            images=args.batch_size, size=size, device=args.device, threads=torch.get_num_threads(), rows=found
+            images=args.batch_size,
+            size=size,
+            device=args.device,
+            amp=args.amp,
+            threads=torch.get_num_threads(),
+            clock=args.clock,
+            torch=torch.__version__,
+            rows=found,
         )
         args.json.write_text(json.dumps(content, indent=1))
 

@@ -1,0 +1,78 @@
+"""The most memory that training takes on a CPU, of a process of its own."""
+
+import re
+import resource
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd_ext.benchmark.rows import Setting, Subject
+
+STEPS = 3  # after the second one the allocator has what it needs
+
+
+def peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
+    """Run some steps in a process that does nothing else.
+
+    Args:
+        cfg: As of `Subject`.
+        setting: As of `Subject`.
+        part: As of `Subject.row`.
+
+    Returns:
+        What the process had at most during the steps, and what of this is the teacher's weights and what the distiller
+        recorded, in megabytes.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+        return pool.submit(_peak, cfg, setting, part).result()
+
+
+def _peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
+    subject = Subject('', cfg, setting)
+    step = subject.row(part).step
+    if part == 'student alone':
+        del subject.model
+    held = _held(getattr(subject, 'model', None))
+    _reset()
+    for _ in range(STEPS):
+        step()
+    return _most(), held() / 2**20
+
+
+def _held(model: Any) -> Any:
+    """A function that says how many bytes the teacher and the records take."""
+    if not hasattr(model, 'taught'):
+        return lambda: 0
+    most = 0
+    clear = model.distiller.clear
+
+    def look() -> None:
+        nonlocal most
+        managers = (model.distiller.student_recorders, model.distiller.teacher_recorders)
+        most = max(most, sum(tensor.nbytes for manager in managers for tensor in manager.tensors()))
+        clear()
+
+    model.distiller.clear = look
+    teachers = [taught.teacher.model for taught in model.taught.values()]
+    weights = sum(value.nbytes for teacher in teachers for value in teacher.state_dict().values())
+    return lambda: weights + most
+
+
+def _reset() -> None:
+    """Forget what the process had at most until now, where the system can (Linux)."""
+    try:
+        Path('/proc/self/clear_refs').write_text('5')
+    except OSError:
+        pass
+
+
+def _most() -> float:
+    """Megabytes, at most since `_reset`."""
+    try:
+        return int(re.search(r'VmHWM:\s+(\d+) kB', Path('/proc/self/status').read_text())[1]) / 1024  # type: ignore
+    except (OSError, TypeError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)

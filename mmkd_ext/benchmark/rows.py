@@ -1,0 +1,188 @@
+"""The rows of a benchmark: parts of configs, each of which does a step when it is told to, measured in turn."""
+
+import copy
+import io
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.optim import build_optim_wrapper
+
+from mmkd_ext.benchmark.data import random_batch, real_batch
+from mmkd_ext.benchmark.mmrazor import mmrazors
+from mmkd_ext.benchmark.networks import build
+
+WARM_UP = 2  # rounds that do not count
+STUDENT, TEACHER, STEP, MMRAZOR = 'student alone', 'teacher', '', 'MMRazor'  # the parts of a config
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all rows of a benchmark have in common.
+
+    Attributes:
+        count: Images in the batch.
+        size: Their height and width; None takes the first batch of the config's training data.
+        device: 'cpu' or 'cuda'.
+        amp: Dtype of mixed precision, such as 'bfloat16'.
+    """
+
+    count: int
+    size: tuple[int, int] | None
+    device: str = 'cpu'
+    amp: str | None = None
+
+
+@dataclass
+class Row:
+    """One thing that is measured.
+
+    Attributes:
+        name: The config's, and which part of it.
+        step: Does it once.
+        images: In its batch.
+        save: Makes a checkpoint with the optimiser's state and returns its size in bytes; None of a teacher.
+        milliseconds: What the step took, round by round.
+        megabytes: Of memory, at most: on a GPU what it allocated beyond what all rows hold, on a CPU what a process of
+            its own had (see `memory.py`); None where it was not measured.
+        held: On a CPU: what of that is the teacher's weights and what the distiller recorded, in megabytes.
+    """
+
+    name: str
+    step: Callable[[], object]
+    images: int = 1
+    save: Callable[[], int] | None = None
+    milliseconds: list[float] = field(default_factory=list)
+    megabytes: float | None = None
+    held: float | None = None
+
+    @property
+    def median(self) -> float:
+        """Of the times, in milliseconds."""
+        return statistics.median(self.milliseconds)
+
+    def result(self, first: 'Row') -> dict[str, Any]:
+        """As numbers; the ratio is of the same rounds' times to those of another row, with its quartiles."""
+        ratios = [own / other for own, other in zip(self.milliseconds, first.milliseconds, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        start = time.perf_counter()
+        size = self.save() / 2**20 if self.save else None
+        return dict(
+            name=self.name,
+            milliseconds=self.milliseconds,
+            median=self.median,
+            per_second=1000 * self.images / self.median,
+            ratio=middle,
+            quartiles=[low, high],
+            megabytes=self.megabytes,
+            held=self.held,
+            checkpoint=size,
+            save_milliseconds=1000 * (time.perf_counter() - start) if self.save else None,
+        )
+
+
+class Subject:
+    """A config to be measured, on one batch and with random weights.
+
+    Args:
+        name: Of the config.
+        cfg: Of a plain model or of a distillation.
+        setting: What all rows have in common.
+
+    Raises:
+        ConfigError: If the data preprocessor makes images of another size.
+    """
+
+    def __init__(self, name: str, cfg: Config, setting: Setting) -> None:
+        torch.manual_seed(0)
+        self.name, self.cfg, self.setting = name, copy.deepcopy(cfg), setting
+        self.data = random_batch(cfg, setting.count, setting.size) if setting.size else real_batch(cfg, setting.count)
+        self.model: Any = build(self.cfg, self.data, setting.size, setting.device)
+
+    @property
+    def parts(self) -> list[str]:
+        """What can be measured of this config, but for MMRazor's engine."""
+        alone = [STUDENT] if hasattr(self.model, 'student') else []
+        teaches = getattr(self.model, 'taught', None) and not self.model.regions
+        return [*alone, *([TEACHER] if teaches else []), STEP]
+
+    def row(self, part: str = STEP) -> Row:
+        """A part as a row. STUDENT and MMRAZOR train copies of the networks.
+
+        Raises:
+            ConfigError: If the part is MMRAZOR and it has nothing like this config.
+        """
+        name = f'{self.name}: {part}' if part else self.name
+        if part == TEACHER:
+            return Row(name, self._teach, self.setting.count)
+        if part == STUDENT:
+            trained = copy.deepcopy(self.model.student).train()
+        else:
+            trained = mmrazors(self.cfg.model, self.model) if part == MMRAZOR else self.model
+        optim = build_optim_wrapper(trained, self.cfg.optim_wrapper)
+
+        def step() -> object:
+            with self._cast():
+                prepared = trained.data_preprocessor(self.data, True)
+                losses, logs = trained.parse_losses(trained._run_forward(prepared, mode='loss'))
+            optim.update_params(losses)
+            return logs
+
+        return Row(name, step, self.setting.count, lambda: checkpoint(trained, optim))
+
+    def _teach(self) -> None:
+        inputs = self.model.data_preprocessor(self.data, True)
+        with self._cast():
+            self.model._run_teachers(**inputs, sampled_regions=False)
+        self.model.distiller.clear()
+
+    def _cast(self) -> Any:
+        amp = self.setting.amp
+        return torch.autocast(self.setting.device, getattr(torch, amp)) if amp else nullcontext()
+
+
+def checkpoint(model: BaseModel, optim: Any) -> int:
+    """Make a checkpoint in memory; returns its size in bytes."""
+    file = io.BytesIO()
+    torch.save(dict(state_dict=model.state_dict(), optimizer=optim.state_dict()), file)
+    return file.tell()
+
+
+def measure(rows: list[Row], rounds: int, device: str, clock: str = 'wall') -> None:
+    """Measure all rows in turn, round by round, so that a machine that other jobs slow down slows all alike.
+
+    Args:
+        rows: What to measure; the times are added to them.
+        rounds: How often.
+        device: Where they run.
+        clock: 'wall', or 'cpu' for the time that this process computed, which other jobs on the machine change less.
+    """
+    for i in range(rounds + WARM_UP):
+        for row in rows:
+            if device != 'cpu':
+                torch.cuda.reset_peak_memory_stats()
+                held = torch.cuda.memory_allocated()
+            taken = timed(row.step, device, clock)
+            if device != 'cpu':
+                row.megabytes = max(row.megabytes or 0, (torch.cuda.max_memory_allocated() - held) / 2**20)
+            if i >= WARM_UP:
+                row.milliseconds.append(taken)
+
+
+def timed(step: Callable[[], object], device: str, clock: str = 'wall') -> float:
+    """Milliseconds of one step."""
+    now = CLOCKS[clock]
+    if device != 'cpu':
+        torch.cuda.synchronize()
+    start = now()
+    step()
+    if device != 'cpu':
+        torch.cuda.synchronize()
+    return 1000 * (now() - start)

@@ -1,0 +1,32 @@
+"""The numbers of a benchmark as a table in Markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """A line for each row; columns that no row has a number for are left out.
+
+    Args:
+        results: What `Row.result` gives.
+    """
+    columns = {
+        'step': [row['name'] for row in results],
+        'ms': [f'{row["median"]:.1f}' for row in results],
+        'images/s': [f'{row["per_second"]:.2f}' for row in results],
+        'ratio': ['{:.3f} ({:.3f} to {:.3f})'.format(row['ratio'], *row['quartiles']) for row in results],
+        'peak MiB': [_number(row['megabytes']) for row in results],
+        'of it teacher and records': [_number(row['held']) for row in results],
+        'checkpoint MiB': [_number(row['checkpoint']) for row in results],
+        'to save, ms': [_number(row['save_milliseconds']) for row in results],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
+    lines = [list(columns), ['-' * width for width in widths], *zip(*columns.values(), strict=True)]
+    return '\n'.join(
+        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + ' |' for line in lines
+    )
+
+
+def _number(value: float | None) -> str:
+    return '' if value is None else f'{value:.0f}'
