@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmkd_ext.functional import check_same_shape, tempered_kl
+from mmkd_ext.functional import check_same_shape, for_pointwise, tempered_kl
 
 
 def test_tempered_kl_gives_one_value_a_row_and_is_never_negative() -> None:
@@ -43,3 +43,11 @@ def test_what_would_broadcast_is_refused_with_both_shapes(student: tuple, teache
 
 def test_equal_shapes_are_accepted() -> None:
     check_same_shape(torch.zeros(2, 3), torch.ones(2, 3), 2, '(N, K)')
+
+
+def test_maps_for_pointwise_convolutions_are_channels_last_on_a_cpu() -> None:
+    x = torch.randn(2, 3, 5, 7)
+    y = for_pointwise(x)
+    assert torch.equal(x, y)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert for_pointwise(y) is y

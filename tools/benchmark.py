@@ -8,8 +8,8 @@ same networks and losses in MMRazor's engine, where it can run them; --memory wh
 at most, with the part of it that is the teacher's weights and the recorded tensors. A config may be given with other
 settings, to compare them: configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
 
-The ratio is the median over the rounds of a row's time to the first row's, with its quartiles. Of several configs with
---split each is compared with its own student.
+The ratio is the median over the rounds of a row's time to the first row's, with its quartiles; with --split to that of
+its own student.
 """
 
 import argparse
@@ -32,14 +32,23 @@ def settings_of(text: str) -> tuple[str, dict]:
     return path, {key: DictAction._parse_iterable(value) for key, _, value in (pair.partition('=') for pair in pairs)}
 
 
-def rows_of(text: str, setting: Setting, args: argparse.Namespace) -> list[Row]:
-    """What is to be measured of a config; memory is measured here."""
+def rows_of(text: str, setting: Setting, args: argparse.Namespace, known: dict[str, Row]) -> list[Row]:
+    """What is to be measured of a config; memory is measured here.
+
+    Args:
+        text: As on the command line.
+        setting: What all rows have in common.
+        args: The options.
+        known: The row of the student alone, of each file that was there before; with other settings it is the same.
+    """
     path, settings = settings_of(text)
     cfg = cli.read_config(path, settings)
     subject = Subject('@'.join([Path(path).stem, *text.split('@')[1:]]), cfg, setting)
     parts = subject.parts if args.split else ['']
     rows = []
     for part in [*parts, MMRAZOR] if args.mmrazor else parts:
+        if part == STUDENT and path in known:
+            continue
         try:
             row = subject.row(part)
             if part == MMRAZOR:
@@ -52,6 +61,8 @@ def rows_of(text: str, setting: Setting, args: argparse.Namespace) -> list[Row]:
             continue
         if args.memory and setting.device == 'cpu':
             row.megabytes, row.held = peak(cfg, setting, part)
+        if part == STUDENT:
+            known[path] = row
         rows.append(row)
     return rows
 
@@ -82,10 +93,11 @@ def main() -> None:
     args = parser.parse_args()
     size = None if args.real_data else (args.size[0], args.size[-1])
     setting = Setting(args.batch_size, size, args.device, args.amp)
-    groups = [rows_of(text, setting, args) for text in args.configs]
-    rows = [row for group in groups for row in group]
+    alone: dict[str, Row] = {}
+    groups = {text: rows_of(text, setting, args, alone) for text in args.configs}
+    rows = [row for group in groups.values() for row in group]
     measure(rows, args.rounds, args.device, args.clock)
-    found = [row.result((group if STUDENT in group[0].name else rows)[0]) for group in groups for row in group]
+    found = [row.result(alone.get(settings_of(text)[0], rows[0])) for text, group in groups.items() for row in group]
     images = f'{size[0]}x{size[1]}' if size else 'the training data'
     threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
     print(f'{args.batch_size} images of {images}, {args.device}{threads}, {args.rounds} rounds, {args.clock} time\n')

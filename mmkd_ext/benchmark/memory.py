@@ -4,6 +4,7 @@ import re
 import resource
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,8 @@ def _held(model: Any) -> Any:
 
 def _reset() -> None:
     """Forget what the process had at most until now, where the system can (Linux)."""
-    try:
+    with suppress(OSError):
         Path('/proc/self/clear_refs').write_text('5')
-    except OSError:
-        pass
 
 
 def _most() -> float:

@@ -126,7 +126,9 @@ class Subject:
             trained = copy.deepcopy(self.model.student).train()
         else:
             trained = mmrazors(self.cfg.model, self.model) if part == MMRAZOR else self.model
-        optim = build_optim_wrapper(trained, self.cfg.optim_wrapper)
+        optim: Any = build_optim_wrapper(trained, self.cfg.optim_wrapper)
+        for group in optim.param_groups:
+            group['lr'] = 0.0  # the optimiser works, but a random network would soon be all NaN
 
         def step() -> object:
             with self._cast():

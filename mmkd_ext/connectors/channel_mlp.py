@@ -7,6 +7,7 @@ there; none and the teacher's width are the defaults.
 
 from torch import Tensor, nn
 
+from mmkd_ext.functional import for_pointwise
 from mmkd_ext.registry import MODELS
 
 
@@ -50,4 +51,4 @@ class ChannelMLPConnector(nn.Module):
             raise ValueError(
                 f'in_channels={self.in_channels} expects (B, {self.in_channels}, H, W), got {tuple(x.shape)}'
             )
-        return self.mlp(self.align(x))
+        return self.mlp(self.align(for_pointwise(x)))

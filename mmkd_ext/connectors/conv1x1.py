@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from mmkd_ext.functional import for_pointwise
 from mmkd_ext.registry import MODELS
 
 
@@ -55,7 +56,7 @@ class Conv1x1Connector(nn.Module):
             raise ValueError(
                 f'in_channels={self.in_channels} expects (B, {self.in_channels}, H, W), got {tuple(x.shape)}'
             )
-        x = self.relu(self.norm(self.conv(x)))
+        x = self.relu(self.norm(self.conv(for_pointwise(x))))
         if self.scale is None and self.size is None:
             return x
         return interpolate(x, self.size, self.scale, mode='bilinear', align_corners=False)

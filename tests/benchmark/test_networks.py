@@ -5,8 +5,8 @@ from mmengine.config import Config
 from support import MINI
 from torch import nn
 
-from mmkd_ext.benchmark.networks import build, settle
 from mmkd_ext.benchmark.data import random_batch
+from mmkd_ext.benchmark.networks import build, settle
 
 
 class Deep(nn.Module):
