@@ -16,7 +16,7 @@ from support import ROOT, load_tool
 from torch import Tensor, nn
 from yapf.yapflib.yapf_api import FormatCode
 
-from mmkd_ext import benchmark
+from mmkd_ext.benchmark import data
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.mdistiller import classifier_config
 
@@ -133,7 +133,7 @@ def random_batch(cfg: Config, model: Any) -> dict:
     """Two images of noise with annotations (four to classify), preprocessed for the student."""
     count, side = dict(mmdet=(2, 96), mmseg=(2, 64), mmpretrain=(4, image_side(cfg)))[cfg.default_scope]
     torch.manual_seed(0)  # of the regions that a detector samples
-    return model.data_preprocessor(benchmark.random_batch(cfg, count, side), True)
+    return model.data_preprocessor(data.random_batch(cfg, count, side), True)
 
 
 def step(cfg: Config, model: Any) -> dict[str, Tensor]:

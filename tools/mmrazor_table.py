@@ -30,7 +30,8 @@ from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
 from mmkd_ext import cli
-from mmkd_ext.benchmark import random_batch, settle
+from mmkd_ext.benchmark.data import random_batch
+from mmkd_ext.benchmark.networks import settle
 from mmkd_ext.build import model_config
 from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, sentence

@@ -15,7 +15,7 @@ from mmengine.registry import HOOKS, MODELS, DefaultScope
 from support import MINI, ROOT
 from torch import Tensor, nn
 
-from mmkd_ext import benchmark
+from mmkd_ext.benchmark.data import random_batch
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.export.config import student_config
 
@@ -155,7 +155,7 @@ SIZES = dict(mmpretrain=64, mmseg=64, mmdet=96)
 def batch(cfg: Config, model: Any, count: int = 2, size: int = 0) -> dict:
     """Random images and labels, preprocessed."""
     size = size or (32 if 'CIFAR' in str(cfg.model) else SIZES[cfg.default_scope])
-    return model.data_preprocessor(benchmark.random_batch(cfg, count, size), True)
+    return model.data_preprocessor(random_batch(cfg, count, size), True)
 
 
 class Counter:
