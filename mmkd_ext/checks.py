@@ -10,6 +10,7 @@ from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import METRICS, DefaultScope
 
+from mmkd_ext.build import merge_pixels
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.weights import load_weights, weights_of
@@ -29,6 +30,7 @@ def check_effects(cfg: Config) -> Iterator[str]:
     last = loop.get('max_iters' if iterations else 'max_epochs') or float('inf')
     yield from _schedulers(cfg, iterations, last)
     yield from _hooks(cfg, iterations, last)
+    yield from _pixels(cfg)
     saves = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     best = saves.get('save_best')
     if best and (cfg.get('val_cfg') is None or loop.get('val_begin', 1) > last):
@@ -91,6 +93,20 @@ def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
         argument = _OF_AN_EPOCH.get(kind)
         if argument and hook.get(argument, 0) >= last:
             yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, when the run of {last} is over.'
+
+
+def _pixels(cfg: Config) -> Iterator[str]:
+    model, beside = cfg.get('model') or {}, cfg.get('data_preprocessor')
+    student = model.get('architecture')
+    own = student.get('data_preprocessor') if isinstance(student, dict) else None
+    if own and beside and not model.get('data_preprocessor'):
+        merged = merge_pixels(own, beside)
+        lost = [key for key, value in own.items() if key != '_scope_' and merged.get(key) != value]
+        if lost:
+            yield (
+                f"data_preprocessor, beside the model, replaces the student's {', '.join(lost)}; to keep them, "
+                'give model.data_preprocessor=_base_.model.data_preprocessor.'
+            )
 
 
 def process_count(cfg: Config) -> int:

@@ -43,7 +43,7 @@ ROOMS: dict[str, set[str]] = {
     'export': {'errors', 'registry', 'compat', 'build', 'weights', 'models'},
     'identity': {'errors', 'compat', 'build', 'export'},
     'teacher_outputs': {'errors', 'class_means', 'algorithms', 'identity'},
-    'checks': {'errors', 'compat', 'weights'},
+    'checks': {'errors', 'build', 'compat', 'weights'},
     'benchmark': {'errors', 'registry', 'compat', 'build', 'class_means'},
     'preflight': {
         'errors', 'build', 'export', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',

@@ -57,6 +57,15 @@ def test_a_setting_that_comes_too_late_is_said(cfg: dict, words: str) -> None:
     assert words in note
 
 
+def test_pixels_of_the_student_that_others_replace_are_said() -> None:
+    model = dict(architecture=dict(data_preprocessor=dict(type='P', mean=[1.0], size=(96, 96))))
+    (note,) = check_effects(run(model=model, data_preprocessor=dict(type='P', size=(512, 512))))
+    assert "replaces the student's size; to keep them, give" in note
+    assert not list(check_effects(run(model=model, data_preprocessor=dict(mean=[1.0], std=[2.0]))))
+    model['data_preprocessor'] = dict(size=(96, 96))
+    assert not list(check_effects(run(model=model, data_preprocessor=dict(type='P', size=(512, 512)))))
+
+
 def test_settings_that_have_an_effect_are_not_spoken_of() -> None:
     late = [dict(type='LinearLR', by_epoch=False, begin=0, end=500), dict(type='MultiStepLR', milestones=[8, 11])]
     best = dict(checkpoint=dict(save_best='auto'))

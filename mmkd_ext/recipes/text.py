@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmkd_ext.build import merge_pixels
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recipes.look import Look
 from mmkd_ext.recipes.methods import METHODS
-from mmkd_ext.recipes.wants import Recipe
+from mmkd_ext.recipes.wants import Code, Recipe
 
 WIDTH = 120
 
@@ -96,6 +97,9 @@ def recipe_text(
     model: dict[str, Any] = dict(_delete_=True, type=recipe.algorithm, architecture=recipe.architecture)
     if teacher:
         model |= dict(teacher=names.teacher, teacher_ckpt=names.checkpoint)
+    own_pixels, beside = cfg['model'].get('data_preprocessor'), cfg.get('data_preprocessor')
+    if own_pixels and beside and merge_pixels(own_pixels, beside) != own_pixels:  # or those beside the model would win
+        model['data_preprocessor'] = Code('_base_.model.data_preprocessor')
     if recipe.inherit:
         model['inherit'] = recipe.inherit
     model['distiller'] = distiller

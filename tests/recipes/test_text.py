@@ -49,3 +49,16 @@ def test_the_students_own_hooks_and_imports_stay(tmp_path: Path) -> None:
     assert cfg.custom_imports.imports == ['my_parts', 'mmkd_ext']
     assert (cfg.model.type, cfg.model.architecture.type) == ('mmkd_ext.SelfDistill', 'Mine')
     assert Path(cfg.work_dir).samefile(tmp_path / 'work_dir')
+
+
+def test_the_student_keeps_its_pixels_where_the_config_has_others_beside_the_model(tmp_path: Path) -> None:
+    student = tmp_path / 'student.py'
+    own, recipe = dict(type='P', mean=[1.0], size=(96, 96)), Recipe('mmkd_ext.SelfDistill', dict(distill_losses={}), '')
+    for beside, kept in ((dict(type='P', size=(512, 512)), own), (dict(mean=[1.0]), None), (dict(type='Q'), own)):
+        content = dict(model=dict(type='Mine', data_preprocessor=own), data_preprocessor=beside)
+        student.write_text('\n'.join(f'{name} = {value!r}' for name, value in content.items()))
+        names = Names('tfd', str(student))
+        text = recipe_text(recipe, names, Look('segmentor', None), None, content, 'x', own=False)
+        (tmp_path / 'x.py').write_text(text)
+        cfg = Config.fromfile(tmp_path / 'x.py', import_custom_modules=False)
+        assert cfg.model.get('data_preprocessor') == kept
