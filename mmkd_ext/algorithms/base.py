@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from mmengine import dist
+from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, revert_sync_batchnorm
 from torch import Tensor, nn
 
 from mmkd_ext.algorithms.finite import FiniteCheck
@@ -76,10 +77,15 @@ class DistillAlgorithm(BaseModel):
             raise ConfigError(
                 f'model.architecture: {type(student).__name__} has a part named {clash[0]!r}, a name used here.'
             )
+        on_cpu = get_device() == 'cpu'  # where SyncBN does not work, and mmengine reverts it for a single process alone
+        if on_cpu:
+            student = revert_sync_batchnorm(student)
         super().__init__(data_preprocessor=student.data_preprocessor)
         self._adopt(student)
         self.initial = initial
         self.distiller = build_part(ours_for_mmrazors(distiller), MODELS, DISTILLER_KEY)
+        if on_cpu:
+            self.distiller = revert_sync_batchnorm(self.distiller)
         self.distiller.student_recorders.check(student)
         self.student_trainable = student_trainable
         if not student_trainable:

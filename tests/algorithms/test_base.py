@@ -467,3 +467,15 @@ class TestBuilding:
             ConfigError, match=r"distill_losses\.loss_cwt\.alpa is unknown to CWTLoss; the nearest is 'alpha'\.$"
         ):
             make(distiller=cfg)
+
+
+def test_on_a_cpu_batch_norms_are_of_one_process() -> None:
+    """DDP refuses a model with SyncBN there."""
+    student = toy(1)
+    student.backbone.norm = nn.SyncBatchNorm(4)
+    cfg = distiller()
+    cfg['connectors']['mlp'] = nn.Sequential(nn.Conv2d(4, 6, 1), nn.SyncBatchNorm(6))
+    algorithm = make(student, distiller=cfg)
+    synced = [isinstance(module, nn.SyncBatchNorm) for module in algorithm.modules()]
+    assert any(synced) == torch.cuda.is_available()
+    assert list(algorithm.backbone.norm.state_dict()) == list(nn.BatchNorm2d(4).state_dict())
