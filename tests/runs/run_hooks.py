@@ -21,6 +21,19 @@ class KillHook(Hook):
 
 
 @HOOKS.register_module()
+class AgreeHook(Hook):
+    """Prints that all processes have the same parameters after training, or raises."""
+
+    def after_train(self, runner: Any) -> None:
+        for name, parameter in runner.model.named_parameters():
+            first, *others = dist.all_gather(parameter.detach())
+            if not all(torch.equal(first, other) for other in others):
+                raise AssertionError(f'{name} differs between processes')
+        if dist.is_main_process():
+            print(f'{dist.get_world_size()} processes have the same parameters', flush=True)
+
+
+@HOOKS.register_module()
 class WriteLossesHook(Hook):
     """Writes the losses of each step, averaged over the processes, to a JSON file."""
 
