@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.recipes.kinds import DETECTORS, SEGMENTOR, TWO_STAGE
+from mmkd_ext.recipes.kinds import CLASSIFIER, DETECTORS, SEGMENTOR, TWO_STAGE
 from mmkd_ext.recipes.look import Look, Record
 from mmkd_ext.recipes.methods import Use
 
@@ -236,6 +236,9 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
     labels = [name.replace('logits', 'labels') for name in names]
     entry = dict(from_student=True, recorder=labels[0] if len(labels) == 1 else labels, data_idx=1)
     if settings['type'] == 'DKDLoss':
+        pixels = getattr(student.model, 'data_preprocessor', None)
+        if student.kind == CLASSIFIER and getattr(pixels, 'batch_augments', None):
+            raise MisfitError("it needs the class of each image, and the student's train_cfg.augments mix images")
         recorders[0] |= {name: record.recorder for name, record in zip(labels, student.labels, strict=True)}
         sides['labels'] = entry
     connectors: dict[str, dict] = {}

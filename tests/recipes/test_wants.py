@@ -2,10 +2,11 @@
 
 import pytest
 from looks import cfg, detector, one_map
+from torch import nn
 
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recipes import Recipe, Record, choose
-from mmkd_ext.recipes.kinds import DENSE, SEGMENTOR
+from mmkd_ext.recipes.kinds import CLASSIFIER, DENSE, SEGMENTOR
 
 
 def loss_of(recipe: Recipe) -> dict:
@@ -113,3 +114,17 @@ def test_what_a_model_lacks_is_said_with_the_reason() -> None:
     student.scores = []
     with pytest.raises(ConfigError, match=r'the student \(Part\) has no class logits of levels: the reason'):
         choose('kd', student, detector(DENSE), cfg())
+
+
+def test_images_that_are_mixed_have_no_one_class_for_dkd() -> None:
+    student = one_map(CLASSIFIER)
+    student.logits, student.labels = ([Record('ModuleOutputs', name, 5)] for name in ('head.fc', 'head.loss_module'))
+    student.embedding = [Record('ModuleInputs', 'head.fc', 8, 0)]
+    assert 'labels' in choose('dkd', student, student, cfg()).distiller['student_recorders']
+    student.model.data_preprocessor = nn.Module()
+    student.model.data_preprocessor.batch_augments = nn.Identity()
+    with pytest.raises(
+        ConfigError, match=r'class of each image, and .*train_cfg\.augments mix images; what fits: .*kd'
+    ):
+        choose('dkd', student, student, cfg())
+    assert choose('kd', student, student, cfg()).distiller['distill_losses']['loss_kd']
