@@ -252,7 +252,7 @@ FAMILIES = {
         'mmpretrain::resnet/resnet18_8xb16_cifar10.py',
         'mmpretrain::resnet/resnet34_8xb16_cifar10.py',
         CIFAR_RESNET,
-        'nd',
+        'reviewkd',
     ),
 }
 DATA = dict(mmdet=DETECTION, mmseg=SEGMENTATION, mmpretrain=CLASSIFICATION)
