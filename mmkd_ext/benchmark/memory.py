@@ -46,7 +46,7 @@ def _peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
 
 def _held(model: Any) -> Any:
     """A function that says how many bytes the teacher and the records take."""
-    if not hasattr(model, 'taught'):
+    if not hasattr(model, 'distiller'):
         return lambda: 0
     most = 0
     clear = model.distiller.clear
@@ -58,7 +58,7 @@ def _held(model: Any) -> Any:
         clear()
 
     model.distiller.clear = look
-    teachers = [taught.teacher.model for taught in model.taught.values()]
+    teachers = [taught.teacher.model for taught in getattr(model, 'taught', {}).values()]
     weights = sum(value.nbytes for teacher in teachers for value in teacher.state_dict().values())
     return lambda: weights + most
 
