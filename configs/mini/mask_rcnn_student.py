@@ -1,5 +1,5 @@
 # The narrow Faster R-CNN with a mask branch.
-_base_ = ['_base_/faster_rcnn_narrow.py', '_base_/digit_scenes_instance.py', '_base_/schedule_short.py']
+_base_ = ['_base_/faster_rcnn_narrow.py', '_base_/digit_scenes_instance.py', '_base_/schedule_scenes.py']
 
 model = dict(
     type='MaskRCNN',

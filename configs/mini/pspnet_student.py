@@ -3,7 +3,7 @@
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     '_base_/digit_scenes_segmentation.py',
-    '_base_/schedule_short.py',
+    '_base_/schedule_scenes.py',
 ]
 
 norm_cfg = dict(type='BN', requires_grad=True)

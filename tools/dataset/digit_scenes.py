@@ -66,7 +66,7 @@ class Settings:
 
     seed: int = 0
     teacher: int = 5000
-    train: int = 400
+    train: int = 200
     val: int = 300
     size: int = 96
     singles_teacher: int = 16_000
