@@ -229,7 +229,7 @@ def _config_file(source: str, pretrained: bool, key: str) -> Config:
 
 
 def _is_whole(cfg: ConfigDict) -> bool:
-    """Whether a config is of a whole model, which takes a data preprocessor; of what is no class nothing is known."""
+    """Whether a config is of a whole model, which takes a data preprocessor; True if its type is not a class."""
     with MMENGINE_MODELS.switch_scope_and_registry(cfg.get('_scope_')) as registry:
         kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     return not isinstance(kind, type) or issubclass(kind, BaseModel)

@@ -68,10 +68,10 @@ class ClassMeans:
         return loaded
 
     def check_teacher(self, teacher: nn.Module) -> None:
-        """Check that the means are of this teacher, where the file says of which they are.
+        """Check that the means were made with this teacher, where the file names one.
 
         Raises:
-            ValueError: If they are of other weights.
+            ValueError: If they were made with other weights.
         """
         expected = self.metadata.get('fingerprint')
         if expected is not None and fingerprint(teacher) != expected:

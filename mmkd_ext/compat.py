@@ -6,7 +6,7 @@
   since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
   plain tensors instead (every loader reads them) and takes both forms back.
 * Checkpoint files, from wherever they come, are read by the safe loader with mmengine's own classes allowed. Anything
-  else that a file wants to execute is refused by name. What is fetched is kept only if it is whole.
+  else that a file wants to execute is refused by name. A download is kept only if it is complete.
 * MMRazor 1.0.0 imports quantization code that current torch no longer has; distillation needs none of it. A
   placeholder stands in for that one module.
 * SciPy 1.14 removed the function with which Swin and BEiT resize the position tables of another image size; its own
@@ -135,7 +135,7 @@ def _download(url: str) -> Path:
         # Without the hash that the toolboxes' files carry a name says little: many files are called latest.pth.
         path = path.with_name(f'{path.stem}-{sha256(url.encode()).hexdigest()[:8]}{path.suffix}')
     failure = None
-    # Set by torchrun and SLURM's launcher; mmengine's get_local_rank wants a group that no launcher of its own makes.
+    # Set by torchrun and SLURM's launcher; mmengine's get_local_rank expects a group that none of its launchers makes.
     first = not dist.is_distributed() or os.environ.get('LOCAL_RANK', '0') == '0'
     if first and (not path.is_file() or _damage(path, name)):
         found = f' (in the cache, {path} {_damage(path, name)})' if path.is_file() else ''

@@ -45,7 +45,7 @@ def check_resize(resize: str | None) -> None:
 
 
 def resized_to(teacher: Tensor, student: Tensor, resize: str | None) -> Tensor:
-    """The student's map in the teacher's height and width; what is no map (B, C, H, W) stays as it is.
+    """The student's map in the teacher's height and width; anything but a map (B, C, H, W) stays as it is.
 
     Args:
         teacher: Map, (B, C, H, W).

@@ -27,7 +27,7 @@ _HOW = re.compile(
     r'|train_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|timeout)'  # how fast it is fed
     r'|.*\.(data_root|backend_args\b.*)'  # where the data lies
 )
-_LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a run that goes on
+_LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a resumed run
 _START = 'load_from'
 CONTENT = 'model_files'  # the variable of a config that has the hashes of those that its model names
 _OTHER = '...'  # stands for a value that is not a literal
@@ -55,7 +55,7 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
             continue
         if value is not None:
             _flatten(value, field, found)
-    if cfg.get('load_from') and not cfg.get('resume'):  # where a run goes on it names the checkpoint
+    if cfg.get('load_from') and not cfg.get('resume'):  # a resumed run has its checkpoint there
         found[_START] = str(cfg['load_from'])
     found |= {f'the content of {path}': digest for path, digest in (cfg.get(CONTENT) or {}).items()}
     return {key: value for key, value in found.items() if not _HOW.fullmatch(key)}

@@ -52,7 +52,7 @@ class SingleTeacherDistillValLoop(ValLoop):
             return {}
         model = teacher.model.to(algorithm.data_preprocessor.device)
         devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-        with torch.random.fork_rng(devices):  # a resumed run, which evaluates it again, goes on as this one
+        with torch.random.fork_rng(devices):  # a resumed run evaluates it again, and must go on like this one
             for batch in self.dataloader:
                 with autocast(enabled=self.fp16):
                     outputs = model.eval().val_step(batch)

@@ -1,4 +1,4 @@
-"""Distillation from several frozen teachers, of which each teaches what it knows best."""
+"""Distillation from several frozen teachers, each of which teaches what it knows best."""
 
 from collections.abc import Mapping
 from inspect import signature

@@ -20,7 +20,7 @@ class RoIDistill(SingleTeacherDistill):
     The heads of a Cascade R-CNN are `roi_head.bbox_head.0` and so on; each stage sees the regions of the student's
     stage of that number, or of its last one where the student has fewer. What is compared must see the same regions.
     Where a student's sampler runs the head to find hard examples (OHEMSampler, PISA), that run is not recorded:
-    regions, embeddings, logits and labels are of the run that is trained.
+    regions, embeddings, logits and labels come from the run that is trained.
 
     Args:
         architecture: The student, a two-stage detector of mmdet.

@@ -120,7 +120,7 @@ def load_teacher(
             judged.
         checkpoint: Path or URL. Weights may stand under `state_dict`, behind `module.` or, as MMRazor saves students,
             `architecture.`; what a distillation run keeps under `distiller.` and `teacher.` is left out.
-        strict: False goes on where weights are missing or unexpected.
+        strict: False accepts missing and unexpected weights.
         key: The config key that names the file, for messages.
         prefix: Only the weights whose names begin so are taken, without it.
         parent: The config key that holds `teacher_strict`, for messages.

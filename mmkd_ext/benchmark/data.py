@@ -58,7 +58,7 @@ def check_size(pixels: Any, data: dict, size: tuple[int, int]) -> None:
     """Let a preprocessor that pads to a size of its own (mmseg's) pad to this one.
 
     Raises:
-        ConfigError: If it makes images of another size anyway, as of one that is not a multiple of its divisor.
+        ConfigError: If the images have another size anyway, for example where it is not a multiple of the divisor.
     """
     if getattr(pixels, 'size', None):
         pixels.size = size

@@ -152,7 +152,7 @@ class ConfigurableDistiller(nn.Module):
     def stop(self, losses: Iterable[str]) -> None:
         """Compute these losses no more, nor what only they use; said when one of them was computed until now.
 
-        No checkpoint has it: who stops a loss does so again in a run that goes on.
+        It is in no checkpoint: whoever stops a loss stops it again in a resumed run.
         """
         new = [name for name in losses if name in self.wiring and name not in self.stopped]
         if new:

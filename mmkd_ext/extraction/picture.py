@@ -31,7 +31,7 @@ def draw(class_means: ClassMeans, path: Path) -> None:
 
 
 def _profile(axes: Axes, values: Tensor, title: str, label: str) -> None:
-    """One value a class: bars, or dots where these would be too narrow."""
+    """One value per class: bars, or dots where these would be too narrow."""
     if len(values) <= _BARS:
         axes.bar(range(len(values)), values.tolist(), width=0.8)
     else:

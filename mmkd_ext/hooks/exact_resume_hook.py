@@ -92,7 +92,7 @@ class ExactResumeHook(Hook):
             checkpoint[_PENDING] = {name: grad.cpu() for name, grad in gradients if grad is not None}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take the gradients that waited, where the run goes on."""
+        """Restore gradients that had been accumulated when the run was stopped."""
         self._pending = checkpoint.pop(_PENDING, {}) if runner._resume and dist.get_world_size() == 1 else {}
 
 
@@ -117,7 +117,7 @@ class _SeededFetches:
 class _SeededLoader:
     """A loader without workers in a run by epochs, whose fetches do not depend on what the steps before drew.
 
-    For runs whose images must be those of another run, of which the steps are other ones.
+    For runs whose images must be those of another run whose steps are different.
     """
 
     def __init__(self, loader: Any, runner: Runner) -> None:

@@ -18,7 +18,7 @@ from mmkd_ext.registry import HOOKS
 class LossWeightHook(Hook):
     """Multiplies distillation losses by a factor that depends on the epoch or the iteration alone.
 
-    So a resumed run goes on with the factor that it would have had. The factor comes on top of the loss's own weight,
+    So a resumed run has the factor that it would have had. The factor comes on top of the loss's own weight,
     and that of `loss_kd` is logged as `weight/kd`. The first epoch is 0.
 
     Where the factor is 0 from some epoch on, to the end of the schedule, the loss is not computed any more, nor what
@@ -110,7 +110,7 @@ class LossWeightHook(Hook):
                 )
             if sum(name in hook.losses for hook in runner.hooks if isinstance(hook, LossWeightHook)) > 1:
                 raise ConfigError(
-                    f'custom_hooks: two LossWeightHooks schedule {name}, of which one would have no effect; write both '
+                    f'custom_hooks: two LossWeightHooks schedule {name}, and one would have no effect; write both '
                     'into one table.'
                 )
 

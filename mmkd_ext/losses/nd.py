@@ -142,7 +142,7 @@ class NDLoss(nn.Module):
         self._labels_checked = False
 
     def check_teacher(self, teacher: nn.Module) -> None:
-        """Raise ValueError if the class means are of other weights than the teacher's, or of other classes."""
+        """Raise ValueError if the class means were made with other weights than the teacher's, or for other classes."""
         if self.file is not None:
             self.file.check_teacher(teacher)
         regions = getattr(teacher, 'roi_head', None)

@@ -18,7 +18,7 @@ class Record:
         shape: Of the first batch.
         dtype: Without `torch.`.
         rms: Root of the mean square; None where it holds no floating-point numbers.
-        gradient: Whether it carries a gradient; None of a teacher's, and of what is no floating-point number.
+        gradient: Whether it carries a gradient; None of a teacher's, and of what is not a floating-point number.
     """
 
     side: str

@@ -23,7 +23,7 @@ class PatchTokensRecorder(ModuleOutputsRecorder):
     out. What has no tokens of that number stays as it is.
 
     Args:
-        source: Dotted name of the layer as of `named_modules()`, for example `backbone.layers.11`, or of its norm.
+        source: Dotted name of the layer as in `named_modules()`, for example `backbone.layers.11`, or of its norm.
     """
 
     def check(self, model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-# One label a pixel, background and ten digits; make the data with: python tools/dataset/digit_scenes.py
+# One label per pixel, background and ten digits; make the data with: python tools/dataset/digit_scenes.py
 _base_ = 'mmseg::_base_/default_runtime.py'
 
 data_root = 'data/digit_scenes/'
