@@ -57,7 +57,8 @@ class PatchTokensRecorder(ModuleOutputsRecorder):
         if isinstance(output, (list, tuple)) and len(output) == 2:
             height, width = output[1]
         elif isinstance(output, Tensor) and output.ndim == 4:
-            height, width = output.shape[-2:]
+            last = str(getattr(module, 'output_fmt', '')).endswith('NHWC')  # timm's, for images of any size
+            height, width = output.shape[1:3] if last else output.shape[2:]
         else:
             size: Any = getattr(module, 'patch_size', None)
             if size is None:

@@ -1,5 +1,6 @@
 """Patch tokens of real vision transformers as maps."""
 
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -77,3 +78,34 @@ def test_the_grid_follows_from_image_and_patch_where_the_embedding_does_not_say(
 def test_a_model_without_patches_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"source='0' has no patch_embed beside or above it"):
         PatchTokensRecorder('0').check(nn.Sequential(nn.Linear(2, 2)))
+
+
+def test_timms_vision_transformers_take_images_of_any_size() -> None:
+    timm = pytest.importorskip('timm')
+    torch.manual_seed(0)
+    backbone = timm.create_model(
+        'vit_tiny_patch16_224', img_size=32, embed_dim=12, depth=2, num_heads=2, dynamic_img_size=True
+    ).eval()
+    model = nn.ModuleDict(dict(backbone=backbone))
+    images = torch.randn(2, 3, 48, 80, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = backbone.get_intermediate_layers(images, n=1, reshape=True)[0]
+    assert expected.shape == (2, 12, 3, 5)
+    torch.testing.assert_close(recorded(model, 'backbone.blocks.1', 48, 80), expected)
+
+
+class LastEmbed(PlainEmbed):
+    """As timm's for images of any size: (B, H, W, C)."""
+
+    output_fmt = 'Format.NHWC'
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unfold(2, 7, 7).unfold(3, 5, 5).mean(dim=(4, 5)).permute(0, 2, 3, 1)
+
+
+def test_the_grid_of_an_embedding_with_channels_last() -> None:
+    parts = dict(patch_embed=LastEmbed(), layer=nn.Flatten(1, 2))
+    model = nn.ModuleDict(dict(backbone=nn.Sequential(OrderedDict(parts))))
+    found = recorded(model, 'backbone.layer', 21, 35)
+    images = torch.randn(2, 3, 21, 35, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found, LastEmbed()(images).permute(0, 3, 1, 2))
