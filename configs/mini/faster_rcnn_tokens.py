@@ -12,7 +12,7 @@ model = dict(
         student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
         teacher_recorders=dict(tokens=dict(type='PatchTokens', source='backbone.layers.3')),
         connectors=dict(width=dict(type='Conv1x1Connector', in_channels=32, out_channels=96)),
-        distill_losses=dict(loss_cosine=dict(type='CosineLoss')),
+        distill_losses=dict(loss_cosine=dict(type='CosineLoss', loss_weight=0.2)),
         loss_forward_mappings=dict(
             loss_cosine=dict(
                 student=dict(from_student=True, recorder='fpn', data_idx=0, connector='width'),
