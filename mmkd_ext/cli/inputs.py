@@ -1,15 +1,19 @@
 """The files that a run reads, looked for before anything is written: data sets and class means."""
 
 import inspect
+import json
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.extraction.data import innermost
+
+LARGEST = 200 * 2**20  # bytes of an annotation file whose categories are looked at
 
 
 def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_dataloader')) -> None:
@@ -20,6 +24,31 @@ def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_
         for dataset, key in innermost(cfg[field].dataset, f'{field}.dataset'):
             if not _remote(dataset) and not _downloads(dataset, cfg.get('default_scope')):
                 _check_paths(dataset, key)
+                _check_categories(dataset, key, cfg.get('default_scope'))
+
+
+def _check_categories(dataset: dict, key: str, scope: str | None) -> None:
+    """Compare the classes of mmdet's `CocoDataset` with the file: it drops those that the file lacks without a word."""
+    coco = next(
+        (base for base in getattr(_kind(dataset, scope), '__mro__', []) if base.__name__ == 'CocoDataset'), None
+    )
+    if coco is None or _kind(dataset, scope).load_data_list is not coco.load_data_list:
+        return
+    file = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
+    if not file.is_file() or file.stat().st_size > LARGEST:
+        return
+    categories = [category['name'] for category in json.loads(file.read_text(encoding='utf-8')).get('categories', [])]
+    given = (dataset.get('metainfo') or {}).get('classes')
+    if isinstance(given, str):  # a file with a class on each line, as mmengine reads it
+        given = Path(given).read_text(encoding='utf-8').splitlines() if Path(given).is_file() else [given]
+    classes = given or coco.METAINFO['classes']
+    absent = [name for name in classes if name not in categories]
+    if absent:
+        whose = '' if given else f' (COCO has them; set {key}.metainfo=dict(classes=(...,)))'
+        raise ConfigError(
+            f'{key}.metainfo: {listed(absent)}{whose} are not among the categories of {file}, which are '
+            f'{listed(categories)}.'
+        )
 
 
 def _remote(dataset: dict) -> bool:
@@ -30,12 +59,17 @@ def _remote(dataset: dict) -> bool:
 
 def _downloads(dataset: dict, scope: str | None) -> bool:
     """Whether the dataset fetches itself where it is absent, as CIFAR's does."""
+    kind = _kind(dataset, scope)
+    return kind is not None and 'download' in inspect.signature(kind).parameters and dataset.get('download', True)
+
+
+def _kind(dataset: dict, scope: str | None) -> Any:
+    """The class of a dataset; None for an unknown type, which is the runner's to report, with its own words."""
     try:
         with DefaultScope.overwrite_default_scope(scope), DATASETS.switch_scope_and_registry(scope) as registry:
-            kind = registry.get(dataset.get('type', ''))
-    except Exception:  # an unknown type is the runner's to report, with its own words
-        return False
-    return kind is not None and 'download' in inspect.signature(kind).parameters and dataset.get('download', True)
+            return registry.get(dataset.get('type', ''))
+    except Exception:
+        return None
 
 
 def _check_paths(dataset: dict, key: str) -> None:

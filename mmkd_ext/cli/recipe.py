@@ -73,7 +73,7 @@ def check_options(args: argparse.Namespace) -> None:
     method = recipes.METHODS.get(args.distill)
     if method is None:
         raise ConfigError(
-            f'--distill {args.distill}: there is no such method; {nearest(args.distill, recipes.METHODS, 20)}.'
+            f'--distill {args.distill}: there is no such method; {nearest(args.distill.lower(), recipes.METHODS, 20)}.'
         )
     if not method.teacher and (args.teacher or args.teacher_ckpt):
         raise ConfigError(

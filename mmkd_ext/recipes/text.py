@@ -64,6 +64,10 @@ def about(recipe: Recipe, names: Names, student: Look, teacher: Look | None) -> 
     if recipe.hooks:
         settings = [{key: value for key, value in hook.items() if key != 'type'} for hook in recipe.hooks]
         lines.append(f'weights in the run: {", ".join(map(written, settings))}')
+    if recipe.clip:
+        lines.append(
+            f'gradients: clipped at norm {recipe.clip}; for a fair comparison clip those of the student alone as well'
+        )
     if recipe.class_means:
         lines.append('class means: of the training set, made before the first step')
     return lines

@@ -42,3 +42,27 @@ def test_an_option_that_names_a_missing_file_is_refused_and_a_url_is_not(tmp_pat
         cli.check_file('--checkpoint', path)
     with pytest.raises(ConfigError, match=r'^--checkpoint: there is no file nowhere\.pth'):
         cli.check_file('--checkpoint', 'nowhere.pth')
+
+
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        (('0', '1', 'two'), r'^train_dataloader\.dataset\.metainfo: two are not among the categories of .*train\.json'),
+        (None, r'^train_dataloader\.dataset\.metainfo: person, .* \(COCO has them; set .*which are 0, 1, 2'),
+    ],
+)
+def test_classes_that_the_annotation_file_lacks_are_named(digits: Path, classes: tuple | None, message: str) -> None:
+    cfg = cli.read_config(str(MINI / 'faster_rcnn_student.py'), {'train_dataloader.dataset.data_root': f'{digits}/'})
+    cli.check_data(cfg, ('train_dataloader',))
+    if classes:
+        cfg.train_dataloader.dataset.metainfo.classes = classes
+    else:
+        del cfg.train_dataloader.dataset['metainfo']
+    with pytest.raises(ConfigError, match=message):
+        cli.check_data(cfg, ('train_dataloader',))
+
+
+def test_fewer_classes_than_the_annotation_file_has_are_fine(digits: Path) -> None:
+    cfg = cli.read_config(str(MINI / 'faster_rcnn_student.py'), {'train_dataloader.dataset.data_root': f'{digits}/'})
+    cfg.train_dataloader.dataset.metainfo.classes = ('3', '5')
+    cli.check_data(cfg, ('train_dataloader',))
