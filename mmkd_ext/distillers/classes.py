@@ -71,6 +71,19 @@ def check_counts(losses: Iterable[str], student: nn.Module, teacher: nn.Module) 
         )
 
 
+def other_count(data: Sequence[str] | None, student: nn.Module) -> str:
+    """A sentence where a student's head has another number of classes than the data set; empty where it has not.
+
+    Args:
+        data: The names of the data set's classes, where they are known.
+        student: The student.
+    """
+    ours = class_count(student)
+    if ours is None or data is None or ours[1] == len(data):
+        return ''
+    return f'model.architecture.{ours[0]}={ours[1]}, but train_dataloader.dataset has {len(data)} classes.'
+
+
 def check_names(
     losses: Iterable[str], data: Sequence[str], student: nn.Module, teacher: Sequence[str] | None
 ) -> Iterator[str]:
@@ -83,12 +96,16 @@ def check_names(
         teacher: The names of the classes that the teacher was trained on; None where its file does not say.
 
     Yields:
-        A sentence where the teacher's names are others, which may be another spelling.
+        A sentence where the teacher's names are others, which may be another spelling, and one where the student has
+        another number of classes and no loss compares them.
 
     Raises:
-        ConfigError: If the student has another number of classes, or the teacher has them in another order.
+        ConfigError: If the student has another number of classes and a loss compares them, or the teacher has them in
+            another order.
     """
-    ours = class_count(student)
+    ours, losses = class_count(student), list(losses)
+    if not losses and (other := other_count(data, student)):
+        yield other
     for name in losses:
         key = f'{DISTILLER_KEY}.distill_losses.{name} compares class by class, but'
         if ours is not None and ours[1] != len(data):

@@ -13,6 +13,7 @@ from mmengine.runner import Runner, load_checkpoint, set_random_seed
 
 from mmkd_ext.algorithms.pixels import describe
 from mmkd_ext.checks import check_batch_size
+from mmkd_ext.distillers.classes import class_names, other_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import our_type
 from mmkd_ext.extraction.data import dataset_config
@@ -60,6 +61,9 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     report = Report(f'{cfg.filename}: {count} of {size} images, on {get_device()}')
     report.settings |= _settings(model, cfg)
     look(model, copy.deepcopy(data), report, _scheduled(cfg), share)
+    other = other_count(class_names(getattr(loader.dataset, 'metainfo', None)), model.student)
+    if other:
+        report.warnings.append(other)
     for who, teacher in teachers_of(model).items() if images else ():
         reached = score(who, teacher, cfg, images)
         report.scores.append(reached)

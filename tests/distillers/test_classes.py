@@ -68,4 +68,17 @@ def test_maps_are_compared_whatever_the_classes() -> None:
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         algorithm = MODELS.build(cfg.model)
     MessageHub.get_current_instance().update_info('dataset_meta', dict(classes=('cat', 'dog')))
-    assert algorithm.train().training
+    with patch('mmkd_ext.algorithms.teacher_distill.print_log') as log:
+        assert algorithm.train().training
+    log.assert_not_called()
+
+
+def test_a_student_of_another_number_of_classes_than_the_data_set_is_said() -> None:
+    cfg = Config.fromfile(MINI / 'faster_rcnn_cwt.py')
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        algorithm = MODELS.build(cfg.model)
+    MessageHub.get_current_instance().update_info('dataset_meta', dict(classes=('cat', 'dog')))
+    with patch('mmkd_ext.algorithms.teacher_distill.print_log') as log:
+        algorithm.train()
+    (note,) = [call.args[0] for call in log.call_args_list]
+    assert note == ('model.architecture.roi_head.bbox_head.num_classes=10, but train_dataloader.dataset has 2 classes.')
