@@ -3,6 +3,7 @@
 import os
 import textwrap
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,12 +140,13 @@ def write(text: str, path: Path) -> None:
         ConfigError: If it is there with another text, which may be someone's work.
     """
     if path.is_file():
-        there = path.read_text(encoding='utf-8')
-        if _said(there) == _said(text):
+        there, asked = _said(path.read_text(encoding='utf-8')), _said(text)
+        if there == asked:
             return
+        old, new = next(pair for pair in zip_longest(there, asked, fillvalue='nothing more') if pair[0] != pair[1])
         raise ConfigError(
-            f'{path} is there already, with other content; train it as it is (tools/train.py {path}), remove it, or '
-            'name another place.'
+            f'{path} is there already, with other content: it says `{old.strip()}` where `{new.strip()}` is asked for; '
+            f'remove it, name another place, or train it as it is (tools/train.py {path}).'
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
