@@ -1,0 +1,13 @@
+# RetinaNet on the digit scenes: tools/study.py studies/digits_retinanet/study.py --jobs 1
+mini = '../../configs/mini/'
+study = dict(
+    seeds=3,
+    runs={
+        'alone': mini + 'retinanet_student.py',
+        'KD': mini + 'retinanet_kd.py',
+        'PKD': mini + 'retinanet_pkd.py',
+    },
+    teachers=dict(
+        teacher=dict(config=mini + 'retinanet_teacher.py', checkpoint='work_dirs/mini/retinanet_teacher/epoch_2.pth')
+    ),
+)
