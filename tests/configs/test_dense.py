@@ -1,4 +1,4 @@
-"""CWD and PKD of GFL, RetinaNet and FCOS: settings, published numbers, and a step."""
+"""CWD and PKD of GFL, RetinaNet and FCOS: settings, published numbers, and a step; and of the mini dense detectors."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from config_checks import alone, check_literals, described, published, step, with_random_teacher
 from mmengine.config import Config
-from support import ROOT
+from support import MINI, ROOT
 
 from mmkd_ext.build import model_config
 
@@ -80,3 +80,18 @@ def test_a_step_compares_every_level(name: str) -> None:
     (distilled,) = [value for key, value in step(cfg, model).items() if key.startswith('distill.')]
     assert distilled > 0
     assert sides == [12, 6, 3, 2, 1][: len(next(iter(LEAVES[name][2].values())))]
+
+
+@pytest.mark.parametrize(
+    ('name', 'calls'), [('retinanet_kd', 1), ('retinanet_pkd', 3)]
+)  # KD takes all levels at once
+def test_a_step_of_a_mini(name: str, calls: int) -> None:
+    cfg = Config.fromfile(MINI / f'{name}.py')
+    check_literals(cfg)
+    model = with_random_teacher(cfg)
+    (loss,) = model.distiller.distill_losses.values()
+    compared: list = []
+    loss.register_forward_hook(lambda *args: compared.append(args[-1]))
+    (distilled,) = [value for key, value in step(cfg, model).items() if key.startswith('distill.')]
+    assert len(compared) == calls
+    assert distilled > 0
