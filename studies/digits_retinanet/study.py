@@ -4,8 +4,8 @@ study = dict(
     seeds=3,
     runs={
         'alone': mini + 'retinanet_student.py',
-        'KD': mini + 'retinanet_kd.py',
         'PKD': mini + 'retinanet_pkd.py',
+        'KD': mini + 'retinanet_kd.py',
     },
     teachers=dict(
         teacher=dict(config=mini + 'retinanet_teacher.py', checkpoint='work_dirs/mini/retinanet_teacher/epoch_2.pth')

@@ -82,7 +82,9 @@ def test_a_step_compares_every_level(name: str) -> None:
     assert sides == [12, 6, 3, 2, 1][: len(next(iter(LEAVES[name][2].values())))]
 
 
-@pytest.mark.parametrize(('name', 'calls'), [('retinanet_kd', 1), ('retinanet_pkd', 3)])  # KD takes all levels at once
+@pytest.mark.parametrize(
+    ('name', 'calls'), [('retinanet_kd', 1), ('retinanet_pkd', 3), ('rtmdet_kd', 1), ('rtmdet_cwd', 3)]
+)  # KD takes all levels at once
 def test_a_step_of_a_mini(name: str, calls: int) -> None:
     cfg = Config.fromfile(MINI / f'{name}.py')
     check_literals(cfg)
