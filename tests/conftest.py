@@ -73,7 +73,9 @@ def teacher_ckpt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
     def make(name: str) -> Path:
         path = tmp_path_factory.mktemp('teacher') / f'{name}.pth'
-        model = build_model(model_config(str(MINI / f'{name}.py'), 'model.teacher'), 'model.teacher')
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = build_model(model_config(str(MINI / f'{name}.py'), 'model.teacher'), 'model.teacher')
         torch.save(dict(state_dict=model.state_dict()), path)
         return path
 

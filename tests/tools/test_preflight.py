@@ -24,7 +24,7 @@ def test_the_mini_detector_passes_and_its_teacher_is_better_than_chance(
     found = json.loads((tmp_path / 'a.json').read_text())
     assert len(found['records']) == 6
     assert found['scores'][0]['metrics']['coco/bbox_mAP'] > 0.3
-    assert found['cost']['steps'] == 10 * 3
+    assert found['cost']['steps'] == 20 * 3
     assert done.stdout.startswith(str(MINI / 'faster_rcnn_cwt.py'))
     assert len(done.stdout.splitlines()) < 30
     assert not (tmp_path / 'work').exists()
