@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmkd_ext.benchmark.rows import Setting, Subject
+from mmkd_ext.benchmark.rows import STUDENT, Setting, Subject
 
 STEPS = 3  # after the second one the allocator has what it needs
 
@@ -35,7 +35,7 @@ def peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
 def _peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
     subject = Subject('', cfg, setting)
     step = subject.row(part).step
-    if part == 'student alone':
+    if part == STUDENT:
         del subject.model
     held = _held(getattr(subject, 'model', None))
     _reset()
@@ -71,7 +71,8 @@ def _reset() -> None:
 
 def _most() -> float:
     """Megabytes, at most since `_reset`."""
-    try:
-        return int(re.search(r'VmHWM:\s+(\d+) kB', Path('/proc/self/status').read_text())[1]) / 1024  # type: ignore
-    except (OSError, TypeError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
+    status = Path('/proc/self/status')
+    found = re.search(r'VmHWM:\s+(\d+) kB', status.read_text()) if status.is_file() else None
+    if found:
+        return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
