@@ -3,10 +3,11 @@
 
 Whole steps (preprocessing, forward, backward, optimiser) on one batch, one of each config in turn, so that a machine
 that other jobs slow down slows all alike. Networks have random weights; class means are read from their file, or random
-where there is none yet. --split also measures the student alone, with the same weights, and the teacher; --mmrazor the
-same networks and losses in MMRazor's engine, where it can run them; --memory what a process that does nothing else has
-at most, with the part of it that is the teacher's weights and the recorded tensors. A config may be given with other
-settings, to compare them: configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
+where there is none yet. --split also measures the student alone, with the same weights, the teacher's forward, and the
+losses with their connectors (forward and backward); --mmrazor the same networks and losses in MMRazor's engine, where
+it can run them; --memory what a process that does nothing else has at most, with the part of it that is the teacher's
+weights and the recorded tensors. A config may be given with other settings, to compare them:
+configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
 
 The ratio is the median over the rounds of a row's time to the first row's, with its quartiles; with --split to that of
 its own student.
@@ -79,7 +80,9 @@ def main() -> None:
         '--real-data', action='store_true', help="the first batch of the config's training data; no --size"
     )
     parser.add_argument('--rounds', type=int, default=20)
-    parser.add_argument('--split', action='store_true', help='also measure the student alone, and the teacher')
+    parser.add_argument(
+        '--split', action='store_true', help='also measure the student alone, the teacher, and the losses'
+    )
     parser.add_argument('--mmrazor', action='store_true', help="also measure MMRazor's engine")
     parser.add_argument(
         '--memory', action='store_true', help='on a CPU: also measure memory, in processes of their own'

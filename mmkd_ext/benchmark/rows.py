@@ -13,13 +13,15 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
+from torch import Tensor
 
 from mmkd_ext.benchmark.data import random_batch, real_batch
 from mmkd_ext.benchmark.mmrazor import mmrazors
 from mmkd_ext.benchmark.networks import build
+from mmkd_ext.recorders.base import map_tensors, tensors_in
 
 WARM_UP = 2  # rounds that do not count
-STUDENT, TEACHER, STEP, MMRAZOR = 'student alone', 'teacher', '', 'MMRazor'  # the parts of a config
+STUDENT, TEACHER, LOSSES, STEP, MMRAZOR = 'student alone', 'teacher', 'losses', '', 'MMRazor'  # the parts of a config
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
 
@@ -111,7 +113,8 @@ class Subject:
         """What can be measured of this config, but for MMRazor's engine."""
         alone = [STUDENT] if hasattr(self.model, 'student') else []
         teaches = getattr(self.model, 'taught', None) and not self.model.regions
-        return [*alone, *([TEACHER] if teaches else []), STEP]
+        losses = [LOSSES] if hasattr(self.model, 'distiller') else []
+        return [*alone, *([TEACHER] if teaches else []), *losses, STEP]
 
     def row(self, part: str = STEP) -> Row:
         """A part as a row. STUDENT and MMRAZOR train copies of the networks.
@@ -122,6 +125,8 @@ class Subject:
         name = f'{self.name}: {part}' if part else self.name
         if part == TEACHER:
             return Row(name, self._teach, self.setting.count)
+        if part == LOSSES:
+            return Row(name, self._compare(), self.setting.count)
         if part == STUDENT:
             trained = copy.deepcopy(self.model.student).train()
         else:
@@ -145,9 +150,40 @@ class Subject:
             self.model._run_teachers(**inputs, sampled_regions=False)
         self.model.distiller.clear()
 
+    def _compare(self) -> Callable[[], object]:
+        """Connectors and losses, forward and backward, of what one step recorded; no network runs again."""
+        model, distiller = self.model, self.model.distiller
+        recorders = [*distiller.student_recorders.recorders.values(), *distiller.teacher_recorders.recorders.values()]
+        recorded: list[Any] = []
+
+        def keep(*_: object) -> dict[str, Tensor]:
+            recorded.extend(map_tensors(_leaf, recorder.records) for recorder in recorders)
+            return {}
+
+        model._distill_losses = keep
+        with self._cast():
+            model._run_forward(model.data_preprocessor(self.data, True), mode='loss')
+        del model._distill_losses
+        trained = [tensor for tensor in [*tensors_in(recorded), *distiller.parameters()] if tensor.requires_grad]
+
+        def step() -> object:
+            for recorder, records in zip(recorders, recorded, strict=True):
+                recorder.records = records
+            losses = distiller.compute_distill_losses()
+            distiller.clear()
+            torch.autograd.grad(sum(losses.values()), trained, allow_unused=True)
+            return losses
+
+        return step
+
     def _cast(self) -> Any:
         amp = self.setting.amp
         return torch.autocast(self.setting.device, getattr(torch, amp)) if amp else nullcontext()
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    """Without the graph behind it."""
+    return tensor.detach().requires_grad_(tensor.requires_grad)
 
 
 def checkpoint(model: BaseModel, optim: Any) -> int:

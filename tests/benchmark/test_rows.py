@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from support import MINI
 
@@ -30,18 +31,33 @@ def test_a_step_of_each_task(name: str, loss: str) -> None:
 def test_student_and_teacher_are_measured_beside_the_whole() -> None:
     whole = subject('resnet_cwt', 2, 32)
     made = [whole.row(part) for part in whole.parts]
-    assert [row.name for row in made] == ['resnet_cwt: student alone', 'resnet_cwt: teacher', 'resnet_cwt']
+    names = ['resnet_cwt: student alone', 'resnet_cwt: teacher', 'resnet_cwt: losses', 'resnet_cwt']
+    assert [row.name for row in made] == names
     rows.measure(made, 3, 'cpu')
-    assert [len(row.milliseconds) for row in made] == [3, 3, 3]
+    assert [len(row.milliseconds) for row in made] == [3] * 4
     assert all(time > 0 for row in made for time in row.milliseconds)
     alone = made[0].step()
     assert set(alone) == {'loss'}
-    assert 'distill.loss_cwt' in made[2].step()
+    assert 'distill.loss_cwt' in made[3].step()
 
 
 def test_a_teacher_of_sampled_regions_has_no_row_of_its_own() -> None:
-    assert subject('faster_rcnn_kd', 2, 64).parts == ['student alone', '']
+    assert subject('faster_rcnn_kd', 2, 64).parts == ['student alone', 'losses', '']
     assert subject('resnet_student', 2, 32).parts == ['']
+
+
+@pytest.mark.parametrize('name', ['resnet_norm', 'resnet_tfd', 'faster_rcnn_kd'])
+def test_the_losses_alone_are_those_of_the_step(name: str) -> None:
+    whole = subject(name, 2, 64)
+    torch.manual_seed(0)  # regions are sampled at random
+    expected = whole.row(rows.STEP).step()
+    torch.manual_seed(0)
+    step = whole.row(rows.LOSSES).step
+    for _ in range(2):
+        found = step()
+        assert set(found) == {key.removeprefix('distill.') for key in expected if key.startswith('distill.')}
+        assert all(value.item() == pytest.approx(expected[f'distill.{key}'].item()) for key, value in found.items())
+    assert all(parameter.grad is None for parameter in whole.model.parameters())
 
 
 def test_the_ratio_is_of_the_same_rounds() -> None:
