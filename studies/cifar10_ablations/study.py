@@ -1,0 +1,41 @@
+# What a method owes to each of its parts, and to its teacher: the setting of ../cifar10.
+# After ../cifar10: tools/study.py studies/cifar10_ablations/study.py
+neck = 'model.architecture.neck'
+nd = 'model.distiller.distill_losses.loss_nd.terms'
+tfd = 'model.distiller.distill_losses.loss_tfd.pairs'
+published, scratch = 'work_dirs/cifar10/resnet20_published.pth', 'work_dirs/cifar10/resnet20_scratch/epoch_2.pth'
+study = dict(
+    seeds=2,
+    runs={
+        'alone': '../cifar10/student.py',
+        'NORM, 8 segments': '../cifar10/norm.py',
+        'NORM, 4 segments': dict(config='../cifar10/norm.py', options={f'{neck}.num_segments': 4}),
+        'NORM, 2 segments': dict(config='../cifar10/norm.py', options={f'{neck}.num_segments': 2}),
+        'NORM, 1 segment': dict(config='../cifar10/norm.py', options={f'{neck}.num_segments': 1}),
+        'NORM, no residual': dict(config='../cifar10/norm.py', options={f'{neck}.residual': False}),
+        'KD': '../cifar10/kd.py',
+        'KD + norm': dict(config='../cifar10/kd_nd.py', options={nd: 'norm'}),
+        'KD + direction': dict(config='../cifar10/kd_nd.py', options={nd: 'direction'}),
+        'KD++': '../cifar10/kd_nd.py',
+        'CWT': '../cifar10/cwt.py',
+        'CWT, one convolution': dict(
+            config='../cifar10/cwt.py', options={'model.distiller.connectors.stage.type': 'Conv1x1Connector'}
+        ),
+        'TFD': '../cifar10/tfd.py',
+        'TFD, neighbours': dict(config='../cifar10/tfd.py', options={tfd: [[0, 1], [1, 2]]}),
+        'TFD, first and last': dict(config='../cifar10/tfd.py', options={tfd: [[0, 2]]}),
+        'KD, published teacher': dict(config='../cifar10/kd.py', options={'model.teacher_ckpt': published}),
+        'KD, weak teacher': dict(config='../cifar10/kd.py', options={'model.teacher_ckpt': scratch}),
+    },
+    teachers={
+        'teacher': dict(config='../cifar10/teacher.py', checkpoint='studies/cifar10/teacher.pth'),
+        'published teacher': dict(config='../cifar10/teacher.py', checkpoint=published),
+        'weak teacher': dict(config='../cifar10/teacher.py', checkpoint=scratch),
+    },
+    pairs=[
+        ('NORM, 4 segments', 'NORM, 8 segments'), ('NORM, 2 segments', 'NORM, 8 segments'),
+        ('NORM, 1 segment', 'NORM, 8 segments'), ('NORM, no residual', 'NORM, 8 segments'), ('KD + norm', 'KD'),
+        ('KD + direction', 'KD'), ('KD++', 'KD'), ('CWT', 'CWT, one convolution'), ('KD, published teacher', 'KD'),
+        ('KD, weak teacher', 'KD'),
+    ],
+)  # fmt: skip
