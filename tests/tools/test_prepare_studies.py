@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from mmpretrain.models import EfficientNet
+from pycocotools.coco import COCO
 
 from studies import efficientnet_lite0
 from studies.bccd import prepare as bccd
 from studies.camvid import prepare as camvid
+from studies.nuclei import prepare as nuclei
 
 BOX = '<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>'
 
@@ -100,6 +102,45 @@ def test_street_scenes_are_halved_and_split_by_video(
     assert label.shape == (4, 6)
     assert label[:, :3].tolist() == [[10] * 3] * 4
     assert label[:, 3:].tolist() == [[255] * 3] * 4
+
+
+def nucleus_images(root: Path) -> Path:
+    """An image for each part, a stained one and a bright one; one of them larger than the others."""
+    square = {0: (slice(130, 150), slice(110, 140)), 1: (slice(0, 4), slice(0, 4)), 2: (slice(0, 2), slice(0, 3))}
+    for digits, shape, colour in [
+        ('00000005', (256, 256), (20, 20, 20)),
+        ('00000006', (256, 256), (20, 20, 20)),
+        ('0000000e', (1024, 1024), (20, 20, 20)),
+        ('0000000a', (256, 256), (200, 120, 90)),
+        ('0000000b', (256, 256), (220, 220, 220)),
+    ]:
+        name, scale = digits * 8, shape[0] // 256
+        (root / name / 'images').mkdir(parents=True)
+        (root / name / 'masks').mkdir()
+        cv2.imwrite(str(root / name / 'images' / f'{name}.png'), np.full((*shape, 3), colour, np.uint8))
+        for number, where in square.items():
+            mask = np.zeros((256, 256), np.uint8)
+            mask[where] = 255
+            mask = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+            cv2.imwrite(str(root / name / 'masks' / f'{number}.png'), mask)
+    return root
+
+
+def test_nuclei_are_cut_out_and_split_by_the_image_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(nuclei, tmp_path, nucleus_images(tmp_path / 'source'), monkeypatch)
+    for part, digits in dict(test='00000005', student='00000006', teacher='0000000e').items():
+        content = COCO(str(tmp_path / f'data/nuclei/{part}.json'))
+        (image,) = content.dataset['images']
+        assert image['file_name'] == f'{digits * 2}.png'
+        assert cv2.imread(str(tmp_path / 'data/nuclei' / part / image['file_name'])).shape == (256, 256, 3)
+        # Of the image of 1024 pixels, the middle half at half the size; its corner is cut off.
+        boxes = [[92, 132, 60, 40]] if part == 'teacher' else [[110, 130, 30, 20], [0, 0, 4, 4]]
+        assert [nucleus['bbox'] for nucleus in content.dataset['annotations']] == boxes
+        nucleus = content.dataset['annotations'][0]
+        left, top, width, height = boxes[0]
+        mask = content.annToMask(nucleus)
+        assert mask[top : top + height, left : left + width].all()
+        assert mask.sum() == nucleus['area'] == width * height
 
 
 def published() -> dict[str, torch.Tensor]:

@@ -1,0 +1,16 @@
+# What the runs with a teacher on maps share.
+_base_ = 'student.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd_ext.SingleTeacherDistill',
+    architecture=_base_.model,
+    teacher='{{fileDirname}}/teacher.py',
+    teacher_ckpt='work_dirs/nuclei/teacher/epoch_4.pth',
+    distiller=dict(
+        type='ConfigurableDistiller',
+        student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
+        teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
+    ),
+)
+custom_imports = dict(imports=['mmkd_ext', 'mmpretrain.models'])
