@@ -62,7 +62,7 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
 
 
 def note_files(cfg: Config) -> None:
-    """Note in a config what the files of its student and teachers say, which may change while their names stay."""
+    """Note in a config what its files say, of student, teachers and class means, which may change under their names."""
     named = {part: cfg.model.get(part) for part in ('architecture', 'teacher')}
     several = cfg.model.get('teachers')
     for name, entry in (several if isinstance(several, dict) else {}).items():
@@ -72,8 +72,15 @@ def note_files(cfg: Config) -> None:
         if isinstance(path, str):
             found: Settings = {}
             _flatten(model_config(path, f'model.{part}'), part, found)
-            digest = sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
-            cfg[CONTENT] = {**(cfg.get(CONTENT) or {}), path: digest}
+            _note(cfg, path, json.dumps(found, sort_keys=True).encode())
+    for name, loss in ((cfg.model.get('distiller') or {}).get('distill_losses') or {}).items():
+        means = loss.get('class_means') if isinstance(loss, dict) else None
+        if isinstance(means, str) and Path(means).is_file():
+            _note(cfg, f'the class means of {name}', Path(means).read_bytes())
+
+
+def _note(cfg: Config, what: str, content: bytes) -> None:
+    cfg[CONTENT] = {**(cfg.get(CONTENT) or {}), what: sha256(content).hexdigest()[:12]}
 
 
 def _flatten(value: Any, key: str, into: Settings) -> None:
@@ -153,9 +160,12 @@ def differences(there: Settings, here: Settings, length: bool = False) -> list[s
             continue
         if key.startswith('the content of ') and not (key in there and key in here):  # nobody noted it
             continue
-        if there.get(key, _OTHER) != here.get(key, _OTHER) and (length or not _LENGTH.fullmatch(key)):
-            was, now = (repr(values[key]) if key in values else 'not set' for values in (there, here))
-            found.append(f'{key} is {was} there and {now} here')
+        was, now = there.get(key, _OTHER), here.get(key, _OTHER)
+        if key.endswith('.class_means') and isinstance(was, str) and isinstance(now, str):
+            was, now = Path(was).name, Path(now).name  # wherever the file lies: what is in it is noted
+        if was != now and (length or not _LENGTH.fullmatch(key)):
+            words = [repr(values[key]) if key in values else 'not set' for values in (there, here)]
+            found.append(f'{key} is {words[0]} there and {words[1]} here')
     return found
 
 

@@ -12,4 +12,4 @@ def arguments(*words: object) -> Any:
 
 def data_options(digits: Path) -> list[str]:
     roots = [f'{field}_dataloader.dataset.data_root={digits}/' for field in ('train', 'val', 'test')]
-    return ['--cfg-options', *roots]
+    return ['--cfg-options', *roots, f'val_evaluator.ann_file={digits}/annotations/instances_val.json']

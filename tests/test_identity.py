@@ -103,3 +103,19 @@ def test_a_run_is_not_resumed_with_another_teacher_under_the_same_name(tmp_path:
     assert re.fullmatch(rf"the content of {teacher} is '\w+' there and '\w+' here", found)
     cfg.pop('model_files')  # nor is it in the checkpoints of a toolbox's own train.py
     assert identity.differences(identity.settings(cfg), identity.settings(begun())) == []
+
+
+def test_class_means_may_move_but_not_change(tmp_path: Path) -> None:
+    def begun(folder: str, content: str) -> identity.Settings:
+        means = tmp_path / folder / 'means.safetensors'
+        means.parent.mkdir(exist_ok=True)
+        means.write_text(content)
+        cfg = config('mini/resnet_nd.py', model__distiller__distill_losses__loss_nd__class_means=str(means))
+        identity.note_files(cfg)
+        return identity.settings(cfg)
+
+    there = begun('a', 'means')
+    assert identity.differences(there, begun('b', 'means')) == []
+    (found,) = identity.differences(there, begun('b', 'others'))
+    assert re.fullmatch(r"the content of the class means of loss_nd is '\w+' there and '\w+' here", found)
+    assert identity.differences(there, identity.settings(config('mini/resnet_kd.py')))

@@ -17,7 +17,7 @@ LARGEST = 200 * 2**20  # bytes of an annotation file whose categories are looked
 
 
 def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_dataloader')) -> None:
-    """Raise ConfigError for the first data path of the loaders that does not exist; the message names its key."""
+    """Raise ConfigError for the first data path of loaders and evaluators that does not exist; it names the key."""
     for field in fields:
         if not isinstance(cfg.get(field), dict) or 'dataset' not in cfg[field]:
             continue
@@ -25,6 +25,20 @@ def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_
             if not _remote(dataset) and not _downloads(dataset, cfg.get('default_scope')):
                 _check_paths(dataset, key)
                 _check_categories(dataset, key, cfg.get('default_scope'))
+        evaluator = field.replace('dataloader', 'evaluator')
+        _check_evaluator(cfg.get(evaluator), evaluator)
+
+
+def _check_evaluator(metrics: Any, key: str) -> None:
+    """The annotation file that a metric reads by itself, which does not follow the `data_root` of its loader."""
+    for i, metric in enumerate(metrics if isinstance(metrics, (list, tuple)) else [metrics]):
+        file = metric.get('ann_file') if isinstance(metric, dict) else None
+        if isinstance(file, str) and not _remote(metric) and '://' not in file and not os.path.exists(file):
+            where = f'{key}[{i}]' if isinstance(metrics, (list, tuple)) else key
+            raise ConfigError(
+                f'{where}.ann_file: {file} does not exist (looked from {Path.cwd()}); it is a path of its own, which '
+                "does not follow the data loader's data_root."
+            )
 
 
 def _check_categories(dataset: dict, key: str, scope: str | None) -> None:

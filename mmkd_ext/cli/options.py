@@ -90,6 +90,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a method and a teacher."""
     parser.add_argument(
         '--distill',
+        type=str.lower,
         metavar='METHOD',
         help=f"distil CONFIG, a plain student's, with one of {', '.join(METHODS)}",
     )

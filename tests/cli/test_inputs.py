@@ -18,6 +18,20 @@ def test_a_data_path_that_does_not_exist_is_named_before_anything_is_written(dig
     assert not work_dir.exists()
 
 
+@pytest.mark.parametrize('listed', [False, True])
+def test_an_evaluators_own_annotation_file_is_looked_for(digits: Path, listed: bool) -> None:
+    cfg = cli.read_config(str(MINI / 'faster_rcnn_student.py'), {'val_dataloader.dataset.data_root': f'{digits}/'})
+    cfg.val_evaluator.ann_file = str(digits / 'annotations/instances_val.json')
+    cli.check_data(cfg, ('val_dataloader',))
+    cfg.val_evaluator.ann_file = 'data/none.json'
+    cfg.val_evaluator = [cfg.val_evaluator] if listed else cfg.val_evaluator
+    key = r'val_evaluator\[0\]' if listed else 'val_evaluator'
+    with pytest.raises(ConfigError, match=rf'^{key}\.ann_file: data/none\.json does not exist .*path of its own'):
+        cli.check_data(cfg, ('val_dataloader',))
+    (cfg.val_evaluator[0] if listed else cfg.val_evaluator).backend_args = dict(backend='petrel')
+    cli.check_data(cfg, ('val_dataloader',))
+
+
 def test_class_means_that_are_not_there_are_made_by_a_command_that_is_named(digits: Path, tmp_path: Path) -> None:
     path, config = tmp_path / 'means.safetensors', MINI / 'faster_rcnn_nd.py'
     options = [*data_options(digits), f'model.distiller.distill_losses.loss_nd.class_means={path}']
@@ -32,7 +46,8 @@ def test_class_means_that_are_not_there_are_made_by_a_command_that_is_named(digi
 
 
 def test_data_behind_a_storage_client_is_not_looked_for(digits: Path) -> None:
-    options = [*data_options(digits), 'val_dataloader.dataset.backend_args.backend=petrel']
+    backends = [f'{part}.backend_args.backend=petrel' for part in ('val_dataloader.dataset', 'val_evaluator')]
+    options = [*data_options(digits), *backends, 'val_evaluator.ann_file=cluster/val.json']
     cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *options, 'val_dataloader.dataset.data_root=cluster/'))
 
 
