@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     'identity': {'errors', 'compat', 'build', 'export'},
     'teacher_outputs': {'errors', 'class_means', 'algorithms', 'identity'},
     'checks': {'errors', 'build', 'compat', 'weights'},
-    'benchmark': {'errors', 'registry', 'compat', 'build', 'class_means'},
+    'benchmark': {'errors', 'registry', 'compat', 'build', 'class_means', 'recorders'},
     'preflight': {
         'errors', 'build', 'export', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
     },
