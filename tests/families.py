@@ -61,6 +61,20 @@ model = dict(
     test_cfg=dict(max_per_img=10),
 )
 """
+# Of its width there is one only: mmdet's decoder encodes reference points in 512 numbers.
+DINO = f"""{RESNET}
+layer = dict(ffn_cfg=dict(feedforward_channels=4 * w))
+model = dict(
+    num_queries=10,
+    backbone=backbone,
+    neck=dict(in_channels=channels[1:]),
+    encoder=dict(num_layers=1, layer_cfg=layer),
+    decoder=dict(num_layers=2, layer_cfg=layer),
+    bbox_head=dict(num_classes=10),
+    dn_cfg=dict(group_cfg=dict(num_dn_queries=10)),
+    test_cfg=dict(max_per_img=10),
+)
+"""
 PSPNET = """
 model = dict(
     pretrained=None,
@@ -217,6 +231,12 @@ FAMILIES = {
         'mmdet::deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco.py',
         DETR,
         'fitnet',
+    ),
+    'dino': Family(
+        'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py',
+        'mmdet::dino/dino-4scale_r50_8xb2-24e_coco.py',
+        DINO,
+        'cwd',
     ),
     'pspnet': Family(
         'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py',
