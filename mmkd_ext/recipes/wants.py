@@ -70,6 +70,13 @@ def _needed(found: list[Record], look: Look, who: str, what: str, where: str) ->
     return found
 
 
+def _more_stages(look: Look) -> str:
+    """For a message: what makes a backbone give more of its stages, where there is such a setting."""
+    backbone = getattr(look.model, 'backbone', None)
+    given = getattr(backbone, 'out_indices', None)
+    return f' (its backbone.out_indices is {tuple(given)}; name more stages there)' if given else ''
+
+
 def _maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
     """The levels of necks, paired by their strides; of backbones the last maps."""
     ours = _needed(student.maps, student, 'student', 'maps', 'maps')
@@ -271,7 +278,10 @@ def _fused(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Re
     at = {record.stride: record for record in teacher.stages}
     pairs = [(record, at[record.stride]) for record in student.stages if record.stride in at]
     if len(pairs) < 2:
-        raise MisfitError('student and teacher have no two stages of the same strides whose outputs are maps')
+        raise MisfitError(
+            'student and teacher have no two stages of the same strides whose outputs are maps'
+            f'{_more_stages(student) or _more_stages(teacher)}'
+        )
     named = [(f'stage{i}', *pair) for i, pair in enumerate(pairs, start=1)]
     if student.embedding and teacher.embedding:
         named.append(('embedding', student.embedding[0], teacher.embedding[0]))
@@ -365,7 +375,7 @@ def between_stages(student: Look, use: Use) -> Recipe:
     if len(stages) < 2:
         raise MisfitError(
             f'it compares stages of the student that train, of which its {type(student.model.backbone).__name__} gives '
-            f'{len(stages)} as maps'
+            f'{len(stages)} as maps{_more_stages(student)}'
         )
     if len({record.source for record in stages}) == 1:
         recorders, features = dict(stages=stages[0].recorder), _mapped(True, 'stages', stages)

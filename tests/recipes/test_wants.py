@@ -101,6 +101,11 @@ def test_what_is_frozen_is_no_stage_of_the_methods_without_a_teacher() -> None:
     student.stages = student.stages[:2]
     with pytest.raises(ConfigError, match=r'of which its Conv2d gives 1 as maps; what fits \(with a teacher like'):
         choose('tfd', student, None, cfg())
+    student.model.backbone.out_indices = (3,)
+    with pytest.raises(
+        ConfigError, match=r'gives 1 as maps \(its backbone\.out_indices is \(3,\); name more stages there'
+    ):
+        choose('tfd', student, None, cfg())
 
 
 def test_the_student_starts_with_the_teachers_neck_and_head_only_where_they_fit() -> None:
