@@ -1,5 +1,4 @@
-# The RetinaNet of retinanet_student.py learns by PKD on the FPN levels. Its teacher first:
-# tools/train.py configs/mini/retinanet_teacher.py
+# The RetinaNet of retinanet_student.py learns by PKD on the FPN levels.
 _base_ = ['retinanet_student.py', '_base_/pkd_fpn.py']
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/retinanet_teacher.py',
-    teacher_ckpt='work_dirs/mini/retinanet_teacher/epoch_2.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/retinanet_teacher.pth',
     distiller=_base_.distiller,
 )
 custom_imports = dict(imports=['mmkd_ext'])

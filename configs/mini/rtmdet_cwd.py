@@ -1,5 +1,4 @@
-# The RTMDet of rtmdet_student.py learns by CWD, as in configs/baselines. Its teacher first:
-# tools/train.py configs/mini/rtmdet_teacher.py
+# The RTMDet of rtmdet_student.py learns by CWD, as in configs/baselines.
 _base_ = ['rtmdet_student.py', '../_base_/wiring/rtmdet.py']
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/rtmdet_teacher.py',
-    teacher_ckpt='work_dirs/mini/rtmdet_teacher/epoch_2.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/rtmdet_teacher.pth',
     distiller=dict(
         _base_.distiller,
         connectors=dict(

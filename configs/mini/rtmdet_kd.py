@@ -1,5 +1,4 @@
-# The RTMDet of rtmdet_student.py learns by KD of the class scores. Its teacher first:
-# tools/train.py configs/mini/rtmdet_teacher.py
+# The RTMDet of rtmdet_student.py learns by KD of the class scores.
 _base_ = ['rtmdet_student.py', '_base_/dense_kd.py']
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/rtmdet_teacher.py',
-    teacher_ckpt='work_dirs/mini/rtmdet_teacher/epoch_2.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/rtmdet_teacher.pth',
     distiller=_base_.distiller,
 )
 custom_imports = dict(imports=['mmkd_ext'])

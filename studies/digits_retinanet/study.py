@@ -8,6 +8,6 @@ study = dict(
         'KD': mini + 'retinanet_kd.py',
     },
     teachers=dict(
-        teacher=dict(config=mini + 'retinanet_teacher.py', checkpoint='work_dirs/mini/retinanet_teacher/epoch_2.pth')
+        teacher=dict(config=mini + 'retinanet_teacher.py', checkpoint='configs/mini/checkpoints/retinanet_teacher.pth')
     ),
 )

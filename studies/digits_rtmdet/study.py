@@ -8,6 +8,6 @@ study = dict(
         'CWD': mini + 'rtmdet_cwd.py',
     },
     teachers=dict(
-        teacher=dict(config=mini + 'rtmdet_teacher.py', checkpoint='work_dirs/mini/rtmdet_teacher/epoch_2.pth')
+        teacher=dict(config=mini + 'rtmdet_teacher.py', checkpoint='configs/mini/checkpoints/rtmdet_teacher.pth')
     ),
 )
