@@ -17,6 +17,9 @@ study = dict(
         'KD + norm': dict(config='../cifar10/kd_nd.py', options={nd: 'norm'}),
         'KD + direction': dict(config='../cifar10/kd_nd.py', options={nd: 'direction'}),
         'KD++': '../cifar10/kd_nd.py',
+        'KD, transform': 'transform_kd.py',
+        'KD, transform and NORM': 'norm_plain_kd.py',
+        'NORM+KD as released': '../cifar10/norm_kd.py',
         'CWT': '../cifar10/cwt.py',
         'CWT, one convolution': dict(
             config='../cifar10/cwt.py', options={'model.distiller.connectors.stage.type': 'Conv1x1Connector'}
@@ -35,6 +38,7 @@ study = dict(
     pairs=[
         ('NORM, 4 segments', 'NORM, 8 segments'), ('NORM, 2 segments', 'NORM, 8 segments'),
         ('NORM, 1 segment', 'NORM, 8 segments'), ('NORM, no residual', 'NORM, 8 segments'), ('KD + norm', 'KD'),
+        ('KD, transform', 'KD'), ('KD, transform and NORM', 'KD, transform'), ('NORM+KD as released', 'KD'),
         ('KD + direction', 'KD'), ('KD++', 'KD'), ('CWT', 'CWT, one convolution'), ('KD, published teacher', 'KD'),
         ('KD, weak teacher', 'KD'),
     ],
