@@ -1,5 +1,5 @@
-# The same, and NORM's loss on the transform. The released form is ../cifar10/norm_kd.py: logits are normalised, and cross-
-# entropy, KD and NORM weigh one half each.
+# The same, and NORM's loss on the transform. In the released form, ../cifar10/norm_kd.py, logits are normalised, and
+# cross-entropy, KD and NORM weigh one half each.
 _base_ = 'transform_kd.py'
 
 model = dict(
@@ -15,3 +15,13 @@ model = dict(
         ),
     )
 )
+total = _base_.epochs * _base_.steps
+stages = dict(
+    type='mmkd_ext.LossWeightHook',
+    loss='loss_norm',
+    schedule='table',
+    by_epoch=False,
+    milestones=[total * epoch // 240 for epoch in (10, 20, 180, 210)],
+    factors=[0.1, 0.5, 1.0, 0.5, 0.1],
+)
+custom_hooks = [*_base_.custom_hooks, stages]
