@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,13 @@ def read_config(path: str, options: dict | None = None) -> Config:
         cfg = get_config(path_today(path)) if packaged else Config.fromfile(path)
     except Exception as error:  # a config file runs as Python: it can fail in any way
         raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
+    if kind := _class_in(cfg._cfg_dict):
+        text = f'{Path(path).stem}_text.py'
+        raise ConfigError(
+            f'{path} names classes themselves (type={kind.__name__}), the pure-Python style, which is not read here; '
+            f'write its names as text and give that: python -c "from mmengine.config import Config; '
+            f"Config.fromfile('{path}').dump('{text}')\"."
+        )
     if options:
         _check_options(cfg, path, options)
         cfg.merge_from_dict(options)
@@ -118,12 +126,39 @@ def read_config(path: str, options: dict | None = None) -> Config:
     return cfg
 
 
+def _class_in(value: Any) -> type | None:
+    """The first `type` that is a class and not its name."""
+    if isinstance(value, dict):
+        kind = value.get('type')
+        return kind if isinstance(kind, type) else _class_in(list(value.values()))
+    found = (_class_in(part) for part in value) if isinstance(value, (list, tuple)) else ()
+    return next((kind for kind in found if kind), None)
+
+
 def _check_options(cfg: Config, path: str, options: dict) -> None:
-    """Refuse an option that begins a new field which nothing reads, as a slip of the keyboard does."""
+    """Refuse an option that changes nothing: of a field that nothing reads (a slip of the keyboard), or a variable."""
     for name in dict.fromkeys(key.split('.')[0] for key in options):
-        if name not in cfg and name not in READ_FIELDS:
+        if name in READ_FIELDS:
+            continue
+        if name not in cfg:
             near = nearest(name, sorted({*cfg, *READ_FIELDS}))
             raise ConfigError(f'--cfg-options: {path} has no `{name}`, and nothing reads it; {near}.')
+        fields = [*_fields_of(name, cfg[name], {key: cfg[key] for key in READ_FIELDS if key in cfg})]
+        such = f', such as {", ".join(fields[:4])}' if fields else ''
+        raise ConfigError(
+            f'--cfg-options {name}: this is a variable of {path}, which has been put to use by the time that options '
+            f'count; set the fields that have its value{such}.'
+        )
+
+
+def _fields_of(name: str, value: Any, cfg: Any, key: str = '') -> Iterator[str]:
+    """The fields of a config that are named like a variable, or have its value."""
+    for part, inner in cfg.items() if isinstance(cfg, dict) else enumerate(cfg):
+        at = f'{key}.{part}' if key else str(part)
+        if part == name or (inner == value and not isinstance(value, (bool, int))):
+            yield at
+        elif isinstance(inner, (dict, list, tuple)):
+            yield from _fields_of(name, value, inner, at)
 
 
 def read_launched(args: argparse.Namespace) -> Config:

@@ -30,7 +30,8 @@ def recipe_config(args: argparse.Namespace) -> str:
             raise ConfigError('--teacher and --teacher-ckpt go with --distill METHOD; a config names its own teacher.')
         return args.config
     stem = f'{Path(args.config).stem}_{args.distill}'
-    args.work_dir = args.work_dir or f'{default_work_dir(args.config)}_{args.distill}'
+    own = (args.cfg_options or {}).get('work_dir')
+    args.work_dir = args.work_dir or own or f'{default_work_dir(args.config)}_{args.distill}'
     return make_recipe(args, Path(args.work_dir) / FOLDER / f'{stem}.py', own=True)
 
 
@@ -47,11 +48,19 @@ def make_recipe(args: argparse.Namespace, path: Path, own: bool = False) -> str:
             content.
     """
     check_options(args)
-    cfg = read_config(args.config)
+    length = {key: value for key, value in (args.cfg_options or {}).items() if key.startswith('train_cfg.')}
+    cfg = read_config(args.config, length)  # weights go by the length of the run
     if not isinstance(cfg.get('model'), dict):
         raise ConfigError(f'{args.config} defines no `model`.')
     if is_ours(cfg.model) or 'architecture' in cfg.model:
         raise ConfigError(f'--distill: {args.config} distils already; give the config that trains its student alone.')
+    for key in args.cfg_options or {}:
+        _, _, part = key.partition('model.')
+        if key.startswith('model.') and part.split('.')[0] in {*cfg.model} - {'type', 'data_preprocessor', 'init_cfg'}:
+            raise ConfigError(
+                f'--cfg-options {key}: with --distill the options are of the distillation, whose student is '
+                f'model.architecture; change the student in {args.config}, by which it is chosen what is compared.'
+            )
     student_cfg = model_config(args.config, 'CONFIG')
     student = recipes.look(student_cfg, 'student')
     teacher = recipes.look(model_config(args.teacher, '--teacher'), 'teacher') if args.teacher else None

@@ -105,6 +105,8 @@ def look(cfg: ConfigDict, who: str) -> Look:
             raise ConfigError(
                 f'--distill: the {who} is a {type(model).__name__}, but must be a {" or a ".join(KINDS)}; {BY_HAND}.'
             )
+        if getattr(model, 'backbone', None) is None:
+            raise ConfigError(f'--distill: the {who}, a {type(model).__name__}, has no `backbone`; {BY_HAND}.')
         found, sides = Look(kind, model), _sides(model, kind)
         for side in sides:
             try:
@@ -256,6 +258,9 @@ def _look_at_scores(found: Look, features: Any, side: int) -> None:
         return
     if classes is None or getattr(head, 'cls_out_channels', None) != classes:
         found.why['scores'] = f'the classes of its {type(head).__name__} are not each a sigmoid'
+        return
+    if getattr(head, 'loss_obj', None) is not None:
+        found.why['scores'] = f'its {type(head).__name__} trains them on objects only, beside an objectness'
         return
     given = head(features)
     first = given[0] if isinstance(given, (list, tuple)) and given else None

@@ -112,7 +112,9 @@ def recipe_text(
     imports = [imports] if isinstance(imports, str) else list(imports)
     fields: dict[str, Any] = {'model': model}
     if recipe.clip:
-        fields['optim_wrapper'] = dict(clip_grad=dict(max_norm=recipe.clip, norm_type=2))
+        clip = dict(max_norm=recipe.clip, norm_type=2)
+        none = 'clip_grad' in (cfg.get('optim_wrapper') or {})  # which a dict cannot be merged with
+        fields['optim_wrapper'] = dict(clip_grad=dict(_delete_=True, **clip) if none else clip)
     said = [part for line in about(recipe, names, student, teacher) for part in textwrap.wrap(line, WIDTH - 2)]
     lines = [f'# {line}' for line in said]
     lines += [f'_base_ = {names.student!r}', '']

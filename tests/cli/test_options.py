@@ -1,5 +1,8 @@
 """The options of the commands, and the configs that they name."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,33 @@ def test_a_config_file_that_does_not_exist_or_parse_is_named(tmp_path: Path) -> 
 def test_an_option_that_nothing_reads_is_refused(digits: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--cfg-options: .*has no `trian_cfg`.*'train_cfg'"):
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'trian_cfg.max_epochs=3'))
+
+
+@pytest.mark.parametrize(
+    ('option', 'fields'),
+    [
+        ({'max_epochs': 24}, r'train_cfg\.max_epochs'),
+        ({'data_root': 'data/mine/'}, r'train_dataloader\.dataset\.data_root'),
+        ({'base_lr': 1e-4}, r'optim_wrapper\.optimizer\.lr'),
+        ({'backend_args.backend': 'petrel'}, 'set the fields that have its value'),
+    ],
+)
+def test_a_variable_that_was_used_when_the_file_was_read_is_refused(option: dict, fields: str) -> None:
+    (name,) = {key.split('.')[0] for key in option}
+    with pytest.raises(ConfigError, match=rf'^--cfg-options {name}: this is a variable of mmdet::.*{fields}'):
+        cli.read_config('mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py', option)
+
+
+def test_a_pure_python_config_is_refused_with_the_way_to_write_it_as_text(tmp_path: Path) -> None:
+    lazy, text = tmp_path / 'lazy.py', tmp_path / 'lazy_text.py'
+    lazy.write_text(
+        'from torch.optim import SGD\noptim_wrapper = dict(optimizer=dict(type=SGD, lr=0.1))\nmodel = dict()\n'
+    )
+    with pytest.raises(ConfigError, match=r'lazy\.py names classes themselves \(type=SGD\)') as error:
+        cli.read_config(str(lazy))
+    (code,) = re.findall(r'python -c "(.*)"', str(error.value))
+    subprocess.run([sys.executable, '-c', code], cwd=tmp_path, check=True, capture_output=True)
+    assert cli.read_config(str(text)).optim_wrapper.optimizer.type == 'torch.optim.SGD'
 
 
 def test_a_config_may_be_a_package_path() -> None:

@@ -87,6 +87,19 @@ def test_the_work_dir_names_student_and_method(tmp_path: Path, monkeypatch: pyte
     assert args.work_dir == './work_dirs/mini/resnet_student_tfd'
 
 
+def test_options_count_for_what_is_chosen(tmp_path: Path) -> None:
+    words = [STUDENT, '--distill', 'norm', *PAIR, '--cfg-options', f'work_dir={tmp_path}/own']
+    path = made(*words, 'train_cfg.max_epochs=100')
+    assert path.parent.parent == tmp_path / 'own'
+    (hook,) = (hook for hook in Config.fromfile(path).custom_hooks if hook.type == 'mmkd_ext.LossWeightHook')
+    assert hook.milestones[-1] > 50
+    with pytest.raises(
+        ConfigError, match=r'^--cfg-options model\.backbone\.depth: .* change the student in .*student\.py'
+    ):
+        made(*words, 'model.backbone.depth=34')
+    made(*words[:-1], f'work_dir={tmp_path}/other', 'model.distiller.distill_losses.loss_norm.loss_weight=2')
+
+
 @pytest.mark.slow
 def test_one_line_makes_class_means_trains_and_resumes(command: Callable, digits: Path, tmp_path: Path) -> None:
     roots = [f'{field}_dataloader.dataset.data_root={digits}/classification/' for field in ('train', 'val')]

@@ -85,6 +85,25 @@ def test_a_head_whose_classes_are_trained_by_a_sigmoid_has_no_softmax() -> None:
     assert found.why['logits'] == 'its classes are trained by CrossEntropyLoss without a softmax'
 
 
+def test_class_scores_beside_an_objectness_are_not_compared() -> None:
+    cfg = model_config('mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', 'model')
+    found = look(cfg, 'student')
+    assert found.scores == []
+    assert found.why['scores'] == 'its YOLOXHead trains them on objects only, beside an objectness'
+
+
+def test_a_model_without_a_backbone_is_said() -> None:
+    class Whole(MODELS.get('mmpretrain.ImageClassifier')):  # as mmpretrain's TimmClassifier
+        def __init__(self, **cfg: object) -> None:
+            super().__init__(**cfg)
+            del self.backbone
+
+    MODELS.register_module('LookWhole', module=Whole, force=True)
+    cfg = ConfigDict(type='LookWhole', backbone=dict(type='mmpretrain.LeNet5'))
+    with pytest.raises(ConfigError, match='^--distill: the teacher, a Whole, has no `backbone`; '):
+        look(cfg, 'teacher')
+
+
 def test_what_cannot_be_run_is_said_in_one_sentence() -> None:
     cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
     cfg.neck.in_channels = [16, 32, 65]

@@ -51,6 +51,19 @@ def test_the_students_own_hooks_and_imports_stay(tmp_path: Path) -> None:
     assert Path(cfg.work_dir).samefile(tmp_path / 'work_dir')
 
 
+@pytest.mark.parametrize('own', [{}, dict(clip_grad=None)])
+def test_gradients_are_clipped_where_the_student_says_that_they_are_not(own: dict, tmp_path: Path) -> None:
+    student = tmp_path / 'student.py'
+    content = dict(model=dict(type='Mine'), optim_wrapper=own)
+    student.write_text('\n'.join(f'{name} = {value!r}' for name, value in content.items()))
+    recipe = Recipe('mmkd_ext.SelfDistill', dict(distill_losses={}), '')
+    recipe.clip = 35
+    text = recipe_text(recipe, Names('tfd', str(student)), Look('classifier', None), None, content, 'x', own=False)
+    write(text, tmp_path / 'x.py')
+    cfg = Config.fromfile(tmp_path / 'x.py', import_custom_modules=False)
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=35, norm_type=2)
+
+
 def test_the_student_keeps_its_pixels_where_the_config_has_others_beside_the_model(tmp_path: Path) -> None:
     student = tmp_path / 'student.py'
     own, recipe = dict(type='P', mean=[1.0], size=(96, 96)), Recipe('mmkd_ext.SelfDistill', dict(distill_losses={}), '')
