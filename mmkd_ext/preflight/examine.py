@@ -61,7 +61,7 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     report = Report(f'{cfg.filename}: {count} of {size} images, on {get_device()}')
     report.settings |= _settings(model, cfg)
     look(model, copy.deepcopy(data), report, _scheduled(cfg), share)
-    other = other_count(class_names(getattr(loader.dataset, 'metainfo', None)), model.student)
+    other = other_count(class_names(getattr(loader.dataset, 'metainfo', None)), getattr(model, 'student', model))
     if other:
         report.warnings.append(other)
     for who, teacher in teachers_of(model).items() if images else ():

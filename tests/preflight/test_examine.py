@@ -81,6 +81,13 @@ def test_all_of_a_run_is_looked_at_and_nothing_is_written() -> None:
     assert os.listdir() == []
 
 
+def test_a_model_alone_is_looked_at() -> None:
+    report = examine(config(model=dict(type='ToyModel')), batches=1)
+    assert report.errors == report.warnings == report.scores == report.records == []
+    assert [term.name for term in report.terms] == ['task']
+    assert report.cost.steps == 5 * 3
+
+
 def test_several_teachers_have_their_lines() -> None:
     cfg = config()
     model = cfg.model
