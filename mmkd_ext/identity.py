@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -64,23 +65,52 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
 def note_files(cfg: Config) -> None:
     """Note in a config what its files say, of student, teachers and class means, which may change under their names."""
     named = {part: cfg.model.get(part) for part in ('architecture', 'teacher')}
+    weights = {'model.teacher_ckpt': cfg.model.get('teacher_ckpt')}
     several = cfg.model.get('teachers')
     for name, entry in (several if isinstance(several, dict) else {}).items():
-        named[f'teachers.{name}.teacher'] = entry.get('teacher') if isinstance(entry, dict) else None
+        if isinstance(entry, dict):
+            named[f'teachers.{name}.teacher'] = entry.get('teacher')
+            weights[f'model.teachers.{name}.teacher_ckpt'] = entry.get('teacher_ckpt')
     for part, source in named.items():
         path = source.get('cfg_path') if isinstance(source, dict) else source
         if isinstance(path, str):
             found: Settings = {}
             _flatten(model_config(path, f'model.{part}'), part, found)
-            _note(cfg, path, json.dumps(found, sort_keys=True).encode())
+            _note(cfg, path, digest(json.dumps(found, sort_keys=True).encode()))
+    for key, source in weights.items():
+        file = Path(source).expanduser() if isinstance(source, str) else None
+        if file and file.is_file():
+            _note(cfg, key, digest_of(file))
     for name, loss in ((cfg.model.get('distiller') or {}).get('distill_losses') or {}).items():
         means = loss.get('class_means') if isinstance(loss, dict) else None
         if isinstance(means, str) and Path(means).is_file():
-            _note(cfg, f'the class means of {name}', Path(means).read_bytes())
+            _note(cfg, f'the class means of {name}', digest(Path(means).read_bytes()))
 
 
-def _note(cfg: Config, what: str, content: bytes) -> None:
-    cfg[CONTENT] = {**(cfg.get(CONTENT) or {}), what: sha256(content).hexdigest()[:12]}
+def _note(cfg: Config, what: str, found: str) -> None:
+    cfg[CONTENT] = {**(cfg.get(CONTENT) or {}), what: found}
+
+
+def digest(content: bytes) -> str:
+    """The first 12 digits of the SHA-256 sum."""
+    return sha256(content).hexdigest()[:12]
+
+
+def digest_of(path: Path) -> str:
+    """Of a file's weights, which are the same wherever and whenever they were saved; else of its content."""
+    return _digest_of(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+@cache  # a study asks for the same teacher in each of its runs
+def _digest_of(path: Path, *_: int) -> str:
+    try:
+        content = load_checkpoint_file(str(path), map_location='cpu')
+        found = sha256()
+        for name, value in sorted(content.get('state_dict', content).items()):
+            found.update(name.encode() + value.contiguous().numpy().tobytes())
+        return found.hexdigest()[:12]
+    except (ConfigError, AttributeError, TypeError):  # class means, for example
+        return digest(path.read_bytes())
 
 
 def _flatten(value: Any, key: str, into: Settings) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
 from support import MINI, ROOT
 
@@ -119,3 +120,31 @@ def test_class_means_may_move_but_not_change(tmp_path: Path) -> None:
     (found,) = identity.differences(there, begun('b', 'others'))
     assert re.fullmatch(r"the content of the class means of loss_nd is '\w+' there and '\w+' here", found)
     assert identity.differences(there, identity.settings(config('mini/resnet_kd.py')))
+
+
+def test_weights_that_are_saved_again_are_the_same(tmp_path: Path) -> None:
+    weights = {'a': torch.arange(3.0), 'b': torch.ones(2, 2)}
+    torch.save(dict(state_dict=weights, meta=dict(time='now')), tmp_path / 'a.pth')
+    torch.save(dict(state_dict=dict(reversed(weights.items())), meta=dict(time='later')), tmp_path / 'b.pth')
+    assert identity.digest_of(tmp_path / 'a.pth') == identity.digest_of(tmp_path / 'b.pth')
+    torch.save(dict(state_dict=weights | {'b': torch.zeros(2, 2)}), tmp_path / 'c.pth')
+    assert identity.digest_of(tmp_path / 'c.pth') != identity.digest_of(tmp_path / 'a.pth')
+
+
+def test_a_teacher_that_was_trained_again_under_the_same_file_name_is_another(tmp_path: Path) -> None:
+    weights = tmp_path / 'teacher.pth'
+
+    def begun(value: float, **options: Any) -> identity.Settings:
+        torch.save(dict(state_dict={'a': torch.full((3,), value)}), weights)
+        cfg = config('mini/resnet_kd.py', **options)
+        identity.note_files(cfg)
+        return identity.settings(cfg)
+
+    one = dict(model__teacher_ckpt=str(weights))
+    there = begun(1.0, **one)
+    assert identity.differences(there, begun(1.0, **one)) == []  # saved again
+    (found,) = identity.differences(there, begun(2.0, **one))
+    assert re.fullmatch(r"the content of model\.teacher_ckpt is '\w+' there and '\w+' here", found)
+    several = dict(model__teachers=dict(a=dict(teacher_ckpt=str(weights)), b=dict(teacher_ckpt='http://there/b.pth')))
+    (found,) = identity.differences(begun(1.0, **several), begun(2.0, **several))
+    assert 'the content of model.teachers.a.teacher_ckpt is' in found

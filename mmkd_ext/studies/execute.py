@@ -162,7 +162,7 @@ def _teacher(study: Study, name: str, lines: list[dict[str, Any]]) -> None:
     cfg, checkpoint = study.teachers[name]
     if not Path(checkpoint).is_file():
         raise ConfigError(f'study.teachers.{name}: there is no checkpoint {checkpoint}.')
-    settings = results.digest(f'{results.hash_of(cfg)} {results.digest_of(Path(checkpoint))}'.encode())
+    settings = identity.digest(f'{results.hash_of(cfg)} {identity.digest_of(Path(checkpoint))}'.encode())
     if results.find(lines, name, None, settings, study.folder):
         return
     metrics = test(name, cfg, checkpoint, study.work_dirs / 'test' / name)

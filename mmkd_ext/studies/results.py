@@ -1,7 +1,6 @@
 """The results of a study: one JSON line per run, in a file that only grows."""
 
 import fcntl
-import hashlib
 import importlib.metadata as packages
 import json
 import platform
@@ -14,7 +13,6 @@ import torch
 from mmengine.config import Config
 
 from mmkd_ext import identity
-from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 
 FILE = 'results.jsonl'
@@ -29,28 +27,12 @@ def settings_of(cfg: Config) -> identity.Settings:
     for key, value in found.items():
         path = Path(value).expanduser() if isinstance(value, str) else None
         if key.rpartition('.')[2] in ('teacher_ckpt', 'class_means', 'load_from') and path and path.is_file():
-            found[key] = digest_of(path)
+            found[key] = identity.digest_of(path)
         elif key.endswith('.ann_file') and path:
             found[key] = path.name
         elif re.fullmatch(r'model\.(teachers\.\w+\.)?teacher', key) and path and path.is_file():
             found[key] = _hash(identity.settings(Config.fromfile(path)))
     return found
-
-
-def digest_of(path: Path) -> str:
-    """Of a file's weights, which are the same wherever and whenever they were saved; else of its content."""
-    try:
-        content = load_checkpoint_file(str(path), map_location='cpu')
-        weights = content.get('state_dict', content)
-        parts = [name.encode() + value.contiguous().numpy().tobytes() for name, value in sorted(weights.items())]
-    except (ConfigError, AttributeError, TypeError):  # class means, for example
-        return digest(path.read_bytes())
-    return digest(b''.join(parts))
-
-
-def digest(content: bytes) -> str:
-    """The first 12 digits of the SHA-256 sum."""
-    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def hash_of(cfg: Config) -> str:
@@ -59,7 +41,7 @@ def hash_of(cfg: Config) -> str:
 
 
 def _hash(found: identity.Settings) -> str:
-    return digest(json.dumps(found, sort_keys=True, default=str).encode())
+    return identity.digest(json.dumps(found, sort_keys=True, default=str).encode())
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

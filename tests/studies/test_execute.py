@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from support import MINI
 
 from mmkd_ext import cli, identity
@@ -33,6 +34,19 @@ def test_a_folder_of_another_run_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match='row_seed1 belongs to another run: .* there and .* here'):
             execute.check_run(other, work_dir)
+
+
+def test_a_run_that_is_done_is_not_taken_for_that_of_a_teacher_trained_since(tmp_path: Path) -> None:
+    weights = tmp_path / 'teacher.pth'
+    torch.save(dict(state_dict={'a': torch.zeros(2)}), weights)
+    run = run_of('resnet_kd', 0, **{'model.teacher_ckpt': str(weights)})
+    cfg = run.cfg()
+    cfg.work_dir = str(tmp_path / run.name)
+    identity.write(cfg, 'resnet_kd.py', None)
+    (tmp_path / run.name / 'done').touch()
+    torch.save(dict(state_dict={'a': torch.ones(2)}), weights)
+    with pytest.raises(ConfigError, match=r'another run: the content of model\.teacher_ckpt is .* remove that folder'):
+        execute.check_run(run, tmp_path / run.name)
 
 
 def test_the_time_left_is_at_the_rate_so_far(monkeypatch: pytest.MonkeyPatch) -> None:

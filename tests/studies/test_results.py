@@ -2,11 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.studies.results import append, digest_of, find, hash_of, provenance, read
+from mmkd_ext.studies.results import append, find, hash_of, provenance, read
 
 
 def config(folder: Path, **changes: dict) -> Config:
@@ -39,15 +38,6 @@ def test_the_hash_is_of_settings_and_of_what_files_hold_not_of_where_they_lie(tm
         "model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=34))\n"
     )
     assert hash_of(config(tmp_path / 'a')) != here
-
-
-def test_weights_that_are_saved_again_are_the_same(tmp_path: Path) -> None:
-    weights = {'a': torch.arange(3.0), 'b': torch.ones(2, 2)}
-    torch.save(dict(state_dict=weights, meta=dict(time='now')), tmp_path / 'a.pth')
-    torch.save(dict(state_dict=dict(reversed(weights.items())), meta=dict(time='later')), tmp_path / 'b.pth')
-    assert digest_of(tmp_path / 'a.pth') == digest_of(tmp_path / 'b.pth')
-    torch.save(dict(state_dict=weights | {'b': torch.zeros(2, 2)}), tmp_path / 'c.pth')
-    assert digest_of(tmp_path / 'c.pth') != digest_of(tmp_path / 'a.pth')
 
 
 def test_lines_are_found_again_and_other_settings_are_refused(tmp_path: Path) -> None:
