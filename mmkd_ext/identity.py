@@ -31,6 +31,7 @@ _HOW = re.compile(
 _LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a resumed run
 _START = 'load_from'
 CONTENT = 'model_files'  # the variable of a config that has the hashes of those that its model names
+LARGEST = 200 * 2**20  # bytes of an annotation file that is read for this; of larger ones the size is noted
 _OTHER = '...'  # stands for a value that is not a literal
 
 Settings = dict[str, Any]
@@ -85,6 +86,18 @@ def note_files(cfg: Config) -> None:
         means = loss.get('class_means') if isinstance(loss, dict) else None
         if isinstance(means, str) and Path(means).is_file():
             _note(cfg, f'the class means of {name}', digest(Path(means).read_bytes()))
+
+
+def note_data(cfg: Config) -> None:
+    """Note in a config what its training set's annotation files hold: `data_root` may be another, the data may not."""
+    found: Settings = {}
+    _flatten(cfg.get('train_dataloader') or {}, 'train_dataloader', found)
+    for key, name in found.items():
+        if key.endswith('.ann_file') and name and isinstance(name, str):
+            file = Path(found.get(key.removesuffix('ann_file') + 'data_root') or '') / name
+            if file.is_file():
+                size = file.stat().st_size
+                _note(cfg, key, digest(file.read_bytes()) if size <= LARGEST else f'{size} bytes')
 
 
 def _note(cfg: Config, what: str, found: str) -> None:

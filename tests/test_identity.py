@@ -148,3 +148,26 @@ def test_a_teacher_that_was_trained_again_under_the_same_file_name_is_another(tm
     several = dict(model__teachers=dict(a=dict(teacher_ckpt=str(weights)), b=dict(teacher_ckpt='http://there/b.pth')))
     (found,) = identity.differences(begun(1.0, **several), begun(2.0, **several))
     assert 'the content of model.teachers.a.teacher_ckpt is' in found
+
+
+def test_data_may_lie_elsewhere_but_other_annotations_are_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun(fold: str, content: str) -> identity.Settings:
+        (tmp_path / fold).mkdir(exist_ok=True)
+        (tmp_path / fold / 'train.json').write_text(content)
+        part = dict(type='CocoDataset', data_root=str(tmp_path / fold), ann_file='train.json')
+        folders = dict(type='CustomDataset', data_root=str(tmp_path), ann_file='')
+        data = dict(type='ConcatDataset', datasets=[part, folders])
+        cfg = Config(dict(model=dict(type='A'), train_dataloader=dict(batch_size=2, dataset=data)))
+        cli.complete(cfg)
+        assert identity.settings(cfg) == identity.of_checkpoint(saved(cfg))
+        return identity.settings(cfg)
+
+    there = begun('fold1', 'images')
+    assert identity.differences(there, begun('fold2', 'images'), length=True) == []
+    (found,) = identity.differences(there, begun('fold2', 'others'))
+    key = r'the content of train_dataloader\.dataset\.datasets\[0\]\.ann_file'
+    assert re.fullmatch(rf"{key} is '\w+' there and '\w+' here", found)
+    monkeypatch.setattr(identity, 'LARGEST', 5)
+    assert identity.differences(begun('fold1', 'images'), begun('fold2', 'others')) == []  # of large ones the size

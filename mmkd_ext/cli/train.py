@@ -79,6 +79,7 @@ def complete(cfg: Config) -> None:
     _loader_defaults(cfg)
     bring_to_ours(cfg)
     _add_exact_resume(cfg)
+    identity.note_data(cfg)
     if is_ours(cfg.model):
         identity.note_files(cfg)
 
