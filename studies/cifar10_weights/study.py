@@ -13,6 +13,7 @@ study = dict(
         'NORM x 0.1': dict(config='../cifar10/norm.py', options={norm: 0.1}),
         'NORM x 1': '../cifar10/norm.py',
         'NORM x 10': dict(config='../cifar10/norm.py', options={norm: 10.0}),
+        'NORM x 100': dict(config='../cifar10/norm.py', options={norm: 100.0}),
         'NORM, cross-entropy x 1.0': dict(config='../cifar10/norm.py', options={cross_entropy: 1.0}),
         'CWT, alpha 7e-6': dict(config='../cifar10/cwt.py', options={cwt: 7e-6}),
         'CWT, alpha 7e-5': dict(config='../cifar10/cwt.py', options={cwt: 7e-5}),
