@@ -31,6 +31,8 @@ _HOW = re.compile(
 _LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a resumed run
 _START = 'load_from'
 CONTENT = 'model_files'  # the variable of a config that has the hashes of those that its model names
+PROCESSES = 'processes'  # the variable of a config that has their number; each has a batch of its own in a step
+_COUNT = 'the number of processes'
 LARGEST = 200 * 2**20  # bytes of an annotation file that is read for this; of larger ones the size is noted
 _OTHER = '...'  # stands for a value that is not a literal
 
@@ -60,6 +62,8 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
     if cfg.get('load_from') and not cfg.get('resume'):  # a resumed run has its checkpoint there
         found[_START] = str(cfg['load_from'])
     found |= {f'the content of {path}': digest for path, digest in (cfg.get(CONTENT) or {}).items()}
+    if cfg.get(PROCESSES):
+        found[_COUNT] = cfg[PROCESSES]
     return {key: value for key, value in found.items() if not _HOW.fullmatch(key)}
 
 
@@ -201,7 +205,8 @@ def differences(there: Settings, here: Settings, length: bool = False) -> list[s
             continue
         if key == _START and not length:
             continue
-        if key.startswith('the content of ') and not (key in there and key in here):  # nobody noted it
+        noted = key == _COUNT or key.startswith('the content of ')
+        if noted and not (key in there and key in here):  # nobody did
             continue
         was, now = there.get(key, _OTHER), here.get(key, _OTHER)
         if key.endswith('.class_means') and isinstance(was, str) and isinstance(now, str):

@@ -82,4 +82,7 @@ def say_what_lies_there(cfg: Config) -> None:
     there = identity.read(cfg.work_dir) if any(Path(cfg.work_dir).glob('*.pth')) else None
     found = identity.differences(there, identity.settings(cfg), length=True) if there else []
     if found:
-        say(f'{cfg.work_dir} holds checkpoints of another run ({identity.listed(found, 1)}), which stay there.')
+        say(
+            f'{cfg.work_dir} holds checkpoints of another run ({identity.listed(found, 1)}), and those of the same '
+            'name will be overwritten; name another --work-dir to keep them.'
+        )

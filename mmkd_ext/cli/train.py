@@ -38,6 +38,7 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.auto_scale_lr:
         _scale_lr(cfg)
     complete(cfg)
+    cfg[identity.PROCESSES] = process_count(cfg)
     for note in (*check_effects(cfg), *check_batch_size(cfg)):
         say(note)
     check_data(cfg)

@@ -95,7 +95,8 @@ def student_config(cfg: Config | str | Path) -> Config:
         if _named(plain.get(loop))[0] in _DISTILLING:
             plain[loop] = {key: value for key, value in plain[loop].items() if key not in ('type', '_scope_')}
     _drop_imports(plain)
-    plain.pop('model_files', None)  # see identity.py
+    for name in ('model_files', 'processes'):  # see identity.py
+        plain.pop(name, None)
     return plain
 
 

@@ -60,6 +60,25 @@ def test_resume_of_another_run_is_refused_by_name_and_of_the_same_one_takes_its_
         resume("model = dict(type='RetinaNet', backbone=dict(depth=18))\n")
 
 
+def test_resume_with_another_number_of_processes_is_refused(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [MINI / 'faster_rcnn_cwt.py', '--launcher', 'pytorch', '--work-dir', tmp_path]
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    own = cli.train_config(arguments(*words, *data_options(digits)))
+
+    def resume(processes: str, cfg: str) -> Config:
+        monkeypatch.setenv('WORLD_SIZE', processes)
+        torch.save(dict(meta=dict(iter=6, epoch=1, cfg=cfg), optimizer={}, state_dict={}), tmp_path / 'epoch_1.pth')
+        return cli.train_config(arguments(*words, '--resume', *data_options(digits)))
+
+    resume('2', own.pretty_text)
+    with pytest.raises(ConfigError, match='another run, unnamed: the number of processes is 2 there and 4 here; go on'):
+        resume('4', own.pretty_text)
+    own.pop('processes')
+    resume('4', own.pretty_text)  # of a version that did not note it
+
+
 def test_a_fresh_start_among_another_runs_checkpoints_is_said(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -69,7 +88,9 @@ def test_a_fresh_start_among_another_runs_checkpoints_is_said(
     cli.train_config(arguments(*words))
     assert 'another run' not in capsys.readouterr().err
     cli.train_config(arguments(*words, 'optim_wrapper.optimizer.lr=0.5'))
-    assert 'another run (optim_wrapper.optimizer.lr is' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'another run (optim_wrapper.optimizer.lr is' in said
+    assert 'those of the same name will be overwritten; name another --work-dir' in said
 
 
 @pytest.mark.parametrize(
