@@ -62,11 +62,14 @@ def carry_out(study: Study, jobs: int) -> None:
         (done if there else wanted).append(run)
     for run in done:
         print(f'{run.name}: done before', flush=True)
-    wanted = wanted[_share()[0] :: _share()[1]]
+    rank, processes = _share()
+    if processes > 1:
+        whole, wanted = len(wanted), wanted[rank::processes]
+        print(f'process {rank} of {processes} takes {len(wanted)} of {whole} runs', flush=True)
     clock = Clock(len(wanted), jobs)
     with ThreadPoolExecutor(jobs) as pool, ours_alone():
         waiting = [pool.submit(_whole, study, run, hashes[run.entry.name], clock) for run in wanted]
-        if _share()[0] == 0:
+        if rank == 0:
             waiting += [pool.submit(_teacher, study, name, lines) for name in study.teachers]
         failed = [str(job.exception()) for job in as_completed(waiting) if job.exception()]
     if failed:
@@ -112,9 +115,13 @@ class Clock:
 
 
 def _share() -> tuple[int, int]:
-    """This process's number, and how many the launcher started."""
-    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
-    return cli.rank(), int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+    """This process's number, and how many the launcher started.
+
+    A job script of SLURM has SLURM_NTASKS, too, though it is one process; what `srun` starts has the step's number.
+    """
+    names = ('WORLD_SIZE', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
+    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
+    return cli.rank() if processes > 1 else 0, processes
 
 
 @contextmanager
@@ -125,8 +132,8 @@ def ours_alone() -> Iterator[None]:
     if local and _share()[1] > 1:
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
         os.environ['CUDA_VISIBLE_DEVICES'] = visible[int(local)] if int(local) < len(visible) and visible[0] else local
-    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID',
-                 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'):  # fmt: skip
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_STEP_NUM_TASKS',
+                 'SLURM_LOCALID', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'):  # fmt: skip
         os.environ.pop(name, None)
     try:
         yield

@@ -11,7 +11,7 @@ from support import MINI
 from mmkd_ext import cli, identity
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.studies import execute
-from mmkd_ext.studies.plan import Entry, Run
+from mmkd_ext.studies.plan import Entry, Run, Study
 
 
 def run_of(name: str, seed: int, **options: object) -> Run:
@@ -65,6 +65,27 @@ def test_a_child_of_several_processes_sees_its_gpu_and_no_launcher(monkeypatch: 
         assert os.environ['CUDA_VISIBLE_DEVICES'] == '7'
         assert not os.environ.keys() & {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'}
     assert dict(os.environ) == before
+
+
+def test_a_job_script_takes_all_runs_and_what_srun_starts_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(execute, 'check', lambda study: None)
+    monkeypatch.setattr(execute, '_whole', lambda study, run, settings, clock: made.append(run.name))
+    monkeypatch.setattr(execute.signal, 'signal', lambda *_: None)
+    study = Study([run_of('resnet_student', 0).entry], range(5), tmp_path, tmp_path)
+    for name, value in dict(SLURM_NTASKS='2', SLURM_PROCID='0').items():
+        monkeypatch.setenv(name, value)
+    execute.carry_out(study, 1)
+    assert len(made) == 5
+    assert 'takes' not in capsys.readouterr().out
+    made.clear()
+    for name, value in dict(SLURM_STEP_NUM_TASKS='2', SLURM_PROCID='1').items():
+        monkeypatch.setenv(name, value)
+    execute.carry_out(study, 1)
+    assert made == ['row_seed1', 'row_seed3']
+    assert capsys.readouterr().out == 'process 1 of 2 takes 2 of 5 runs\n'
 
 
 def test_a_command_gives_its_status_last_line_and_memory(tmp_path: Path) -> None:
