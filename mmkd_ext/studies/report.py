@@ -3,6 +3,7 @@
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
@@ -15,6 +16,7 @@ mpl.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 METRICS = ('coco/bbox_mAP', 'coco/segm_mAP', 'accuracy/top1', 'mIoU')
+TIMES = ('time', 'data_time')  # in the test's file, too
 PERCENT = ('coco/bbox_mAP', 'coco/segm_mAP')  # written as fractions, quoted in percent
 
 
@@ -48,10 +50,22 @@ def read_run(work_dir: Path) -> Run:
         if scalars.exists():
             _join(run, [json.loads(line) for line in scalars.read_text().splitlines()])
         for path in sorted(folder.glob('*.json')):
-            run.final |= {k: v for k, v in json.loads(path.read_text()).items() if k in METRICS}
+            run.final |= _tested(json.loads(path.read_text()))
     if not run.final and not run.curves and run.begin is None:
         raise ConfigError(f'{work_dir} holds no run (no */vis_data/scalars.json and no test results).')
     return run
+
+
+def _tested(found: dict) -> dict[str, float]:
+    """The usual metrics of a test or, where it has none of these, all of its numbers."""
+    numbers = {name: value for name, value in found.items() if isinstance(value, (int, float)) and name not in TIMES}
+    return {name: value for name, value in numbers.items() if name in METRICS} or numbers
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Metrics, each once: the usual ones in their order, then others as they come."""
+    found = dict.fromkeys(names)
+    return [*(name for name in METRICS if name in found), *(name for name in found if name not in METRICS)]
 
 
 def _ended(folder: Path) -> str:
@@ -103,7 +117,7 @@ def read_runs(work_dirs: list[Path]) -> list[Run]:
 
 def table(runs: list[Run]) -> str:
     """The table, in Markdown."""
-    metrics = [metric for metric in METRICS if any(metric in run.final for run in runs)]
+    metrics = in_order(metric for run in runs for metric in run.final)
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.name].append(run)

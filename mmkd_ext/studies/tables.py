@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from scipy import stats
 
-from mmkd_ext.studies.report import METRICS, PERCENT
+from mmkd_ext.studies.report import PERCENT, in_order
 
 mpl.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
@@ -60,7 +60,7 @@ def difference(values: Values, row: str, other: str) -> Difference | None:
 
 def metrics_of(lines: list[dict[str, Any]]) -> list[str]:
     """The metrics that any line has, in the usual order."""
-    return [metric for metric in METRICS if any(metric in line['metrics'] for line in lines)]
+    return in_order(metric for line in lines for metric in line['metrics'])
 
 
 def short(metric: str) -> str:
@@ -124,8 +124,10 @@ def _markdown(rows: list[list[str]]) -> str:
 
 
 def draw(lines: list[dict[str, Any]], path: Path) -> None:
-    """Draw each row's difference from the first, with its 95 % interval and the difference of each seed."""
+    """Draw each row's difference from the first, with its 95 % interval and the difference of each seed, if any."""
     metrics = metrics_of(lines)
+    if not metrics:
+        return
     names = list(dict.fromkeys(line['run'] for line in lines if line['seed'] is not None))
     size = (5.5 * len(metrics), 1.2 + 0.32 * len(names))
     figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout='constrained')

@@ -61,6 +61,15 @@ def test_an_interrupted_run_is_joined_and_the_last_evaluation_counts(tmp_path: P
     assert (again.final, again.curves['mIoU'], again.curves['distill.loss_cwt']) == ({'mIoU': 11.0}, {1: 11.0}, {})
 
 
+def test_metrics_that_are_not_the_usual_ones_are_all_kept(tmp_path: Path) -> None:
+    (tmp_path / '1').mkdir()
+    found = {'pascal_voc/mAP': 0.5, 'own/AP50': 0.75, 'each': [1, 2], 'time': 0.1, 'data_time': 0.1}
+    (tmp_path / '1' / '1.json').write_text(json.dumps(found))
+    run = report.read_run(tmp_path)
+    assert run.final == {'pascal_voc/mAP': 0.5, 'own/AP50': 0.75}
+    assert report.table([run]).splitlines()[0].split() == ['|', 'run', '|', 'seeds', '|', 'mAP', '|', 'AP50', '|']
+
+
 def test_a_test_in_the_middle_of_a_training_is_older_than_its_end(tmp_path: Path) -> None:
     write_run(tmp_path, '20260101_100000', [{'loss': 1.0, 'step': 1}, {'mIoU': 50.0, 'step': 2}])
     (tmp_path / '20260101_100000' / 'a.log').write_text('Config:\n2026/01/01 12:00:00 - mmengine - INFO - Iter(val)\n')

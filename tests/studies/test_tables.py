@@ -54,6 +54,17 @@ def test_fractions_are_percent_and_a_missing_metric_is_a_dash() -> None:
     assert rows[3] == ['mask', '1', '50.00', '+25.00', '-', '12.50', '-', '-', '-', '-']
 
 
+def test_other_metrics_stand_behind_the_usual_ones_and_without_any_nothing_is_drawn(tmp_path: Path) -> None:
+    made = [
+        dict(run='voc', seed=0, metrics={'pascal_voc/mAP': 0.25}),
+        dict(run='coco', seed=0, metrics={'coco/bbox_mAP': 0.5}),
+    ]
+    head = [cell.strip() for cell in table(made).splitlines()[0].strip('|').split('|')]
+    assert [head[2], head[5]] == ['bbox mAP', 'mAP']
+    write(tmp_path, [dict(run='a', seed=0, metrics={}), dict(run='b', seed=0, metrics={})])
+    assert not (tmp_path / 'gains.png').exists()
+
+
 def test_the_page_gets_the_table_between_its_marks(tmp_path: Path) -> None:
     (tmp_path / 'README.md').write_text(f'# A study\n\n{BEGIN}\nold\n{END}\n\nText with a \\1.\n')
     made = write(tmp_path, lines(alone=[60.0, 64.0], kd=[61.0, 66.0]))
