@@ -81,6 +81,23 @@ class ClassMeans:
                 'python -m mmkd_ext class_means CONFIG --out FILE'
             )
 
+    def check_images(self, changes: str) -> None:
+        """Check that the means were made of the images that the teacher is given.
+
+        Args:
+            changes: How they differ from those that it would be given by itself, in words; empty where they do not.
+
+        Raises:
+            ValueError: If they were made of others.
+        """
+        there = self.metadata.get('changes', '')
+        if self.metadata and there != changes:
+            raise ValueError(
+                f'the class means are of images {there or "as the teacher has them by itself"}, and here it is given '
+                f'images {changes or "as it has them by itself"}; make them again with a config of the same '
+                'teacher_pixels, teacher_input_size and teacher_size_divisor'
+            )
+
     def check_data(self, classes: Sequence[str]) -> None:
         """Check that the means come from a data set with these classes, where the file says of which they are.
 

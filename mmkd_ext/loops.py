@@ -35,7 +35,8 @@ class SingleTeacherDistillValLoop(ValLoop):
     """Evaluates the student and, before the first validation, the teacher; each log has its metrics, `teacher.*`.
 
     MMRazor's loop of this name evaluates the frozen teacher again at every validation, for the same number each time.
-    The teacher gets images in its own normalisation. A bare backbone has no predictions, so it has no metrics.
+    The teacher gets images in its own normalisation and size. A bare backbone has no predictions, so it has no metrics;
+    nor has a detector or segmentor whose images are resized, as the annotations are of the student's size.
     """
 
     def run(self) -> dict:
@@ -48,14 +49,14 @@ class SingleTeacherDistillValLoop(ValLoop):
     def _evaluate_teacher(self) -> dict[str, Any]:
         algorithm = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
         teacher = getattr(algorithm, 'teacher', None)
-        if teacher is None or not teacher.predicts:
+        if teacher is None or not teacher.predicts or teacher.resized_in_vain:
             return {}
-        model = teacher.model.to(algorithm.data_preprocessor.device)
+        teacher.model.to(algorithm.data_preprocessor.device)
         devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
         with torch.random.fork_rng(devices):  # a resumed run evaluates it again, and must go on like this one
             for batch in self.dataloader:
                 with autocast(enabled=self.fp16):
-                    outputs = model.eval().val_step(batch)
+                    outputs = teacher.predict(batch)
                 self.evaluator.process(data_samples=outputs, data_batch=batch)
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
         return {f'teacher.{name}': value for name, value in metrics.items()}

@@ -168,3 +168,16 @@ def test_of_a_data_set_with_other_classes_they_are_refused(classes: list[str]) -
     example().check_data(classes)  # a file that does not say
     with pytest.raises(ValueError, match='data set with the 3 classes cat, dog, cow, and this one has the'):
         means.check_data(classes)
+
+
+def test_means_of_other_images_are_refused(tmp_path: Path) -> None:
+    def file(**about: str) -> ClassMeans:
+        return ClassMeans(torch.ones(2, 3), torch.ones(2, dtype=torch.int64), about)
+
+    file().check_images('resized to multiples of 14')  # JSON, which says nothing
+    file(teacher='a.py').check_images('')
+    file(teacher='a.py', changes='resized to 16 x 16').check_images('resized to 16 x 16')
+    with pytest.raises(ValueError, match='as the teacher has them by itself, and here .* resized to 16 x 16; make'):
+        file(teacher='a.py').check_images('resized to 16 x 16')
+    with pytest.raises(ValueError, match='images resized to 16 x 16, and here .* as it has them by itself; make'):
+        file(teacher='a.py', changes='resized to 16 x 16').check_images('')

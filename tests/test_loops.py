@@ -64,6 +64,17 @@ def test_the_teacher_is_evaluated_once_and_its_metrics_stand_beside_the_students
     assert list(first) == ['sum', 'teacher.sum'], "save_best='auto' takes the first"
 
 
+def test_the_teacher_is_evaluated_on_images_of_its_size_where_its_labels_fit_any() -> None:
+    teacher = toy(2, classes=7)
+    model = SingleTeacherDistill(toy(1), teacher, dict(type='ConfigurableDistiller'), teacher_input_size=(16, 16))
+    seen: list[tuple] = []
+    teacher.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+    assert 'teacher.sum' in loop_of(SingleTeacherDistillValLoop, model)[0].run()
+    assert seen == [(16, 16)] * 2
+    teacher.head = None
+    assert 'teacher.sum' not in loop_of(SingleTeacherDistillValLoop, model)[0]._evaluate_teacher()
+
+
 @pytest.mark.parametrize('kind', [SingleTeacherDistillValLoop, SelfDistillValLoop])
 def test_without_a_teacher_that_predicts_there_are_the_students_metrics(kind: type) -> None:
     models = [SelfDistill(toy(1), dict(type='ConfigurableDistiller'))]

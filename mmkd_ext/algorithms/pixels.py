@@ -44,6 +44,22 @@ def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
     return s.swap == t.swap and same_std and bool(((s.mean - t.mean).abs() <= 0.01 * t.std).all())
 
 
+def changes(own: nn.Module, given: nn.Module, size: Sequence[int] | None = None, divisor: int = 1) -> str:
+    """How a teacher's images differ from those that it would be given by itself, in words; empty where they do not.
+
+    Args:
+        own: Its data preprocessor.
+        given: The one whose pixels it is given.
+        size: See `PixelAdapter`.
+        divisor: See `PixelAdapter`.
+    """
+    pixels = f"in the student's pixels, {describe(given)}" if describe(given) != describe(own) else ''
+    resized = f'resized to {" x ".join(map(str, size))}' if size else ''
+    if not size and divisor > 1:
+        resized = f'resized to multiples of {divisor}'
+    return ', '.join(filter(None, (pixels, resized)))
+
+
 class PixelAdapter:
     """Turns the student's normalised images into the teacher's: mean, std, channel order and padding value.
 
@@ -92,14 +108,17 @@ class PixelAdapter:
         if not isinstance(inputs, Tensor) or inputs.ndim != 4:
             does = "resizes the student's images" if self.identity else 'normalises images differently than the student'
             raise ConfigError(f'{self.key}: it {does}, which works for (B, C, H, W) only.')
-        return self._resized(inputs if self.identity else self._normalised(inputs, data_samples))
+        return self.resized(inputs if self.identity else self._normalised(inputs, data_samples))
 
     @property
     def resizes(self) -> bool:
         """Whether the teacher's images may be of another size than the student's."""
         return self.size is not None or self.divisor > 1
 
-    def _resized(self, images: Tensor) -> Tensor:
+    def resized(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W), preprocessed for the teacher, in its size."""
+        if not self.resizes:
+            return images
         size = self.size or tuple(max(round(side / self.divisor), 1) * self.divisor for side in images.shape[-2:])
         if size == images.shape[-2:]:
             return images

@@ -16,7 +16,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd_ext.algorithms.engine import DTYPES, NOTHING, TOLERANCE, accelerate, run_in
-from mmkd_ext.algorithms.pixels import PixelAdapter
+from mmkd_ext.algorithms.pixels import PixelAdapter, changes
 from mmkd_ext.algorithms.teacher_weights import (
     KEY,
     Filled,
@@ -95,6 +95,7 @@ class Teacher:
         # By name: moving the model to another device replaces tensors.
         self._own = [name for name, value in self._state().items() if id(value) in filled.tensors]
         silent = 'data_preprocessor' not in cfg and (cfg or isinstance(self.model, _Backbone))
+        own = self.model.data_preprocessor
         if silent or pixels == 'student':
             # One that says nothing of its pixels means those that the student is given.
             self.model.data_preprocessor = copy.deepcopy(student.data_preprocessor)
@@ -107,6 +108,8 @@ class Teacher:
         self.pixels = PixelAdapter(
             student.data_preprocessor, self.model.data_preprocessor, f'{key}.teacher', _size(size, key), divisor
         )
+        given = self.model.data_preprocessor
+        self.changes = changes(given if silent else own, given, self.pixels.size, self.pixels.divisor)
         self._features, self._first, self._losses = gives_features(self.model), True, True
         self._to_fold = (TOLERANCE if fold is True else float(fold)) if cfg else 0.0
         self._to_dtype = DTYPES[dtype]
@@ -121,6 +124,23 @@ class Teacher:
         with torch.no_grad():
             for name, value in kept.items():
                 state[name].copy_(value)
+
+    @property
+    def resized_in_vain(self) -> bool:
+        """Whether its images are resized, and its heads say where in them: not as the annotations do."""
+        return self.pixels.resizes and getattr(self.model, 'head', None) is None  # a classifier's labels fit any size
+
+    def predict(self, batch: Any) -> Any:
+        """What it predicts of a data loader's batch, whose images are normalised by itself and resized as in training.
+
+        Args:
+            batch: As `val_step` of mmengine's models takes it.
+        """
+        self.model.eval()
+        if not self.pixels.resizes:
+            return self.model.val_step(batch)
+        data = self.model.data_preprocessor(batch, False)
+        return self.model._run_forward({**data, 'inputs': self.pixels.resized(data['inputs'])}, mode='predict')
 
     def _state(self) -> dict[str, Tensor]:
         """The model's tensors themselves, by name."""
@@ -203,7 +223,7 @@ class Teacher:
                 if not first:
                     raise
             self._features = False
-        if self.pixels.resizes and getattr(self.model, 'head', None) is None:  # a classifier's labels fit any size
+        if self.resized_in_vain:
             raise ConfigError(
                 f'{self.key}: teacher_input_size and teacher_size_divisor are for what the features of '
                 f'{type(self.model).__name__} give (backbone and neck); its heads compare with annotations of the '

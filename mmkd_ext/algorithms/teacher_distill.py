@@ -68,6 +68,7 @@ class TeacherDistill(DistillAlgorithm):
         for taught in self.taught.values():
             taught.recorders.check(taught.teacher.model)
             self.distiller.check_classes(self.student, taught.teacher.model, self._only(taught))
+            self.distiller.check_images(taught.teacher.changes, self._only(taught))
         self._check_regions(of_all)
         self._data_unseen = True
         for taught in self.taught.values():

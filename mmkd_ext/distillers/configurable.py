@@ -202,6 +202,18 @@ class ConfigurableDistiller(nn.Module):
         """
         self._ask_losses('check_teacher', teacher, recorders)
 
+    def check_images(self, changes: str, recorders: Collection[str] | None = None) -> None:
+        """Let each loss that holds something made by a teacher (class means) see that it was made of the same images.
+
+        Args:
+            changes: How the teacher's images differ from those that it would be given by itself, in words.
+            recorders: The names of its recorders, where there are several teachers.
+
+        Raises:
+            ConfigError: If it was not.
+        """
+        self._ask_losses('check_images', changes, recorders)
+
     def _ask_losses(self, check: str, value: Any, recorders: Collection[str] | None) -> None:
         for name in self._fed_by(recorders):
             try:

@@ -42,8 +42,8 @@ from mmkd_ext.version import __version__
 
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
 # What of the header must agree for means that are there already to be those that are asked for, or to go on with them.
-_SAME = ('fingerprint', 'embedding', 'labels', 'proposals', 'pipeline', 'dataset', 'images')
-_ABSENT = dict(proposals='teacher')  # what a file means that does not note it
+_SAME = ('fingerprint', 'changes', 'embedding', 'labels', 'proposals', 'pipeline', 'dataset', 'images')
+_ABSENT = dict(proposals='teacher', changes='')  # what a file means that does not note it
 _SAME_RUN = (*_SAME, 'batch_size', 'seed', 'mmkd_ext')
 
 
@@ -95,7 +95,8 @@ def make_class_means(
             raise ConfigError('--student-ckpt needs --proposals student.')
         else:
             about['proposals'] = 'teacher'
-            look = Look(network, taps)
+            look = Look(network, taps, cfg.model.get('teacher_input_size'), cfg.model.get('teacher_size_divisor', 1))
+        about['changes'] = ', '.join(filter(None, (about['changes'], look.teacher.changes)))
         work = _Pass(look, taps, data, size, loader.get('num_workers', 0))
         accumulator = work.accumulator(count_classes(taps, network, layer, data.metainfo))
         found, done = _look_for(out, about, accumulator, restart)

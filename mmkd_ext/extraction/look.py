@@ -1,6 +1,6 @@
 """What a frozen teacher makes of a batch: the embeddings and the classes that a loss would be given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,14 +28,18 @@ class Look:
     Args:
         teacher: The teacher.
         taps: Where `embedding` and `labels` are in it.
+        size: See `Teacher`.
+        divisor: See `Teacher`.
     """
 
-    def __init__(self, teacher: Any, taps: Mapping[str, Tap]) -> None:
+    def __init__(
+        self, teacher: Any, taps: Mapping[str, Tap], size: Sequence[int] | None = None, divisor: int = 1
+    ) -> None:
         self.taps = taps
         self.labels = self.embeddings = self._manager(teacher, 'teacher', *taps)
         parts = {name: Part.of(self.labels[name], teacher) for name in taps}
         check_compared(parts, taps['labels'].key)
-        self.teacher = Teacher(teacher, None, teacher)
+        self.teacher = Teacher(teacher, None, teacher, size=size, divisor=divisor)
 
     def _manager(self, model: nn.Module, who: str, *names: str) -> RecorderManager:
         manager = RecorderManager({name: self.taps[name].recorder for name in names}, 'class means')
@@ -56,6 +60,8 @@ class Look:
         model = self.teacher.model
         data = model.data_preprocessor(batch, False)
         images, features = data['inputs'], [torch.empty(0)]
+        if self.teacher.pixels.resizes:
+            images = self.teacher.pixels.resized(images)
 
         def run() -> None:
             features[:] = tensors_in(model.extract_feat(images))

@@ -7,6 +7,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 
 from mmkd_ext import build
+from mmkd_ext.algorithms.pixels import changes
 from mmkd_ext.algorithms.regions import check_regions
 from mmkd_ext.algorithms.teacher_weights import load_teacher, teacher_weights
 from mmkd_ext.class_means import fingerprint
@@ -16,17 +17,18 @@ from mmkd_ext.extraction.data import SEED, reseed
 
 def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, str]]:
     """The teacher with its own pixels, and what the file's header says of it."""
-    model = cfg.get('model')
+    model, own = cfg.get('model'), True
+    pixels: Any = None  # of the student, where they stand in place of the teacher's own
     if not isinstance(model, dict):
         raise ConfigError('the config defines no `model`.')
     if 'teacher' in model:
         source = model['teacher']
         teacher_cfg = build.model_config(source, 'model.teacher')
         checkpoint = checkpoint or model.get('teacher_ckpt')
-        if 'data_preprocessor' not in teacher_cfg:
-            student = build.model_config(model['architecture'], 'model.architecture')
-            pixels = student.get('data_preprocessor') or model.get('data_preprocessor') or cfg.get('data_preprocessor')
-            teacher_cfg['data_preprocessor'] = pixels
+        own = 'data_preprocessor' in teacher_cfg
+        if not own or model.get('teacher_pixels') == 'student':
+            given = model.get('data_preprocessor') or cfg.get('data_preprocessor')
+            pixels = build.build_student(model['architecture'], given).data_preprocessor
         name = source if isinstance(source, str) and '::' in source else None
         name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
     elif 'teachers' in model:
@@ -46,8 +48,12 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
     if weights is None:
         raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
     load_teacher(network, weights.file, model.get('teacher_strict', True), weights.key, weights.prefix)
+    about = dict(teacher=name, checkpoint=Path(weights.file).name, fingerprint=fingerprint(network), changes='')
+    if pixels is not None:
+        about['changes'] = changes(network.data_preprocessor, pixels) if own else ''
+        network.data_preprocessor = pixels
     network.to(get_device())
-    return network, dict(teacher=name, checkpoint=Path(weights.file).name, fingerprint=fingerprint(network))
+    return network, about
 
 
 def build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:

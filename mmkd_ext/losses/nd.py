@@ -157,6 +157,11 @@ class NDLoss(nn.Module):
         if self.num_classes not in expected:
             raise ValueError(f'class_means has {self.num_classes} classes, but the teacher has {max(expected)}')
 
+    def check_images(self, changes: str) -> None:
+        """Raise ValueError if the class means were made of the teacher's images in other pixels, or of another size."""
+        if self.file is not None:
+            self.file.check_images(changes)
+
     def check_data(self, classes: Sequence[str]) -> None:
         """Raise ValueError if the class means come from a data set with other classes than these, in this order."""
         if self.file is not None:

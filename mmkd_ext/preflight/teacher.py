@@ -50,6 +50,8 @@ def score(who: str, teacher: Any, cfg: Config, images: int) -> Score:
     """
     if not teacher.predicts:
         return Score(who, reason='a backbone alone, which predicts nothing that could be evaluated')
+    if teacher.resized_in_vain:
+        return Score(who, reason="not evaluated: its images are resized, and the annotations are of the student's size")
     if not cfg.get('val_evaluator') or not cfg.get('val_dataloader'):
         return Score(who, reason='not evaluated: the config has no val_dataloader with a val_evaluator')
     dataset, _ = seeded_set(cfg, 'train', images, SEED, split='val')
@@ -59,7 +61,7 @@ def score(who: str, teacher: Any, cfg: Config, images: int) -> Score:
             who, reason=f'not evaluated: it tells {count[1]} classes apart, the validation set has {len(names)}'
         )
     try:
-        metrics = _evaluate(teacher.model, cfg, dataset)
+        metrics = _evaluate(teacher, cfg, dataset)
     except Exception as error:  # a teacher of another kind than the data's metric is made for
         return Score(
             who, reason=f'not evaluated: val_evaluator takes no predictions of it ({type(error).__name__}: {error})'
@@ -76,7 +78,7 @@ def _evaluate(teacher: Any, cfg: Config, dataset: Any) -> dict[str, float]:
     seen = []
     with contextlib.redirect_stdout(io.StringIO()):
         for batch in loader:
-            outputs = teacher.eval().val_step(batch)
+            outputs = teacher.predict(batch)
             evaluator.process(data_samples=outputs, data_batch=batch)
             seen += [output.img_id for output in outputs if hasattr(output, 'img_id')]
         for metric in evaluator.metrics:

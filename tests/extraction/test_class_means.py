@@ -185,7 +185,7 @@ def test_a_distillation_config_takes_its_nd_loss_s_places_and_builds_no_loss(
     inline.model.teacher_ckpt = None  # an init_cfg names its weights as well
     inline.model.teacher.init_cfg = dict(type='Pretrained', checkpoint=str(distilled.checkpoint))
     assert_equal(distilled.make(tmp_path / 'inline', inline), classifier.means.means, classifier.means.counts)
-    inline.model.architecture = dict(inline.model.architecture, data_preprocessor=dict(mean=[0, 0, 0], std=[1, 1, 1]))
+    inline.model.data_preprocessor = dict(mean=[0, 0, 0], std=[1, 1, 1])
     other = distilled.make(tmp_path / 'other', inline)
     assert not torch.allclose(other.means, classifier.means.means)
 
@@ -199,6 +199,7 @@ def test_what_is_written_says_what_it_is_and_fits_its_teacher_alone(detector: Ca
     assert said == dict(
         teacher='config.py',
         checkpoint='faster_rcnn_teacher.pth',
+        changes='',
         embedding='ModuleInputs roi_head.bbox_head.fc_cls [0]',
         labels='ModuleInputs roi_head.bbox_head.loss_cls [1]',
         pipeline='train: LoadImageFromFile, LoadAnnotations, RandomFlip, PackDetInputs',

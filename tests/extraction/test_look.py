@@ -50,6 +50,17 @@ def test_embeddings_are_what_the_classifier_is_given_in_eval_mode() -> None:
     assert torch.equal(labels, Classifier.labels)
 
 
+def test_images_are_resized_as_in_training() -> None:
+    torch.manual_seed(0)
+    model = Classifier()
+    looks = Look(model, dict(embedding=tap('head', 0), labels=tap('loss_module', 1)), size=(16, 12))
+    looks.speed_up(batch())
+    embeddings, _ = looks(batch())
+    expected = model.extract_feat(looks.teacher.pixels.resized(batch()['inputs'])).mean(dim=(2, 3))
+    torch.testing.assert_close(embeddings, expected)
+    assert looks.teacher.changes == 'resized to 16 x 12'
+
+
 def test_one_hot_labels_are_classes_and_mixed_ones_are_left_for_the_sums_to_refuse() -> None:
     hot = nn.functional.one_hot(Classifier.labels)
     assert torch.equal(look(hot)[1], Classifier.labels)

@@ -33,7 +33,7 @@ def test_a_config_that_trains_the_teacher_names_it_and_its_pixels(weights: str, 
     teacher, about = build_teacher(Config.fromfile(path), weights)
     assert torch.equal(teacher.head.weight, toy(8).head.weight)
     assert teacher.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
-    assert about == dict(teacher='plain.py', checkpoint='toy.pth', fingerprint=fingerprint(toy(8)))
+    assert about == dict(teacher='plain.py', checkpoint='toy.pth', fingerprint=fingerprint(toy(8)), changes='')
 
 
 def test_a_distillation_config_names_the_checkpoint_and_the_students_pixels(weights: str) -> None:
@@ -44,6 +44,18 @@ def test_a_distillation_config_names_the_checkpoint_and_the_students_pixels(weig
     own = dict(PIXELS, mean=[7, 7, 7])
     teacher, _ = build_teacher(distillation(teacher=dict(type='ToyModel', data_preprocessor=own)), weights)
     assert teacher.data_preprocessor.mean.flatten().tolist() == [7, 7, 7]
+
+
+def test_the_students_pixels_replace_the_teachers_own_where_the_config_says_so(weights: str) -> None:
+    own = dict(PIXELS, mean=[7, 7, 7])
+    cfg = distillation(teacher=dict(type='ToyModel', data_preprocessor=own), teacher_pixels='student')
+    cfg.model.data_preprocessor = dict(std=[9, 9, 9])
+    teacher, about = build_teacher(cfg, weights)
+    found = teacher.data_preprocessor
+    assert (found.mean.flatten().tolist(), found.std.flatten().tolist()) == ([1, 2, 3], [9, 9, 9])
+    assert about['changes'].startswith("in the student's pixels, mean (1, 2, 3), std (9, 9, 9)")
+    cfg.model.teacher.data_preprocessor = dict(PIXELS, std=[9, 9, 9])
+    assert build_teacher(cfg, weights)[1]['changes'] == ''
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_what_cannot_be_evaluated_is_said() -> None:
     assert score('teacher', teacher, Config(), 8).reason == (
         'not evaluated: the config has no val_dataloader with a val_evaluator'
     )
+    teacher.pixels.size, teacher.model.head = (16, 16), None
+    assert score('teacher', teacher, Config(), 8).reason.startswith('not evaluated: its images are resized')
     teacher.predicts = False
     assert score('teacher', teacher, Config(), 8).reason.startswith('a backbone alone')
 
