@@ -1,6 +1,8 @@
 # Every method of this package on real images: ResNet-20 -> ResNet-8, CIFAR-10 as JPEG.
 #   python studies/cifar10/prepare.py --images DIR --weights FILE                      # see README.md
 #   tools/study.py studies/cifar10/study.py
+# Rows with a factor have weights that were chosen in ../cifar10_weights; all others the released ones.
+norm = 'model.distiller.distill_losses.loss_norm.loss_weight'
 study = dict(
     seeds=5,
     runs={
@@ -16,6 +18,8 @@ study = dict(
         'NORM': 'norm.py',
         'NORM+KD': 'norm_kd.py',
         'NORM-transform': 'norm_transform.py',
+        'NORM x 10': dict(config='norm.py', options={norm: 10.0}),
+        'NORM x 10, KD': dict(config='norm_kd.py', options={norm: 5.0}),
         'CWT': 'cwt.py',
         'FitNet': 'fitnet.py',
         'TFD': 'tfd.py',
@@ -25,6 +29,7 @@ study = dict(
     teachers=dict(teacher=dict(config='teacher.py', checkpoint='studies/cifar10/teacher.pth')),
     pairs=[
         ('KD++', 'KD'), ('DKD++', 'DKD'), ('DIST++', 'DIST'), ('ReviewKD++', 'ReviewKD'), ('NORM+KD', 'KD'),
-        ('NORM', 'NORM-transform'), ('Tf-FD+KD', 'KD'),
+        ('NORM', 'NORM-transform'),
+        ('NORM x 10', 'NORM-transform'), ('NORM x 10, KD', 'NORM x 10'), ('Tf-FD+KD', 'KD'),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 # What a method owes to each of its parts, and to its teacher: the setting of ../cifar10.
 # After ../cifar10: tools/study.py studies/cifar10_ablations/study.py
 neck = 'model.architecture.neck'
+ten = {'model.distiller.distill_losses.loss_norm.loss_weight': 10.0}  # see ../cifar10_weights
 nd = 'model.distiller.distill_losses.loss_nd.terms'
 tfd = 'model.distiller.distill_losses.loss_tfd.pairs'
 published, scratch = 'work_dirs/cifar10/resnet20_published.pth', 'work_dirs/cifar10/resnet20_scratch/epoch_2.pth'
@@ -8,11 +9,11 @@ study = dict(
     seeds=2,
     runs={
         'alone': '../cifar10/student.py',
-        'NORM, 8 segments': '../cifar10/norm.py',
-        'NORM, 4 segments': dict(config='../cifar10/norm.py', options={f'{neck}.num_segments': 4}),
-        'NORM, 2 segments': dict(config='../cifar10/norm.py', options={f'{neck}.num_segments': 2}),
-        'NORM, 1 segment': dict(config='../cifar10/norm.py', options={f'{neck}.num_segments': 1}),
-        'NORM, no residual': dict(config='../cifar10/norm.py', options={f'{neck}.residual': False}),
+        'NORM, 8 segments': dict(config='../cifar10/norm.py', options=ten),
+        'NORM, 4 segments': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.num_segments': 4}),
+        'NORM, 2 segments': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.num_segments': 2}),
+        'NORM, 1 segment': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.num_segments': 1}),
+        'NORM, no residual': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.residual': False}),
         'KD': '../cifar10/kd.py',
         'KD + norm': dict(config='../cifar10/kd_nd.py', options={nd: 'norm'}),
         'KD + direction': dict(config='../cifar10/kd_nd.py', options={nd: 'direction'}),
