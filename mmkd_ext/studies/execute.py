@@ -169,7 +169,10 @@ def _teacher(study: Study, name: str, lines: list[dict[str, Any]]) -> None:
     cfg, checkpoint = study.teachers[name]
     if not Path(checkpoint).is_file():
         raise ConfigError(f'study.teachers.{name}: there is no checkpoint {checkpoint}.')
-    settings = identity.digest(f'{results.hash_of(cfg)} {identity.digest_of(Path(checkpoint))}'.encode())
+    tested = Config(
+        {key: value for key, value in cfg.to_dict().items() if key != 'load_from'}
+    )  # only training reads it
+    settings = identity.digest(f'{results.hash_of(tested)} {identity.digest_of(Path(checkpoint))}'.encode())
     if results.find(lines, name, None, settings, study.folder):
         return
     metrics = test(name, cfg, checkpoint, study.work_dirs / 'test' / name)

@@ -10,7 +10,7 @@ from support import MINI
 
 from mmkd_ext import cli, identity
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.studies import execute
+from mmkd_ext.studies import execute, results
 from mmkd_ext.studies.plan import Entry, Run, Study
 
 
@@ -47,6 +47,20 @@ def test_a_run_that_is_done_is_not_taken_for_that_of_a_teacher_trained_since(tmp
     torch.save(dict(state_dict={'a': torch.ones(2)}), weights)
     with pytest.raises(ConfigError, match=r'another run: the content of model\.teacher_ckpt is .* remove that folder'):
         execute.check_run(run, tmp_path / run.name)
+
+
+def test_a_teachers_line_stays_whether_what_it_started_from_is_there_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = tmp_path / 'start.pth'
+    cfg = cli.read_config(str(MINI / 'resnet_teacher.py'), {'load_from': str(start)})
+    teachers = {'teacher': (cfg, str(MINI / 'checkpoints' / 'resnet_teacher.pth'))}
+    study = Study([], range(1), tmp_path, tmp_path, teachers)
+    monkeypatch.setattr(execute, 'test', lambda *_: {'accuracy/top1': 1.0})
+    for _ in range(2):
+        execute._teacher(study, 'teacher', results.read(tmp_path))
+        torch.save(dict(state_dict={}), start)
+    assert len(results.read(tmp_path)) == 1
 
 
 def test_the_time_left_is_at_the_rate_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
