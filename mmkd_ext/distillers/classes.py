@@ -1,14 +1,19 @@
 """Which classes a model tells apart, for losses that compare student and teacher class by class."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
-from mmkd_ext.distillers.mapping import DISTILLER_KEY, Parts, Wiring, levels_of
+from mmkd_ext.distillers.mapping import DISTILLER_KEY, Parts, Source, Wiring, levels_of
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorder
 
 HEADS = ('roi_head', 'bbox_head', 'decode_head', 'head')
+# Layers whose channels are classes, in the heads of the toolboxes.
+_LOGITS = re.compile(r'((roi_head\.)?bbox_head|decode_head|head)(\.\d+)?\.(fc|layers\.head|conv_seg|\w+_cls)(\.\d+)?')
+_NOT_BY_CHANNEL = {'ATLoss', 'AngleWiseRKD', 'DistanceWiseRKD'}  # MMRazor's, of sums over channels
 
 
 def class_count(model: Any) -> tuple[str, int] | None:
@@ -41,7 +46,7 @@ def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
 
 
 def losses_by_class(wiring: Wiring, parts: Parts) -> list[str]:
-    """The losses that compare what student and teacher say of the same class."""
+    """The losses that compare what student and teacher say of the same class: that say so, or whose inputs do."""
     found = []
     for name, arguments in levels_of(wiring):
         sources = [arguments[arg] for arg in ('student', 'teacher') if arg in arguments]
@@ -49,9 +54,24 @@ def losses_by_class(wiring: Wiring, parts: Parts) -> list[str]:
             parts.recorders(source)[source.recorder].source.startswith(HEADS) and not source.connector
             for source in sources
         )
-        if getattr(parts.losses[name], 'by_class', False) and ('labels' in arguments or of_heads):
+        by_class = getattr(parts.losses[name], 'by_class', None)
+        if by_class is None:
+            by_class = _of_logits(parts.losses[name], list(arguments.values()), parts)
+        if by_class and ('labels' in arguments or of_heads):
             found.append(name)
     return list(dict.fromkeys(found))
+
+
+def _of_logits(loss: nn.Module, sources: Sequence[Source], parts: Parts) -> bool:
+    """Whether a loss that does not say so compares channels that are classes: all that it is given is class logits."""
+    if type(loss).__name__ in _NOT_BY_CHANNEL or next(loss.parameters(), None) is not None:
+        return False
+    for source in sources:
+        recorder = parts.recorders(source)[source.recorder]
+        outputs = isinstance(recorder, ModuleOutputsRecorder) and not isinstance(recorder, ModuleInputsRecorder)
+        if source.connector or not outputs or not _LOGITS.fullmatch(recorder.source):
+            return False
+    return {source.from_student for source in sources} == {True, False}
 
 
 def check_counts(losses: Iterable[str], student: nn.Module, teacher: nn.Module) -> None:

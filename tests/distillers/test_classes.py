@@ -11,6 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 from support import MINI
 
 from mmkd_ext.build import build_model, model_config
+from mmkd_ext.distillers.classes import _LOGITS
 from mmkd_ext.errors import ConfigError
 
 
@@ -22,6 +23,57 @@ def test_a_student_of_other_classes_is_refused_before_the_first_step(name: str, 
     said = rf'distill_losses.{loss}.*num_classes=2 and model.teacher.*num_classes=10'
     with DefaultScope.overwrite_default_scope(cfg.default_scope), pytest.raises(ConfigError, match=said):
         MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize(
+    ('name', 'source', 'loss', 'counts'),
+    [
+        ('pspnet_cwt', 'decode_head.conv_seg', dict(type='mmrazor.ChannelWiseDivergence'), True),
+        ('pspnet_cwt', 'decode_head.conv_seg', dict(type='mmrazor.PKDLoss'), True),
+        ('pspnet_cwt', 'decode_head.conv_seg', dict(type='mmrazor.ATLoss'), False),
+        ('pspnet_cwt', 'backbone', dict(type='mmrazor.ChannelWiseDivergence'), False),
+        ('resnet_kd', 'head.fc', dict(type='mmrazor.KLDivergence'), True),
+        ('resnet_kd', 'head.fc', dict(type='mmrazor.DistanceWiseRKD'), False),
+        ('faster_rcnn_kd', 'roi_head.bbox_head.fc_cls', dict(type='mmrazor.KLDivergence'), True),
+    ],
+)
+def test_a_loss_of_any_package_that_is_given_class_logits_compares_by_class(
+    name: str, source: str, loss: dict, counts: bool
+) -> None:
+    cfg = Config.fromfile(MINI / f'{name}.py').model
+    head = cfg.architecture.get('roi_head', {}).get('bbox_head') or cfg.architecture.get('decode_head')
+    (head or cfg.architecture.head).num_classes = 2
+    recorder = dict(logits=dict(type='ModuleOutputs', source=source))
+    first, second = ('s_feature', 't_feature') if loss['type'].endswith('ATLoss') else ('preds_S', 'preds_T')
+    cfg.teacher_ckpt, cfg.teacher_strict = None, False
+    cfg.distiller = dict(
+        type='ConfigurableDistiller',
+        student_recorders=recorder,
+        teacher_recorders=recorder,
+        distill_losses=dict(loss_x=loss),
+        loss_forward_mappings=dict(
+            loss_x={
+                first: dict(from_student=True, recorder='logits'),
+                second: dict(from_student=False, recorder='logits'),
+            }
+        ),
+    )
+    scope = Config.fromfile(MINI / f'{name}.py').default_scope
+    with DefaultScope.overwrite_default_scope(scope):
+        if not counts:
+            assert MODELS.build(cfg).distiller
+            return
+        with pytest.raises(
+            ConfigError, match=r'loss_x compares class by class, but .*num_classes=2 and .*num_classes='
+        ):
+            MODELS.build(cfg)
+
+
+def test_which_layers_give_class_logits() -> None:
+    layers = ('bbox_head.gfl_cls', 'bbox_head.retina_cls', 'roi_head.bbox_head.1.fc_cls', 'head.layers.head', 'head.fc')
+    assert all(_LOGITS.fullmatch(layer) for layer in layers)
+    others = ('bbox_head.gfl_reg', 'roi_head.bbox_head.fc_reg', 'rpn_head.rpn_cls', 'neck.fc', 'bbox_head', 'head.fc_x')
+    assert not any(_LOGITS.fullmatch(layer) for layer in others)
 
 
 DIGITS = [str(digit) for digit in range(10)]
