@@ -99,12 +99,18 @@ def provenance() -> dict[str, Any]:
     return dict(versions=versions, device=device, revision=_revision())
 
 
-def _revision() -> str | None:
-    """The git revision of the package's checkout, marked where files differ from it; None outside of git."""
-    here = Path(__file__).parent
-    words = ['git', '-C', str(here), 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']
+def _revision(here: Path = Path(__file__).parent) -> str | None:
+    """The git revision of the package's checkout, marked where Python files differ from it; None outside of git.
+
+    Other files do not count: a study itself adds to its results.
+    """
     try:
-        done = subprocess.run(words, capture_output=True, text=True)
+        name, changes = (
+            subprocess.run(['git', '-C', str(here), *words], capture_output=True, text=True)
+            for words in (['rev-parse', '--short=12', 'HEAD'], ['diff', '--quiet', 'HEAD', '--', ':(top)*.py'])
+        )
     except OSError:
         return None
-    return done.stdout.strip() or None
+    if name.returncode:
+        return None
+    return name.stdout.strip() + ('-dirty' if changes.returncode else '')

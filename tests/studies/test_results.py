@@ -1,10 +1,13 @@
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.studies import results
 from mmkd_ext.studies.results import append, find, hash_of, provenance, read
 
 
@@ -60,3 +63,24 @@ def test_a_number_says_what_made_it() -> None:
     found = provenance()
     assert {'python', 'torch', 'mmengine'} <= found['versions'].keys()
     assert found['device']
+
+
+def test_the_revision_is_marked_where_code_differs_and_not_for_results(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ['-c', 'user.name=a', '-c', 'user.email=a@b']
+        subprocess.run(['git', '-C', str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    assert results._revision(tmp_path) is None
+    code, lines = tmp_path / 'package' / 'code.py', tmp_path / 'results.jsonl'
+    code.parent.mkdir()
+    code.write_text('a = 1')
+    lines.write_text('')
+    git('init')
+    git('add', '.')
+    git('commit', '-m', 'first')
+    name = results._revision(code.parent)
+    assert re.fullmatch('[0-9a-f]{12}', name)
+    lines.write_text('{}')
+    assert results._revision(code.parent) == name
+    code.write_text('a = 2')
+    assert results._revision(code.parent) == f'{name}-dirty'
