@@ -2,7 +2,9 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmkd_ext import recipes
 from mmkd_ext.build import model_config
@@ -30,31 +32,35 @@ def recipe_config(args: argparse.Namespace) -> str:
             raise ConfigError('--teacher and --teacher-ckpt go with --distill METHOD; a config names its own teacher.')
         return args.config
     stem = f'{Path(args.config).stem}_{args.distill}'
-    own = (args.cfg_options or {}).get('work_dir')
-    args.work_dir = args.work_dir or own or f'{default_work_dir(args.config)}_{args.distill}'
-    return make_recipe(args, Path(args.work_dir) / FOLDER / f'{stem}.py', own=True)
+    options = args.cfg_options or {}
+    args.work_dir = args.work_dir or options.get('work_dir') or f'{default_work_dir(args.config)}_{args.distill}'
+    return make_recipe(args, Path(args.work_dir) / FOLDER / f'{stem}.py', own=True, options=options)
 
 
-def make_recipe(args: argparse.Namespace, path: Path, own: bool = False) -> str:
+def make_recipe(
+    args: argparse.Namespace, path: Path, own: bool = False, options: Mapping[str, Any] | None = None
+) -> str:
     """Look at student and teacher, choose, and write the config; say what was chosen.
 
     Args:
-        args: Parsed options of `config_parser` and `add_recipe`.
+        args: Parsed options: the config, and those of `add_recipe`.
         path: The file.
         own: Whether its folder is one in its run's work dir.
+        options: The `--cfg-options` of that run.
 
     Raises:
         ConfigError: If the options do not go together, the method does not fit, or the file is there with other
             content.
     """
     check_options(args)
-    length = {key: value for key, value in (args.cfg_options or {}).items() if key.startswith('train_cfg.')}
+    options = options or {}
+    length = {key: value for key, value in options.items() if key.startswith('train_cfg.')}
     cfg = read_config(args.config, length)  # weights go by the length of the run
     if not isinstance(cfg.get('model'), dict):
         raise ConfigError(f'{args.config} defines no `model`.')
     if is_ours(cfg.model) or 'architecture' in cfg.model:
         raise ConfigError(f'--distill: {args.config} distils already; give the config that trains its student alone.')
-    for key in args.cfg_options or {}:
+    for key in options:
         _, _, part = key.partition('model.')
         if key.startswith('model.') and part.split('.')[0] in {*cfg.model} - {'type', 'data_preprocessor', 'init_cfg'}:
             raise ConfigError(
