@@ -74,7 +74,9 @@ def _more_stages(look: Look) -> str:
     """For a message: what makes a backbone give more of its stages, where there is such a setting."""
     backbone = getattr(look.model, 'backbone', None)
     given = getattr(backbone, 'out_indices', None)
-    return f' (its backbone.out_indices is {tuple(given)}; name more stages there)' if given else ''
+    if given is None:
+        return ''
+    return f' (its backbone.out_indices is {given}; name more stages there)'
 
 
 def _maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
