@@ -1,5 +1,5 @@
 # The narrow Faster R-CNN with a mask branch.
-_base_ = ['_base_/faster_rcnn_narrow.py', '_base_/digit_scenes_instance.py', '_base_/schedule_scenes.py']
+_base_ = ['_base_/faster_rcnn_narrow.py', '_base_/digit_scenes_detection.py', '_base_/schedule_scenes.py']
 
 model = dict(
     type='MaskRCNN',
@@ -23,3 +23,12 @@ model = dict(
     train_cfg=dict(rcnn=dict(mask_size=28)),
     test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
 )
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='PackDetInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_evaluator = dict(metric=['bbox', 'segm'])
+test_evaluator = val_evaluator

@@ -1,5 +1,5 @@
 # The wide Faster R-CNN with a mask branch; it starts from the shipped Faster R-CNN and sees the teachers' scenes once.
-_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_instance.py', '_base_/schedule_teacher.py']
+_base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_detection.py', '_base_/schedule_teacher.py']
 
 model = dict(
     type='MaskRCNN',
@@ -23,7 +23,19 @@ model = dict(
     train_cfg=dict(rcnn=dict(mask_size=28)),
     test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
 )
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='PackDetInputs'),
+]
 train_dataloader = dict(
-    dataset=dict(ann_file='annotations/instances_teacher.json', data_prefix=dict(img='images/teacher/'))
+    dataset=dict(
+        ann_file='annotations/instances_teacher.json',
+        data_prefix=dict(img='images/teacher/'),
+        pipeline=train_pipeline,
+    )
 )
+val_evaluator = dict(metric=['bbox', 'segm'])
+test_evaluator = val_evaluator
 load_from = '{{fileDirname}}/checkpoints/faster_rcnn_teacher.pth'
