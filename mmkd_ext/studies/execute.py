@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import date
@@ -148,7 +148,7 @@ def _whole(study: Study, run: Run, settings: str, clock: Clock) -> None:
     memory = _train(run, work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     folder = study.work_dirs / 'test' / run.name
-    metrics = test(run.name, run.entry.cfg, checkpoint, folder)
+    metrics = test(run.name, run.entry.cfg, checkpoint, folder, study.metrics)
     times = [time for folder in work_dir.glob('*/vis_data/scalars.json') for time in _times(folder)]
     line = dict(
         run=run.entry.name,
@@ -175,7 +175,7 @@ def _teacher(study: Study, name: str, lines: list[dict[str, Any]]) -> None:
     settings = identity.digest(f'{results.hash_of(tested)} {identity.digest_of(Path(checkpoint))}'.encode())
     if results.find(lines, name, None, settings, study.folder):
         return
-    metrics = test(name, cfg, checkpoint, study.work_dirs / 'test' / name)
+    metrics = test(name, cfg, checkpoint, study.work_dirs / 'test' / name, study.metrics)
     line = dict(run=name, seed=None, metrics=metrics, settings=settings, date=date.today().isoformat())
     results.append(study.folder, line | results.provenance())
     print(f'{name}: {_said(metrics)}', flush=True)
@@ -219,7 +219,7 @@ def _options(values: dict[str, Any]) -> list[str]:
     return [f'{key}={str(value).replace(" ", "")}' for key, value in values.items()]
 
 
-def test(name: str, cfg: Config, checkpoint: str, folder: Path) -> dict[str, float]:
+def test(name: str, cfg: Config, checkpoint: str, folder: Path, wanted: Sequence[str]) -> dict[str, float]:
     """Export the student, and test it by the test.py of the config's toolbox.
 
     A model that was tested before, of this config and this very checkpoint, is not tested again.
@@ -229,6 +229,7 @@ def test(name: str, cfg: Config, checkpoint: str, folder: Path) -> dict[str, flo
         cfg: The config that the checkpoint was trained with, of a distillation or plain.
         checkpoint: The checkpoint.
         folder: Where the plain config, the plain weights, the log and the predictions go.
+        wanted: The metrics to return; the usual ones if empty.
 
     Returns:
         The metrics, by name.
@@ -239,7 +240,7 @@ def test(name: str, cfg: Config, checkpoint: str, folder: Path) -> dict[str, flo
     tested, file = folder / 'tested', Path(checkpoint)
     what = f'{checkpoint} {file.stat().st_mtime_ns if file.exists() else ""}\n{cfg.pretty_text}'
     if tested.exists() and tested.read_text() == what:
-        return read_run(folder).final
+        return read_run(folder, wanted).final
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob('*/*.json'):
         old.unlink()
@@ -252,7 +253,7 @@ def test(name: str, cfg: Config, checkpoint: str, folder: Path) -> dict[str, flo
     if status:
         raise ConfigError(f'testing {name} failed ({last}); see {folder}/log.txt.')
     tested.write_text(what)
-    return read_run(folder).final
+    return read_run(folder, wanted).final
 
 
 def _call(words: list[str], log: Path, name: str, append: bool = False) -> tuple[int, str, float]:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmkd_ext import cli, identity
 from mmkd_ext.errors import ConfigError, nearest
 
-FIELDS = {'runs', 'seeds', 'options', 'teachers', 'pairs', 'may_differ', 'work_dirs'}
+FIELDS = {'runs', 'seeds', 'options', 'teachers', 'pairs', 'metrics', 'may_differ', 'work_dirs'}
 # What all runs of a study share, so that a difference between them is the method's.
 BUDGET = re.compile(r'(train_dataloader|train_cfg|optim_wrapper|param_scheduler|auto_scale_lr|sync_bn)\b.*')
 
@@ -65,6 +65,7 @@ class Study:
         work_dirs: Where checkpoints and logs go.
         teachers: Rows that are tested but not trained: name to config and checkpoint.
         pairs: Differences that the table shows besides those from the first row: (row, row that it is compared with).
+        metrics: What is noted of the test; the usual metrics, if empty.
         only: The rows to run now; all, if empty.
     """
 
@@ -74,6 +75,7 @@ class Study:
     work_dirs: Path
     teachers: dict[str, tuple[Config, str]] = field(default_factory=dict)
     pairs: list[tuple[str, str]] = field(default_factory=list)
+    metrics: Sequence[str] = ()
     only: Sequence[str] = ()
 
     def runs(self) -> Iterator[Run]:
@@ -99,6 +101,7 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
         options: overrides of all runs, dotted key to value.
         teachers: rows that are tested, not trained: name to `dict(config=..., checkpoint=...)`.
         pairs: more differences for the table, `[('kd++', 'kd'), ...]`.
+        metrics: what is noted of the test, such as `['coco/bbox_mAP', 'coco/bbox_mAP_75']` (default: the usual ones).
         may_differ: prefixes of settings in which the runs' budgets may differ, such as `['optim_wrapper.clip_grad']`.
         work_dirs: where checkpoints and logs go (default: work_dirs/studies/ and the name of the file's folder).
 
@@ -140,6 +143,7 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
             for name, teacher in content.get('teachers', {}).items()
         },
         pairs=[(str(a), str(b)) for a, b in content.get('pairs', [])],
+        metrics=[str(name) for name in content.get('metrics', [])],
         only=only,
     )
 

@@ -3,21 +3,21 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 
 import matplotlib as mpl
 
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, nearest
 
 mpl.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 METRICS = ('coco/bbox_mAP', 'coco/segm_mAP', 'accuracy/top1', 'mIoU')
 TIMES = ('time', 'data_time')  # in the test's file, too
-PERCENT = ('coco/bbox_mAP', 'coco/segm_mAP')  # written as fractions, quoted in percent
+PERCENT = re.compile(r'coco/(bbox|segm)_mAP(_.*)?')  # written as fractions, quoted in percent
 
 
 @dataclass
@@ -37,11 +37,15 @@ class Run:
     final: dict[str, float] = field(default_factory=dict)
 
 
-def read_run(work_dir: Path) -> Run:
+def read_run(work_dir: Path, wanted: Sequence[str] = ()) -> Run:
     """Read a work dir's scalars and test results, oldest first.
 
+    Args:
+        work_dir: The folder.
+        wanted: The metrics to take of the test; the usual ones if empty.
+
     Raises:
-        ConfigError: If it holds neither.
+        ConfigError: If it holds neither, or the test has no such metric.
     """
     run = Run(re.sub(r'_seed\d+', '', work_dir.name))
     # mmengine makes a folder of each start, named after the time.
@@ -50,16 +54,26 @@ def read_run(work_dir: Path) -> Run:
         if scalars.exists():
             _join(run, [json.loads(line) for line in scalars.read_text().splitlines()])
         for path in sorted(folder.glob('*.json')):
-            run.final |= _tested(json.loads(path.read_text()))
+            run.final |= _tested(json.loads(path.read_text()), wanted)
     if not run.final and not run.curves and run.begin is None:
         raise ConfigError(f'{work_dir} holds no run (no */vis_data/scalars.json and no test results).')
     return run
 
 
-def _tested(found: dict) -> dict[str, float]:
-    """The usual metrics of a test or, where it has none of these, all of its numbers."""
+def _tested(found: dict, wanted: Sequence[str]) -> dict[str, float]:
+    """The wanted metrics of a test, else the usual ones or, where it has none of these, all of its numbers."""
     numbers = {name: value for name, value in found.items() if isinstance(value, (int, float)) and name not in TIMES}
+    for name in wanted:
+        if name not in numbers:
+            raise ConfigError(f'study.metrics: the test has no {name}; {nearest(name, sorted(numbers))}.')
+    if wanted:
+        return {name: numbers[name] for name in wanted}
     return {name: value for name, value in numbers.items() if name in METRICS} or numbers
+
+
+def percent(metric: str) -> int:
+    """What a metric's values are multiplied by for a table."""
+    return 100 if PERCENT.fullmatch(metric) else 1
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -123,10 +137,7 @@ def table(runs: list[Run]) -> str:
         groups[run.name].append(run)
     rows = [['run', 'seeds', *(metric.split('/')[-1].replace('_', ' ') for metric in metrics)]]
     for name, members in groups.items():
-        cells = [
-            _cell([run.final[m] * (100 if m in PERCENT else 1) for run in members if m in run.final], len(members))
-            for m in metrics
-        ]
+        cells = [_cell([run.final[m] * percent(m) for run in members if m in run.final], len(members)) for m in metrics]
         rows.append([name, str(len(members)), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
@@ -157,7 +168,7 @@ def draw(runs: list[Run], path: Path) -> None:
             names = [panel] if panel in METRICS else _distills(run)
             for name in names:
                 points = sorted(run.curves.get(name, {}).items())
-                scale = 100 if name in PERCENT else 1
+                scale = percent(name)
                 label = run.name if panel in METRICS else f'{run.name}: {name.removeprefix("distill.")}'
                 axis.plot(*zip(*((s, scale * v) for s, v in points), strict=True), color=colours[run.name], label=label)
         handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))

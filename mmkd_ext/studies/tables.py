@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from scipy import stats
 
-from mmkd_ext.studies.report import PERCENT, in_order
+from mmkd_ext.studies.report import in_order, percent
 
 mpl.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
@@ -41,7 +41,7 @@ def values_of(lines: list[dict[str, Any]], metric: str) -> Values:
     found: Values = {}
     for line in lines:
         if metric in line['metrics']:
-            value = line['metrics'][metric] * (100 if metric in PERCENT else 1)
+            value = line['metrics'][metric] * percent(metric)
             found.setdefault(line['run'], {})[line['seed']] = value
     return found
 

@@ -27,6 +27,17 @@ def test_seeds_are_one_row_with_mean_and_standard_error(tmp_path: Path) -> None:
     assert report.table(runs).splitlines()[2] == '| cwt | 3     | 23.00 ± 1.53 |'
 
 
+def test_other_metrics_of_the_test_are_taken_where_a_study_wants_them(tmp_path: Path) -> None:
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'a.json').write_text(json.dumps({'coco/bbox_mAP': 0.2, 'coco/bbox_mAP_75': 0.1, 'time': 1.0}))
+    assert report.read_run(tmp_path).final == {'coco/bbox_mAP': 0.2}
+    assert report.read_run(tmp_path, ['coco/bbox_mAP_75']).final == {'coco/bbox_mAP_75': 0.1}
+    assert report.percent('coco/bbox_mAP_75') == 100
+    assert report.percent('accuracy/top1') == 1
+    with pytest.raises(ConfigError, match=r'study\.metrics: the test has no coco/bbox_mAP_57; .*coco/bbox_mAP_75'):
+        report.read_run(tmp_path, ['coco/bbox_mAP_57'])
+
+
 def test_a_metric_that_one_run_has_is_not_of_three_seeds(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / f'cwt_seed{i}', 'a', [{'coco/bbox_mAP': 0.2, 'step': 1}]) for i in range(3)]
     write_run(tmp_path / 'cwt_seed1', 'b', [{'coco/segm_mAP': 0.1, 'step': 1}])

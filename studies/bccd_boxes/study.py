@@ -1,0 +1,21 @@
+# Why KD costs the detector of ../bccd the fit of its boxes. After ../bccd:
+#   tools/study.py studies/bccd_boxes/study.py --jobs 1
+head, kd = 'roi_head.bbox_head', 'model.distiller.distill_losses.loss_kd.loss_weight'
+study = dict(
+    seeds=3,
+    metrics=['coco/bbox_mAP', 'coco/bbox_mAP_50', 'coco/bbox_mAP_75'],
+    runs={
+        'alone': '../bccd/student.py',
+        'alone, classes x 2': dict(
+            config='../bccd/student.py', options={f'model.{head}.loss_cls.loss_weight': 2.0}
+        ),
+        'alone, boxes x 2': dict(config='../bccd/student.py', options={f'model.{head}.loss_bbox.loss_weight': 2.0}),
+        'KD': '../bccd/kd.py',
+        'KD x 0.25': dict(config='../bccd/kd.py', options={kd: 0.25}),
+        'KD, boxes x 2': dict(
+            config='../bccd/kd.py', options={f'model.architecture.{head}.loss_bbox.loss_weight': 2.0}
+        ),
+    },
+    teachers=dict(teacher=dict(config='../bccd/teacher.py', checkpoint='work_dirs/bccd/teacher/epoch_6.pth')),
+    pairs=[('KD, boxes x 2', 'alone, boxes x 2'), ('KD, boxes x 2', 'KD')],
+)  # fmt: skip
