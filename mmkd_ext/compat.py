@@ -45,7 +45,6 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
-from tqdm import tqdm
 
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.old_names import path_today
@@ -155,6 +154,8 @@ def _fetch(url: str, path: Path) -> None:
     Raises:
         OSError: If it cannot be loaded, breaks off, or is not what the hash in its name says.
     """
+    from tqdm import tqdm  # the losses, in a loop without a toolbox, need neither a download nor this package
+
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.{uuid4().hex}.partial')
     try:

@@ -4,6 +4,7 @@ import inspect
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
 import pytest
 from support import ROOT
@@ -12,6 +13,7 @@ from mmkd_ext import losses
 
 PAGE = (ROOT / 'docs' / 'plain_pytorch.md').read_text()
 (PROGRAM,) = re.findall(r'```python\n(.*?)```', PAGE, re.DOTALL)
+NEEDED = ('torch', 'mmengine', 'safetensors')  # as the page says
 IMPORTED = """
 import sys
 print(*sorted({name.split('.')[0] for name, module in sys.modules.items() if getattr(module, '__file__', None)}))
@@ -19,9 +21,40 @@ print(*sorted(name for name in sys.modules if name.startswith('mmkd_ext.')))
 """
 
 
+def canonical(name: str) -> str:
+    return re.sub(r'[-_.]+', '-', name).lower()
+
+
+def with_requirements(names: tuple[str, ...]) -> set[str]:
+    """Packages, and all that they require."""
+    found: set[str] = set()
+    ahead = [canonical(name) for name in names]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            try:
+                needed = requires(name) or []
+            except PackageNotFoundError:  # of another platform
+                continue
+            ahead += [canonical(re.split(r'[^\w.-]', text)[0]) for text in needed if 'extra ==' not in text]
+    return found
+
+
+def others() -> list[str]:
+    """The modules of the installed packages that the page does not ask for."""
+    kept = with_requirements(NEEDED) | {'mmkd-ext'}
+    packages = packages_distributions().items()
+    return sorted(name for name, homes in packages if not {canonical(home) for home in homes} & kept)
+
+
 @pytest.fixture(scope='module')
 def lines() -> list[str]:
-    done = subprocess.run([sys.executable, '-c', PROGRAM + IMPORTED], cwd=ROOT, capture_output=True, text=True)
+    assert 'tqdm' in others()
+    blocked = f'import sys; sys.modules.update(dict.fromkeys({others()}))\n'
+    done = subprocess.run(
+        [sys.executable, '-c', blocked + PROGRAM + IMPORTED], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
