@@ -11,6 +11,7 @@ from mmkd_ext import compat
 from mmkd_ext.version import __version__
 
 if TYPE_CHECKING:
+    from mmkd_ext.algorithms.multi_teacher import MultiTeacherDistill
     from mmkd_ext.algorithms.roi_distill import RoIDistill
     from mmkd_ext.algorithms.self_distill import SelfDistill
     from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     'ClassMeans',
     'ConfigurableDistiller',
+    'MultiTeacherDistill',
     'RoIDistill',
     'SelfDistill',
     'SingleTeacherDistill',
@@ -29,6 +31,7 @@ __all__ = [
 _HOMES = {
     'ClassMeans': 'class_means',
     'ConfigurableDistiller': 'distillers.configurable',
+    'MultiTeacherDistill': 'algorithms.multi_teacher',
     'RoIDistill': 'algorithms.roi_distill',
     'SelfDistill': 'algorithms.self_distill',
     'SingleTeacherDistill': 'algorithms.single_teacher',
