@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,6 +154,14 @@ def test_only_compat_imports_mmrazor() -> None:
 def test_nothing_in_the_package_imports_the_tests_or_tools() -> None:
     roots = {name.split('.')[0] for path in FILES for name in imports(path)}
     assert not roots & {'tests', 'tools', 'testers', 'toys', 'support', 'commands'}
+
+
+@pytest.mark.parametrize('path', FILES, ids=name_of)
+def test_no_message_names_a_file_that_only_a_checkout_has(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docstrings]
+    assert not [text.value for text in texts if re.search(r'\b(docs|tools|tests)/\w', str(text.value))]
 
 
 MODULES = {path.relative_to(PACKAGE).with_suffix('') for path in FILES if path.name != '__init__.py'}

@@ -29,7 +29,9 @@ def preflight(words: list[str]) -> None:
 def main() -> None:
     """Check what can be checked, then hand over to mmengine's Runner."""
     parser = cli.train_parser()
-    parser.add_argument('--preflight', action='store_true', help='run tools/preflight.py first, and stop on an error')
+    parser.add_argument(
+        '--preflight', action='store_true', help='run the command preflight first, and stop on an error'
+    )
     args = parser.parse_args()
     args.config = cli.recipe_config(args)
     cfg = cli.train_config(args)

@@ -174,7 +174,7 @@ class TeacherOutputs:
             raise ConfigError(
                 f'{KEY}: the images of step {step + 1} are not those that {self.folder} has outputs of: data, '
                 'augmentation, batch size, seed, number of workers or of processes differ, or ExactResumeHook is '
-                'missing (tools/train.py has it).'
+                'missing (which python -m mmkd_ext train adds).'
             )
         records: dict[str, dict[int, Any]] = {}
         for source in teacher_sources(distiller):

@@ -9,6 +9,8 @@ from mmkd_ext.recipes.look import BY_HAND, Look, is_small
 from mmkd_ext.recipes.methods import METHODS, SMALL, Use
 from mmkd_ext.recipes.wants import BY_WANT, MisfitError, Recipe, between_stages, weighted_head
 
+EXAMPLE = 'mmkd_ext::foundation/faster_rcnn_r50_dinov2_vit_b_coco.py'  # of student and teacher of different tasks
+
 
 def choose(method: str, student: Look, teacher: Look | None, cfg: Mapping[str, Any]) -> Recipe:
     """The recipe of a method.
@@ -55,8 +57,8 @@ def _choose(name: str, student: Look, teacher: Look | None, cfg: Mapping[str, An
         task = {kind: 'detector' if kind in DETECTORS else kind for kind in (student.kind, teacher.kind)}
         if task[student.kind] != task[teacher.kind]:
             raise MisfitError(
-                f'the teacher is a {teacher.name}, and the student a {student.name}; docs/several_teachers.md and '
-                'configs/foundation show how to write a config for such a pair'
+                f'the teacher is a {teacher.name}, and the student a {student.name}; for such a pair write a config by '
+                f'hand, as {EXAMPLE} is'
             )
         recipe = BY_WANT[use.wants](student, teacher, use, cfg)
     if use.task_weight is not None and use.wants != 'wide maps':

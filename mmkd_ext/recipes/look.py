@@ -18,8 +18,8 @@ from mmkd_ext.recorders.manager import RecorderManager
 
 _TOKENS = 'PatchTokens'
 BY_HAND = (
-    'docs/distil_your_own.md says how to write a config by hand, docs/recorders.md what can be recorded, '
-    'docs/several_teachers.md how a backbone alone teaches'
+    'a config written by hand can compare any modules of two models by their names (recorders of type ModuleOutputs), '
+    'and its teacher may be a backbone alone'
 )
 
 

@@ -148,7 +148,7 @@ def write(text: str, path: Path) -> None:
         old, new = next(pair for pair in zip_longest(there, asked, fillvalue='nothing more') if pair[0] != pair[1])
         raise ConfigError(
             f'{path} is there already, with other content: it says `{old.strip()}` where `{new.strip()}` is asked for; '
-            f'remove it, name another place, or train it as it is (tools/train.py {path}).'
+            f'remove it, name another place, or train it as it is (python -m mmkd_ext train {path}).'
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.{os.getpid()}.part')

@@ -2,9 +2,11 @@
 
 import pytest
 from looks import cfg, detector, levels, one_map
+from support import ROOT
 
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recipes import METHODS, choose
+from mmkd_ext.recipes.choose import EXAMPLE
 from mmkd_ext.recipes.kinds import CLASSIFIER, DENSE, KINDS, SEGMENTOR
 from mmkd_ext.recipes.methods import SMALL
 from mmkd_ext.recipes.wants import BY_WANT
@@ -44,6 +46,7 @@ def test_a_kind_that_a_method_is_not_for_is_told_what_fits() -> None:
 def test_models_of_other_tasks_do_not_compare() -> None:
     with pytest.raises(ConfigError, match=r'the teacher is a classifier \(Part\), and the student a segmentor'):
         choose('cwt', one_map(SEGMENTOR), one_map(CLASSIFIER), cfg())
+    assert (ROOT / EXAMPLE.replace('mmkd_ext::', 'configs/')).is_file()
 
 
 def test_the_tables_are_of_known_kinds_and_wants() -> None:
