@@ -1,17 +1,16 @@
 """Settings and weights that would have no effect, said before the first step."""
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import METRICS, DefaultScope
 
 from mmkd_ext.build import merge_pixels
 from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.distributed import process_count, unwrapped
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.weights import load_weights, weights_of
 
@@ -109,12 +108,6 @@ def _pixels(cfg: Config) -> Iterator[str]:
             )
 
 
-def process_count(cfg: Config) -> int:
-    """The number of processes of the job, as the launcher gives it."""
-    names = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE') if cfg.get('launcher', 'none') != 'none' else ()
-    return int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
-
-
 def check_batch_size(cfg: Config) -> Iterator[str]:
     """A sentence where the learning rate is for another batch size."""
     expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
@@ -136,7 +129,7 @@ def check_runner(runner: Any) -> Iterator[str]:
     Raises:
         ConfigError: If not one weight of the file of `load_from` is taken.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner)
     optim = runner.optim_wrapper if isinstance(runner.optim_wrapper, dict) else {}
     names = [name for name, _ in model.named_parameters()]
     for key in (optim.get('paramwise_cfg') or {}).get('custom_keys') or {}:

@@ -46,6 +46,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
 
+from mmkd_ext.distributed import local_rank
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.old_names import path_today
 
@@ -134,8 +135,8 @@ def _download(url: str) -> Path:
         # Without the hash that the toolboxes' files carry a name says little: many files are called latest.pth.
         path = path.with_name(f'{path.stem}-{sha256(url.encode()).hexdigest()[:8]}{path.suffix}')
     failure = None
-    # Set by torchrun and SLURM's launcher; mmengine's get_local_rank expects a group that none of its launchers makes.
-    first = not dist.is_distributed() or os.environ.get('LOCAL_RANK', '0') == '0'
+    # mmengine's get_local_rank expects a group that none of its launchers makes.
+    first = not dist.is_distributed() or local_rank() == 0
     if first and (not path.is_file() or _damage(path, name)):
         found = f' (in the cache, {path} {_damage(path, name)})' if path.is_file() else ''
         try:

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.model import is_model_wrapper
 from mmengine.runner import ValLoop, autocast
 
+from mmkd_ext.distributed import unwrapped
 from mmkd_ext.registry import LOOPS
 
 
@@ -47,7 +47,7 @@ class SingleTeacherDistillValLoop(ValLoop):
 
     @torch.no_grad()
     def _evaluate_teacher(self) -> dict[str, Any]:
-        algorithm = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        algorithm = unwrapped(self.runner)
         teacher = getattr(algorithm, 'teacher', None)
         if teacher is None or not teacher.predicts or teacher.resized_in_vain:
             return {}

@@ -15,7 +15,6 @@ from mmengine import dist
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
@@ -33,6 +32,7 @@ from mmkd_ext.algorithms.teacher_outputs import (
     write_chunk,
 )
 from mmkd_ext.class_means import fingerprint
+from mmkd_ext.distributed import unwrapped
 from mmkd_ext.errors import ConfigError
 
 _STEPS, _BYTES = 200, 2**28  # of a file, at most; they are held in memory until it is written
@@ -115,7 +115,7 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
     cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None)
     cfg.load_from, cfg.resume, cfg.work_dir = None, False, str(out / 'log')
     runner = Runner.from_cfg(cfg)
-    model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model: Any = unwrapped(runner)
     if not isinstance(model, SingleTeacherDistill) or model.sampled_regions:
         raise ConfigError(
             f'model.type={type(model).__name__!r}: outputs are stored of the one teacher of a SingleTeacherDistill, '

@@ -12,7 +12,7 @@ needs as many processes.
 """
 
 from mmkd_ext import cli
-from mmkd_ext.checks import process_count
+from mmkd_ext.distributed import process_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.teacher_outputs import make_teacher_outputs
 

@@ -3,7 +3,7 @@
 import warnings
 
 from mmkd_ext.cli.inputs import check_data, check_file, make_missing_class_means, missing_class_means
-from mmkd_ext.cli.launch import PATIENCE, rank, run, say, start_distributed
+from mmkd_ext.cli.launch import PATIENCE, run, say, start_distributed
 from mmkd_ext.cli.options import (
     CfgOptions,
     add_launcher,
@@ -18,6 +18,7 @@ from mmkd_ext.cli.recipe import make_recipe, recipe_config
 from mmkd_ext.cli.resume import check_resume
 from mmkd_ext.cli.toolbox import stock_test
 from mmkd_ext.cli.train import bring_to_ours, complete, say_what_will_not_fold, train_config
+from mmkd_ext.distributed import rank
 
 __all__ = [
     'PATIENCE',

@@ -10,15 +10,10 @@ import torch
 from mmengine import dist
 from mmengine.config import Config
 
+from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, sentence
 
 PATIENCE = 5.0  # seconds that a process other than the first leaves to the first to say what is wrong
-
-
-def rank() -> int:
-    """This process's number in its job, as the launcher gives it."""
-    names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
-    return int(next((os.environ[name] for name in names if os.environ.get(name)), 0))
 
 
 def say(note: str) -> None:

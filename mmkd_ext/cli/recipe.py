@@ -9,8 +9,8 @@ from typing import Any
 from mmkd_ext import recipes
 from mmkd_ext.build import model_config
 from mmkd_ext.cli.inputs import check_file
-from mmkd_ext.cli.launch import rank
 from mmkd_ext.cli.options import default_work_dir, read_config
+from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.export.config import is_ours
 from mmkd_ext.old_names import path_today

@@ -2,9 +2,9 @@
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd_ext.distributed import unwrapped
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.registry import HOOKS
 
@@ -23,7 +23,7 @@ class ChannelsLastHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Convert the weights in place, so that the optimiser keeps its parameters."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner)
         for name, module in model.named_modules():
             if type(module).__module__.startswith('mmcv.ops'):
                 raise ConfigError(

@@ -7,11 +7,11 @@ from typing import Any
 from mmengine import dist
 from mmengine.dataset import worker_init_fn
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 
+from mmkd_ext.distributed import unwrapped
 from mmkd_ext.registry import HOOKS
 
 _STRIDE = 1_000_003  # a prime: seeds of neighbouring epochs and ranks do not meet
@@ -50,7 +50,7 @@ class ExactResumeHook(Hook):
         for sentence in _not_exact(runner):
             runner.logger.warning(f'A resumed run will not repeat this one exactly: {sentence}')
         _renew_samplers(runner)
-        parameters = dict(_model(runner).named_parameters())
+        parameters = dict(unwrapped(runner).named_parameters())
         for name, gradient in self._pending.items():
             parameters[name].grad = gradient.to(parameters[name])
         if self._pending:
@@ -75,7 +75,7 @@ class ExactResumeHook(Hook):
             )
             loader._iterator = None
         loop: Any = runner.train_loop
-        replays = getattr(_model(runner), 'replays', False)
+        replays = getattr(unwrapped(runner), 'replays', False)
         if replays and getattr(loader, 'num_workers', 0) == 0 and not isinstance(loader, _SeededLoader):
             loop.dataloader = _SeededLoader(loader, runner)
         if hasattr(loop, 'dataloader_iterator'):  # a run by iterations, whose loader began before the seed was known
@@ -88,7 +88,7 @@ class ExactResumeHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the gradients that wait for more steps; of several processes each has its own, and one saves."""
         if 'optimizer' in checkpoint and dist.get_world_size() == 1 and _waiting(runner):
-            gradients = ((name, parameter.grad) for name, parameter in _model(runner).named_parameters())
+            gradients = ((name, parameter.grad) for name, parameter in unwrapped(runner).named_parameters())
             checkpoint[_PENDING] = {name: grad.cpu() for name, grad in gradients if grad is not None}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -145,10 +145,6 @@ def _shared_seed(runner: Runner) -> int:
     return runner.seed - (dist.get_rank() if runner._randomness_cfg.get('diff_rank_seed') else 0)
 
 
-def _model(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _waiting(runner: Runner) -> bool:
     """Whether gradients wait for more steps before the parameters are updated."""
     optim: Any = runner.optim_wrapper
@@ -201,5 +197,5 @@ def _not_exact(runner: Runner) -> Iterator[str]:
             f'optim_wrapper.accumulative_counts={counts} does not divide the {min(steps)} steps between checkpoints, '
             'and gradients that wait at a checkpoint of several processes are lost.'
         )
-    if any(type(module).__name__ == 'BatchSyncRandomResize' for module in _model(runner).modules()):
+    if any(type(module).__name__ == 'BatchSyncRandomResize' for module in unwrapped(runner).modules()):
         yield 'BatchSyncRandomResize keeps its size from step to step, and no checkpoint holds it.'

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from mmkd_ext.distributed import unwrapped
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.registry import HOOKS
 
@@ -100,7 +100,7 @@ class LossWeightHook(Hook):
                 f'custom_hooks: LossWeightHook of {", ".join(self.losses)} counts epochs, but train_cfg counts '
                 'iterations: give by_epoch=False, and the schedule in iterations.'
             )
-        distiller = getattr(_unwrapped(runner), 'distiller', None)
+        distiller = getattr(unwrapped(runner), 'distiller', None)
         known = getattr(distiller, 'distill_losses', {})
         for name in self.losses:
             if name not in known:
@@ -119,12 +119,8 @@ class LossWeightHook(Hook):
         now = runner.epoch if self.by_epoch else runner.iter
         factor = self._factor(now)
         if now >= self._over:
-            _unwrapped(runner).distiller.stop(self.losses)
+            unwrapped(runner).distiller.stop(self.losses)
         for name in self.losses:
-            _unwrapped(runner).distiller.loss_factors[name] = factor
+            unwrapped(runner).distiller.loss_factors[name] = factor
             # Without `loss` in its name: mmengine logs what has it as a mean of the last steps.
             runner.message_hub.update_scalar(f'train/weight/{re.sub("_?loss_?", "", name)}', factor)
-
-
-def _unwrapped(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
