@@ -1,6 +1,4 @@
-# The student's teacher: wider, and trained on many more digits, which are not the student's.
-# checkpoints/resnet_teacher.pth is what tools/train.py makes of this file in 1 minute of one core: the weights of its
-# last epoch, in half precision.
+# The student's teacher: wider, and trained on many more digits, which are not the student's. Its weights are shipped.
 _base_ = [
     'mmpretrain::_base_/models/resnet18_cifar.py',
     '_base_/digit_scenes_classification.py',

@@ -1,11 +1,26 @@
 # Tf-FD: resnet_tfd.py, and in each stage the salient channels teach the redundant ones.
-_base_ = 'resnet_tfd.py'
+_base_ = 'resnet_student.py'
 
+stages = dict(
+    stage1=dict(type='ModuleOutputs', source='backbone.layer1'),
+    stage2=dict(type='ModuleOutputs', source='backbone.layer2'),
+    stage3=dict(type='ModuleOutputs', source='backbone.layer3'),
+    stage4=dict(type='ModuleOutputs', source='backbone.layer4'),
+)
+features = dict(from_student=True, recorder=list(stages))
 model = dict(
+    _delete_=True,
+    type='mmkd_ext.SelfDistill',
+    architecture=_base_.model,
     distiller=dict(
-        distill_losses=dict(loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4)),
-        loss_forward_mappings=dict(loss_intra=dict(features=_base_.features)),
-    )
+        type='ConfigurableDistiller',
+        student_recorders=stages,
+        distill_losses=dict(
+            loss_tfd=dict(type='TFDLoss', loss_weight=5e-3),
+            loss_intra=dict(type='IntraTFDLoss', loss_weight=4e-4),
+        ),
+        loss_forward_mappings=dict(loss_tfd=dict(features=features), loss_intra=dict(features=features)),
+    ),
 )
 custom_hooks = [
     dict(
@@ -17,3 +32,4 @@ custom_hooks = [
         by_epoch=False,
     )
 ]
+custom_imports = dict(imports=['mmkd_ext'])

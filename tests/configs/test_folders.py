@@ -9,11 +9,12 @@ import pytest
 import yaml
 from config_checks import listed, shapes
 from mmengine.config import Config
-from support import ROOT, load_tool
+from support import MINI, ROOT, load_tool
 
 CONFIGS = ROOT / 'configs'
 tables = load_tool('config_tables')
 LEAVES = [path for method in tables.METHODS for path in sorted((CONFIGS / method).glob('*.py'))]
+SMALL = sorted(MINI.glob('*.py'))
 STUDENTS = sorted((CONFIGS / 'students').rglob('*.py'))
 TEACHERS = sorted((CONFIGS / 'teachers').glob('*.py'))
 FRAGMENTS = sorted((CONFIGS / '_base_' / 'teachers').glob('*.py'))
@@ -46,7 +47,7 @@ def test_hops_count_the_longest_way(tmp_path: Path) -> None:
 
 def test_no_config_is_more_than_three_hops_from_the_last_file_it_inherits_from() -> None:
     assert len(LEAVES) > 200
-    assert [path for path in (*LEAVES, *STUDENTS, *TEACHERS) if hops(path) > 3] == []
+    assert [path for path in (*LEAVES, *SMALL, *STUDENTS, *TEACHERS) if hops(path) > 3] == []
 
 
 def test_a_leaf_is_one_student_and_at_most_one_teacher_and_inherits_from_no_other_leaf() -> None:
@@ -54,6 +55,17 @@ def test_a_leaf_is_one_student_and_at_most_one_teacher_and_inherits_from_no_othe
         assert len(named(leaf, 'students')) == 1, leaf
         assert len(named(leaf, '_base_/teachers')) == ('teacher,' in leaf.read_text()), leaf
         assert set(tables.bases(leaf)).isdisjoint(LEAVES), leaf
+
+
+def test_a_mini_config_inherits_from_no_other_but_one_student_and_its_header_has_at_most_two_lines() -> None:
+    for path in SMALL:
+        others = set(tables.bases(path)) & set(SMALL)
+        distils = 'Distill' in path.read_text()
+        assert [other.stem.endswith('_student') for other in others] == [True] * len(others), path
+        assert len(others) == (distils or path.stem == 'resnet_norm_alone'), path
+        header = path.read_text().split('_base_ = ')[0].splitlines()
+        assert 1 <= len(header) <= 2, path
+        assert all(line.startswith('# ') for line in header), path
 
 
 def test_every_student_and_every_teacher_is_used() -> None:
@@ -154,13 +166,40 @@ def test_the_table_of_a_readme_is_that_of_its_configs(method: str) -> None:
     assert tables.with_table(method, text) == text
 
 
-@pytest.mark.parametrize('method', tables.METHODS)
-def test_every_file_that_a_readme_links_or_names_exists(method: str) -> None:
-    text = (CONFIGS / method / 'README.md').read_text()
+def rows(text: str) -> dict[str, list[str]]:
+    """The cells of a page's tables behind a first one that links a config, by that config's name."""
+    found = [line.strip('| ').split(' | ') for line in text.splitlines() if line.startswith('| [')]
+    names = [re.fullmatch(r'\[(\w+)\]\(\1\.py\)', first).group(1) for first, *_ in found]
+    assert len(set(names)) == len(names)
+    return {name: cells for name, (_, *cells) in zip(names, found, strict=True)}
+
+
+def measured(study: Path) -> dict[str, list[str]]:
+    """Number, seeds and link of each config that a study's `table.md` has, which `tools/study.py` writes."""
+    table = [[cell.strip() for cell in line.split('|')[1:4]] for line in (study / 'table.md').read_text().splitlines()]
+    numbers = {name: [number, seeds] for name, seeds, number in filter(None, table)}
+    runs = {name: run for name, run in Config.fromfile(study / 'study.py').study.runs.items() if isinstance(run, str)}
+    link = f'[{study.name}](../../studies/{study.name}/README.md)'
+    return {Path(run).stem: [*numbers[name], link] for name, run in runs.items() if name in numbers}
+
+
+def test_the_readme_of_the_mini_configs_has_each_once_with_the_number_of_its_study() -> None:
+    found = rows((MINI / 'README.md').read_text())
+    assert sorted(found) == [path.stem for path in SMALL]
+    numbers = {name: row for study in (ROOT / 'studies').glob('digits*') for name, row in measured(study).items()}
+    assert len(numbers) > 8
+    for name, cells in found.items():
+        if not name.endswith('_teacher'):
+            assert cells[2:] == numbers.get(name, ['—'] * 3), name
+
+
+@pytest.mark.parametrize('readme', sorted(CONFIGS.rglob('README.md')), ids=lambda path: path.parent.name)
+def test_every_file_that_a_readme_links_or_names_exists(readme: Path) -> None:
+    text = readme.read_text()
     for link in re.findall(r'\]\((?!http)([^)#]+)', text):
-        assert (CONFIGS / method / link).exists(), link
+        assert (readme.parent / link).exists(), link
     for name in re.findall(r'(?:configs|tools)/[\w/.]+\w', text):
-        assert (ROOT / name).exists(), name
+        assert re.search('[A-Z]{3}', name) or (ROOT / name).exists(), name
 
 
 def test_a_readme_without_the_place_for_its_table_is_named() -> None:
