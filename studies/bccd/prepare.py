@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Data of this study: python studies/bccd/prepare.py --images DIR.
+"""Prepare the data of this study: python studies/bccd/prepare.py --images DIR.
 
 DIR is the folder BCCD of a checkout of https://github.com/Shenggan/BCCD_Dataset (folders JPEGImages, Annotations and
-ImageSets/Main), or one of COCO form (images, and annotations/instances_{train,val,test}.json). Images are halved to
-320 x 240 and written, with COCO annotations, to data/bccd in three parts: `student`, every other image of the source's
-train; `teacher`, the others and its val; `test`, its test.
+ImageSets/Main), or a folder in COCO's form (images, and annotations/instances_{train,val,test}.json). Images are halved
+to 320 x 240 and written, with COCO annotations, to data/bccd in three parts: `student` is every other image of the
+source's train, `teacher` the other ones and its val, `test` its test.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def read_voc(source: Path, part: str) -> Iterator[Image]:
 
 
 def read_coco(source: Path, part: str) -> Iterator[Image]:
-    """The same of COCO annotations."""
+    """The same from COCO annotations."""
     content = json.loads((source / 'annotations' / f'instances_{part}.json').read_text())
     names = {category['id']: category['name'] for category in content['categories']}
     for image in sorted(content['images'], key=lambda image: image['file_name']):
@@ -68,7 +68,7 @@ def write(images: list[Image], part: str) -> None:
 def main() -> None:
     """Read, split, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--images', type=Path, required=True, help='folder of the source')
+    parser.add_argument('--images', type=Path, required=True, help='folder of the source data')
     source = parser.parse_args().images
     read = read_voc if (source / 'ImageSets').is_dir() else read_coco
     train, val, test = (list(read(source, part)) for part in ('train', 'val', 'test'))

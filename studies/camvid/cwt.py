@@ -1,5 +1,5 @@
-# CWT on the map that the last layer is given, the only one that both have at stride 8. Its weight was chosen on
-# held-out frames, see ../camvid_weights: the loss is a sum over 10,000 values, the published pair's over 17 million.
+# CWT on the input of the last layer, the only map that both models have at stride 8. Its weight was chosen on held-out
+# frames, see ../camvid_weights: here the loss is a sum over 10,000 values, in the published pair over 17 million.
 _base_ = 'taught.py'
 
 features = dict(type='ModuleOutputs', source='decode_head.bottleneck')

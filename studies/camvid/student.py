@@ -81,7 +81,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', T_max=steps, by_epoch=False),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_begin=epochs + 1)  # the study tests
+train_cfg = dict(by_epoch=True, max_epochs=epochs, val_begin=epochs + 1)  # tools/study.py does the test
 val_cfg = dict()
 test_cfg = dict()
 

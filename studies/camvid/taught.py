@@ -1,4 +1,4 @@
-# What the runs with a teacher share.
+# Base of the runs with a teacher.
 _base_ = 'student.py'
 
 model = dict(

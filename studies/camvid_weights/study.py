@@ -1,4 +1,4 @@
-# Which weight CWT needs in ../camvid. One seed, on the frames of the source's val, which no model has seen.
+# Which weight CWT needs in ../camvid. One seed, tested on the frames of the source's val, which no model has seen.
 # After ../camvid: tools/study.py studies/camvid_weights/study.py --jobs 1
 alpha = 'model.distiller.distill_losses.loss_cwt.alpha'
 prefix = 'test_dataloader.dataset.data_prefix'

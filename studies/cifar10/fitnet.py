@@ -1,4 +1,4 @@
-# FitNet on the last stage: a 1x1 convolution, then the mean squared error; 100 as in the CRD code.
+# FitNet on the last stage: a 1x1 convolution, then the mean squared error, with a weight of 100 as in the CRD code.
 _base_ = 'taught.py'
 
 model = dict(

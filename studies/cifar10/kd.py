@@ -1,5 +1,5 @@
-# KD. Its weights, and those of DKD, DIST and ReviewKD, are the ones that the ND code has for ResNet-56 -> ResNet-20,
-# so that kd_nd.py and its like differ in ND alone.
+# KD. The weights of KD, DKD, DIST and ReviewKD are the ones that the ND code has for ResNet-56 -> ResNet-20, so that
+# the *_nd.py configs add ND and change nothing else.
 _base_ = 'taught.py'
 
 model = dict(

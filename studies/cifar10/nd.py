@@ -1,4 +1,5 @@
-# What ND adds: the student's embedding, of the teacher's width, towards the teacher's norm and class mean.
+# What ND adds: the student's embedding, which is as wide as the teacher's, is pulled towards the teacher's norm and
+# class mean.
 loss_nd = dict(type='NDLoss', class_means='{{fileDirname}}/teacher_means.safetensors')
 nd = dict(
     student_recorders=dict(

@@ -1,5 +1,5 @@
-# NORM with the stages of the released code (240 epochs there). Cross-entropy of normalised logits weighs 1/8, of the
-# authors' sweep from 1/16 to 1/2.
+# NORM with the training stages of the released code (240 epochs there). Cross-entropy of normalised logits weighs 1/8;
+# the authors' sweep is from 1/16 to 1/2.
 _base_ = 'taught.py'
 
 loss = dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=dict(type='CrossEntropyLoss', loss_weight=0.125))

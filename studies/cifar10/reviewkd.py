@@ -1,4 +1,4 @@
-# ReviewKD: the student's stages with the teacher's before their last ReLU, and the embeddings.
+# ReviewKD: compares the student's stages with the teacher's before their last ReLU, and the embeddings.
 _base_ = 'taught.py'
 
 maps = ['stage1', 'stage2', 'stage3', 'embedding']

@@ -2,7 +2,7 @@
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 data_root = 'data/cifar10_jpeg'
-# Of batches of 64. What grows over 20 of 240 epochs, as published, grows over one of 12.
+# The batch size is 64. A weight that grows over 20 of 240 epochs in the paper grows over 1 of 12 here.
 epochs, steps = 12, 78
 
 data_preprocessor = dict(num_classes=10, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
@@ -10,7 +10,7 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(type='mmkd_ext.CIFARResNet', depth=8),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, init_cfg=None),  # starts as PyTorch's
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, init_cfg=None),  # PyTorch's default initialisation
 )
 
 pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
@@ -46,7 +46,7 @@ test_evaluator = val_evaluator
 
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False, T_max=epochs * steps)
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_begin=epochs + 1)  # the study tests
+train_cfg = dict(by_epoch=True, max_epochs=epochs, val_begin=epochs + 1)  # tools/study.py does the test
 val_cfg = dict()
 test_cfg = dict()
 

@@ -1,7 +1,7 @@
 # Every method of this package on real images: ResNet-20 -> ResNet-8, CIFAR-10 as JPEG.
 #   python studies/cifar10/prepare.py --images DIR --weights FILE                      # see README.md
 #   tools/study.py studies/cifar10/study.py
-# Rows with a factor have weights that were chosen in ../cifar10_weights; all others the released ones.
+# Rows with a factor have weights that were chosen in ../cifar10_weights; all others have the released ones.
 norm = 'model.distiller.distill_losses.loss_norm.loss_weight'
 study = dict(
     seeds=5,

@@ -1,4 +1,4 @@
-# What the runs with a teacher share: ResNet-20 teaches ResNet-8.
+# Base of the runs with a teacher: ResNet-20 teaches ResNet-8.
 _base_ = 'student.py'
 
 model = dict(

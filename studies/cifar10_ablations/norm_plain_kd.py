@@ -1,5 +1,5 @@
-# The same, and NORM's loss on the transform. In the released form, ../cifar10/norm_kd.py, logits are normalised, and
-# cross-entropy, KD and NORM weigh one half each.
+# transform_kd.py, and NORM's loss on the transform. In the released form, ../cifar10/norm_kd.py, logits are normalised,
+# and cross-entropy, KD and NORM have a weight of one half each.
 _base_ = 'transform_kd.py'
 
 model = dict(

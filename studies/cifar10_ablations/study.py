@@ -1,4 +1,4 @@
-# What a method owes to each of its parts, and to its teacher: the setting of ../cifar10.
+# How much each part of a method contributes, and the teacher, in the setting of ../cifar10.
 # After ../cifar10: tools/study.py studies/cifar10_ablations/study.py
 neck = 'model.architecture.neck'
 ten = {'model.distiller.distill_losses.loss_norm.loss_weight': 10.0}  # see ../cifar10_weights

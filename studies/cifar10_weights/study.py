@@ -1,4 +1,4 @@
-# What a method's weight is worth, over decades. One seed, on training images that no student saw.
+# The effect of a method's weight, in steps of ten. One seed, tested on training images that no student saw.
 # After ../cifar10: tools/study.py studies/cifar10_weights/study.py
 part = 'held_out'
 cross_entropy = 'model.architecture.head.loss.loss.loss_weight'

@@ -1,5 +1,5 @@
-# CWT on the FPN levels. The loss is a sum over 174,000 values in place of the published pair's 23 million, so that the
-# published alpha of 5e-7 becomes 6.6e-5: each value counts as much.
+# CWT on the FPN levels. The loss is a sum over 174,000 values instead of the published pair's 23 million, so the
+# published alpha of 5e-7 becomes 6.6e-5: each value counts as much as there.
 _base_ = 'taught.py'
 
 levels = [0, 1, 2, 3]

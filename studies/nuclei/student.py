@@ -9,7 +9,7 @@ epochs, steps = 8, 424  # of 2 images
 model = dict(
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),
     backbone=dict(depth=18, base_channels=16, frozen_stages=-1, norm_eval=False, init_cfg=None),
-    # Batch norms, so that the levels of any teacher are of the same size, and losses on them, too.
+    # Batch norms, so that the levels of any teacher have the same magnitude, and so have losses on them.
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=32, num_outs=4, norm_cfg=dict(type='BN')),
     # Anchors and pooling for nuclei of 15 pixels; nine in ten have 5 to 40.
     rpn_head=dict(
@@ -28,7 +28,7 @@ model = dict(
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale_factor=1.0),  # CocoMetric asks for the scale factor that it notes
+    dict(type='Resize', scale_factor=1.0),  # CocoMetric needs the scale factor that this records
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
 train_dataloader = dict(
@@ -73,7 +73,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', T_max=steps, by_epoch=False),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_begin=epochs + 1)  # the study tests
+train_cfg = dict(by_epoch=True, max_epochs=epochs, val_begin=epochs + 1)  # tools/study.py does the test
 val_cfg = dict()
 test_cfg = dict()
 

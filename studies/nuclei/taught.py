@@ -1,4 +1,4 @@
-# What the runs with a teacher on maps share.
+# Base of the runs with a teacher; it records the FPN levels.
 _base_ = 'student.py'
 
 model = dict(
