@@ -1,4 +1,4 @@
-# CIFAR-100 and what the released codes of all methods share; the pixels are those of mdistiller's teachers.
+# CIFAR-100 and the settings that all methods' released codes share; the normalisation is that of mdistiller's teachers.
 data_preprocessor = dict(
     num_classes=100,
     mean=[255 * 0.5071, 255 * 0.4867, 255 * 0.4408],

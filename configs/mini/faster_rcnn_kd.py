@@ -1,4 +1,4 @@
-# The Faster R-CNN of faster_rcnn_student.py learns class logits, region by region, from faster_rcnn_teacher.py's.
+# The Faster R-CNN of faster_rcnn_student.py learns class logits, region by region, from that of faster_rcnn_teacher.py.
 _base_ = 'faster_rcnn_student.py'
 
 model = dict(

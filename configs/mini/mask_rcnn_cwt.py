@@ -1,4 +1,4 @@
-# The Mask R-CNN of mask_rcnn_student.py learns by CWT on the FPN levels. Its teacher first:
+# The Mask R-CNN of mask_rcnn_student.py learns by CWT on the FPN levels. Train its teacher first:
 # tools/train.py configs/mini/mask_rcnn_teacher.py
 _base_ = ['mask_rcnn_student.py', '_base_/cwt_fpn.py']
 

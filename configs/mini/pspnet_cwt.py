@@ -1,4 +1,4 @@
-# The PSPNet of pspnet_student.py learns by CWT on the backbone's last stage. Its teacher first:
+# The PSPNet of pspnet_student.py learns by CWT on the backbone's last stage. Train its teacher first:
 # tools/train.py configs/mini/pspnet_teacher.py
 _base_ = 'pspnet_student.py'
 

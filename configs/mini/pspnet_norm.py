@@ -1,5 +1,5 @@
-# The PSPNet of pspnet_student.py learns by NORM on the backbone's last stage; README.md says why without batch norms.
-# Its teacher first: tools/train.py configs/mini/pspnet_teacher.py
+# The PSPNet of pspnet_student.py learns by NORM on the backbone's last stage; README.md says why it has no batch norms.
+# Train its teacher first: tools/train.py configs/mini/pspnet_teacher.py
 _base_ = 'pspnet_student.py'
 
 neck = dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=128, with_bn=False, pool=False)

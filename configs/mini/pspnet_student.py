@@ -1,4 +1,4 @@
-# A narrow PSPNet with an auxiliary head, trained from scratch. Its maps stay at stride 4, where strokes of digits
+# A narrow PSPNet with an auxiliary head, trained from scratch. Its maps stay at stride 4, where the strokes of digits
 # survive.
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
@@ -24,5 +24,5 @@ model = dict(
     decode_head=dict(in_channels=64, in_index=2, channels=32, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
     auxiliary_head=dict(in_channels=32, in_index=1, channels=32, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
 )
-# The last layer moves by the learning rate at most, whatever the gradient, and has few inputs.
+# AdamW moves a weight by about the learning rate at most, and the last layers have few inputs: they get a higher rate.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))

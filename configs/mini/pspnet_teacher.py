@@ -1,4 +1,4 @@
-# The student's teacher: wider, and trained on many more scenes, which are not the student's.
+# The student's teacher: wider, and trained on many more scenes, none of which the student sees.
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     '_base_/digit_scenes_segmentation.py',
@@ -23,7 +23,7 @@ model = dict(
     decode_head=dict(in_channels=128, in_index=2, channels=64, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
     auxiliary_head=dict(in_channels=64, in_index=1, channels=64, num_classes=11, norm_cfg=norm_cfg, loss_decode=loss),
 )
-# The last layer moves by the learning rate at most, whatever the gradient, and has few inputs.
+# AdamW moves a weight by about the learning rate at most, and the last layers have few inputs: they get a higher rate.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))
 
 train_dataloader = dict(dataset=dict(data_prefix=dict(img_path='images/teacher', seg_map_path='semantic/teacher')))

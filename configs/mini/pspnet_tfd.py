@@ -1,5 +1,5 @@
 # The PSPNet of pspnet_student.py learns by TFD: the deep stages of its backbone teach the shallow ones, there is no
-# teacher. The weight grows over the first epoch of 50 steps, as over the first 20 of 240 epochs as published.
+# teacher. The weight grows over the first epoch of 50 steps, corresponding to the published 20 of 240 epochs.
 _base_ = 'pspnet_student.py'
 
 stages = dict(

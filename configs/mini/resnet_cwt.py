@@ -1,4 +1,4 @@
-# The ResNet of resnet_student.py learns by CWT from the last stage of resnet_teacher.py's.
+# The ResNet of resnet_student.py learns by CWT from the last stage of resnet_teacher.py.
 _base_ = 'resnet_student.py'
 
 model = dict(

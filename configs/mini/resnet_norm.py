@@ -1,5 +1,5 @@
-# The ResNet of resnet_student.py learns by NORM from the last stage of resnet_teacher.py's. Behind its own last stage
-# it has a transform, which tools/export_student.py folds into the classifier.
+# The ResNet of resnet_student.py learns by NORM from the last stage of resnet_teacher.py. Behind its own last stage it
+# has a transform, which tools/export_student.py folds into the classifier.
 _base_ = 'resnet_student.py'
 
 model = dict(
@@ -22,7 +22,7 @@ model = dict(
     ),
 )
 custom_imports = dict(imports=['mmkd_ext'])
-# The stages of the released code on CIFAR-100, 240 epochs there, in 10 of 32 iterations.
+# The training stages of the released code on CIFAR-100, scaled from 240 epochs to 10 epochs of 32 iterations.
 custom_hooks = [
     dict(
         type='mmkd_ext.LossWeightHook',

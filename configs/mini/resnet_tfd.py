@@ -1,5 +1,5 @@
 # The ResNet of resnet_student.py learns by TFD: its deep stages teach its shallow ones, there is no teacher.
-# The weight grows over the first epoch of 32 steps, as over the first 20 of 240 epochs as published.
+# The weight grows over the first epoch of 32 steps, corresponding to the published 20 of 240 epochs.
 _base_ = 'resnet_student.py'
 
 stages = dict(

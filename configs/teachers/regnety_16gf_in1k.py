@@ -1,4 +1,4 @@
-# RegNetY-16GF for ImageNet, of timm (`pip install timm`).
+# RegNetY-16GF for ImageNet, from timm (`pip install timm`).
 _base_ = '../nd/_base_/imagenet.py'
 
 model = dict(

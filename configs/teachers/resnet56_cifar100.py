@@ -1,2 +1,2 @@
-# mdistiller's ResNet-56 for CIFAR-100; a weights file of mdistiller goes through tools/convert_mdistiller.py.
+# mdistiller's ResNet-56 for CIFAR-100; convert its weights with tools/convert_mdistiller.py.
 _base_ = ['../_base_/models/resnet56_cifar100.py', '../nd/_base_/cifar100.py']

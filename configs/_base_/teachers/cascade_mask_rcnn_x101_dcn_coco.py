@@ -1,4 +1,4 @@
-# mmdet's Cascade Mask R-CNN X101-32x4d with deformable convolutions on COCO, of its 1x schedule (47.3 box AP,
+# mmdet's Cascade Mask R-CNN X101-32x4d with deformable convolutions on COCO, from its 1x schedule (47.3 box AP,
 # 41.1 mask AP).
 teacher = dict(
     teacher='mmdet::dcn/cascade-mask-rcnn_x101-32x4d-dconv-c3-c5_fpn_1x_coco.py',

@@ -1,4 +1,4 @@
-# Classifiers: the logits, which are what the last layer returns, the embedding, which is what it is given, and labels.
+# Classifiers: the logits (output of the last layer), the embedding (its input) and the labels.
 distiller = dict(
     type='ConfigurableDistiller',
     student_recorders=dict(
@@ -12,8 +12,8 @@ distiller = dict(
     ),
 )
 
-# What a loss is given: the logits; these and the labels; embedding and labels, as they are or through the connector
-# `embedding`, where the teacher's has another width.
+# Inputs of a loss: logits; logits and labels; embedding and labels, with the student's embedding as it is, or through
+# the connector `embedding` if the teacher's has another width.
 labels = dict(from_student=True, recorder='labels', data_idx=1)
 logits = dict(
     student=dict(from_student=True, recorder='logits'),

@@ -1,4 +1,4 @@
-# Detectors: the levels of the feature pyramid, which are what the neck returns.
+# Detectors: the levels of the feature pyramid, as the neck returns them.
 distiller = dict(
     type='ConfigurableDistiller',
     student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),

@@ -1,4 +1,4 @@
-# Two-stage detectors: class logits and 1024-d embedding of each region that the student sampled, background too.
+# Two-stage detectors: class logits and 1024-d embedding of each region that the student sampled, background included.
 _base_ = 'classifier.py'
 
 layer = 'roi_head.bbox_head.fc_cls'

@@ -1,5 +1,5 @@
-# RTMDet: the neck's three output convolutions, before their norms. Each channel is normalised over the batch, the
-# student's behind a 1x1 convolution; a leaf gives `convs` and `norms` their widths.
+# RTMDet: the neck's three output convolutions, before their normalisation layers. Each channel is normalised over the
+# batch, the student's after a 1x1 convolution; a leaf config sets the widths of `convs` and `norms`.
 levels = ['fpn0', 'fpn1', 'fpn2']
 norm_cfg = dict(type='BN', affine=False, track_running_stats=False)
 convs = dict(type='mmrazor.ConvModuleConnector', bias=False, norm_cfg=norm_cfg, act_cfg=None, levels=3)
@@ -17,5 +17,5 @@ distiller = dict(
         )
     ),
 )
-# Distillation ends with the strong augmentation.
+# Distillation stops at the same epoch as the strong augmentation.
 stop = dict(type='mmkd_ext.LossWeightHook', loss='loss_cwd', schedule='table', milestones=[280], factors=[1, 0])

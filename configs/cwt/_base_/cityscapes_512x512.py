@@ -1,5 +1,5 @@
-# mmseg's 40k schedule on Cityscapes with square crops, 8 x 2 images: the setting of MGD's baselines. Its validation
-# is that of all others, whole images.
+# mmseg's 40k schedule on Cityscapes with square crops, 8 x 2 images: the setting of MGD's baselines. Validation is on
+# whole images, as in all other configs.
 _base_ = [
     'mmseg::_base_/datasets/cityscapes.py',
     'mmseg::_base_/schedules/schedule_40k.py',

@@ -1,4 +1,4 @@
-# CWT of two-stage detectors: P2 to P5, which are what `neck.fpn_convs` return, each through a connector of its own.
+# CWT of two-stage detectors: P2 to P5, the outputs of `neck.fpn_convs`, each through its own connector.
 distiller = dict(
     type='ConfigurableDistiller',
     student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),

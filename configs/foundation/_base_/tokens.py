@@ -1,5 +1,5 @@
-# A map of the student's against the patch tokens of a ViT's last layer: through a 1x1 convolution, by direction.
-# A leaf adds the student's recorder `stage` and the connector `width`.
+# A map of the student, through a 1x1 convolution, is compared by direction with the patch tokens of a ViT's last layer.
+# A leaf config adds the student's recorder `stage` and the connector `width`.
 distiller = dict(
     type='ConfigurableDistiller',
     teacher_recorders=dict(tokens=dict(type='PatchTokens', source='backbone.layers.11')),

@@ -1,5 +1,5 @@
 # Boxes of handwritten digits; make the data with: python tools/dataset/digit_scenes.py
-# Students are trained on its part `train`, teachers on `teacher`, of which no student sees a scene.
+# Students are trained on its part `train`, teachers on `teacher`, whose scenes no student sees.
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 data_root = 'data/digit_scenes/'
@@ -13,7 +13,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale_factor=1.0),  # CocoMetric asks for the scale factor that it notes
+    dict(type='Resize', scale_factor=1.0),  # CocoMetric needs the scale factor that this records
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
 train_dataloader = dict(

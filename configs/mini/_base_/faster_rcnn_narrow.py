@@ -1,6 +1,6 @@
-# A narrow Faster R-CNN for 96x96 images, without pretrained weights. Digits are pooled where their strokes still show,
-# at stride 4, and share one regressor of boxes. Regions are embedded as widely as the teacher does it, so that ND needs
-# no connector, as in the published pairs.
+# A narrow Faster R-CNN for 96x96 images, without pretrained weights. Digits are pooled at stride 4, where their strokes
+# are still visible, and share one box regressor. The regions' embedding is as wide as the teacher's, so ND needs no
+# connector, as in the published pairs.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
 model = dict(

@@ -1,5 +1,5 @@
 # A narrow RetinaNet for 96x96 images, without pretrained weights: levels of strides 4 to 16, since digits are 20 to 40
-# pixels high, and norms in the head, without which it learns half as much from scratch.
+# pixels high, and normalisation layers in the head, without which it learns half as much from scratch.
 _base_ = 'mmdet::_base_/models/retinanet_r50_fpn.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# The same for teachers, who have many more images: one epoch.
+# The same for teachers, which have many more images: one epoch.
 _base_ = 'schedule_short.py'
 
 train_cfg = dict(max_epochs=1, val_interval=1)

@@ -1,7 +1,7 @@
-# CIFAR-100 with the schedule of the ND code. The authors report the best epoch, mdistiller too.
+# CIFAR-100 with the schedule of the ND code. The authors report the best epoch, and so does mdistiller.
 _base_ = ['../../_base_/cifar100.py', 'mmpretrain::_base_/default_runtime.py']
 
-train_dataloader = dict(batch_size=128)  # in all: with 2 GPUs set 64, as the authors had
+train_dataloader = dict(batch_size=128)  # in total: with 2 GPUs set 64, as the authors did
 optim_wrapper = dict(optimizer=dict(lr=0.1, nesterov=True))
 param_scheduler = dict(milestones=[150, 180, 210])
 train_cfg = dict(max_epochs=240)

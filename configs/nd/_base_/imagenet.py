@@ -1,4 +1,4 @@
-# ImageNet and the schedule of the ND code: 8 GPUs x 64 images. The authors report the best epoch.
+# ImageNet with the schedule of the ND code: 8 GPUs x 64 images. The authors report the best epoch.
 _base_ = [
     '../../_base_/imagenet.py',
     'mmpretrain::_base_/datasets/imagenet_bs64.py',

@@ -1,4 +1,4 @@
-# NORM+KD: NORM and normalised logits of both, with the weights that a comment of the released code names.
+# NORM+KD: NORM, and KD of normalised logits, with the weights given in a comment in the released code.
 _base_ = 'norm.py'
 
 distiller = dict(

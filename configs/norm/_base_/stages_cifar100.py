@@ -1,4 +1,4 @@
-# How the weight of NORM goes with the epochs on CIFAR-100, as released.
+# The weight of NORM by epoch on CIFAR-100, as released.
 custom_hooks = [
     dict(
         type='mmkd_ext.LossWeightHook',

@@ -1,4 +1,4 @@
-# How the weight of NORM goes with the epochs on ImageNet, as released.
+# The weight of NORM by epoch on ImageNet, as released.
 custom_hooks = [
     dict(
         type='mmkd_ext.LossWeightHook',

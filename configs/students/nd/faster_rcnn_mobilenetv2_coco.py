@@ -1,4 +1,4 @@
-# Faster R-CNN MobileNetV2 FPN for COCO alone, as faster_rcnn_r50_coco.py. Nothing is frozen but batch norms, as in
+# Faster R-CNN MobileNetV2 FPN for COCO alone, like faster_rcnn_r50_coco.py. Only batch norms are frozen, as in
 # Detectron2.
 _base_ = 'faster_rcnn_r50_coco.py'
 
@@ -6,7 +6,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='MobileNetV2',
-        # Strides 4, 8, 16, 32. The authors end at layer 6 of 320 channels; mmdet's backbone runs the last 1x1
+        # Strides 4, 8, 16, 32. The authors stop at layer 6 (320 channels); mmdet's backbone runs the last 1x1
         # convolution in any case, and distributed training refuses parameters that no loss depends on.
         out_indices=(1, 2, 4, 7),
         frozen_stages=-1,

@@ -1,4 +1,4 @@
-# Faster R-CNN R18 FPN for COCO alone, as faster_rcnn_r50_coco.py.
+# Faster R-CNN R18 FPN for COCO alone, like faster_rcnn_r50_coco.py.
 _base_ = 'faster_rcnn_r50_coco.py'
 
 model = dict(

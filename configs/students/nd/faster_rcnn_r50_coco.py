@@ -1,5 +1,5 @@
-# Faster R-CNN R50 FPN for COCO alone: mmdet's 1x config with the image sizes of the ND code and, as in
-# Detectron2, batch norms that do not train at all; mmdet's train weight and bias.
+# Faster R-CNN R50 FPN for COCO alone: mmdet's 1x config with the image sizes of the ND code and, as in Detectron2,
+# fully frozen batch norms; mmdet trains their weight and bias.
 _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 
 model = dict(backbone=dict(norm_cfg=dict(requires_grad=False)))

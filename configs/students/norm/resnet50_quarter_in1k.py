@@ -2,6 +2,6 @@
 _base_ = ['mmpretrain::_base_/models/resnet50.py', '../../norm/_base_/imagenet.py']
 
 model = dict(
-    backbone=dict(stem_channels=16, base_channels=16, zero_init_residual=False),  # the latter as released
-    head=dict(in_channels=512, init_cfg=None),  # and this
+    backbone=dict(stem_channels=16, base_channels=16, zero_init_residual=False),  # zero_init_residual as released
+    head=dict(in_channels=512, init_cfg=None),  # init_cfg as released
 )

@@ -1,4 +1,4 @@
-# The stages of a ResNet that train where the stem and the first are frozen, as mmdet's are; post-ReLU.
+# The trained stages of a ResNet whose stem and first stage are frozen, as in mmdet; post-ReLU.
 distiller = dict(
     type='ConfigurableDistiller',
     student_recorders=dict(

@@ -1,5 +1,5 @@
-# The stages of a wide ResNet, which end without an activation: what the next stage's first batch norm and ReLU make of
-# them, so that all maps are post-ReLU as those of the other networks.
+# The stages of a wide ResNet end without an activation. They are recorded after the next stage's first batch norm and
+# ReLU, so that all maps are post-ReLU, like those of the other networks.
 distiller = dict(
     type='ConfigurableDistiller',
     student_recorders=dict(

@@ -1,4 +1,4 @@
-# The same where ResNet-152 teaches.
+# The same with ResNet-152 as the teacher.
 _base_ = 'resnet50_resnet18_in1k.py'
 
 distiller = dict(

@@ -1,4 +1,4 @@
-# The same where ResNet-34 teaches, whose blocks run their ReLU twice.
+# The same with ResNet-34 as the teacher, whose blocks run their ReLU twice.
 _base_ = 'resnet50_resnet18_in1k.py'
 
 abf = dict(out_channels=[64, 128, 256, 512, 512])

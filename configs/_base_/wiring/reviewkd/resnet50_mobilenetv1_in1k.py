@@ -1,4 +1,4 @@
-# The same where MobileNetV1 learns, each of whose ReLUs runs once.
+# The same with MobileNetV1 as the student, each of whose ReLUs runs once.
 _base_ = 'resnet50_resnet18_in1k.py'
 
 distiller = dict(student_recorders=dict(stage3=dict(source='backbone.layer3.5.relu')))

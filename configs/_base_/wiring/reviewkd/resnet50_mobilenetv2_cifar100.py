@@ -1,4 +1,4 @@
-# The same where MobileNetV2 learns on CIFAR-100: its stages are compared after their last ReLU, as all students' there.
+# The same with MobileNetV2 as the student on CIFAR-100, where all students' stages are compared after their last ReLU.
 _base_ = 'resnet50_resnet18_in1k.py'
 
 distiller = dict(

@@ -1,5 +1,5 @@
-# ReviewKD where ResNet-50 teaches ResNet-18 on ImageNet: what goes into each stage's last ReLU (a block runs one ReLU
-# two or three times), and the embeddings.
+# ReviewKD where ResNet-50 teaches ResNet-18 on ImageNet: the input of each stage's last ReLU (a block runs one ReLU two
+# or three times), and the embeddings.
 _base_ = '../classifier.py'
 
 distiller = dict(
