@@ -10,7 +10,7 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(type='mmkd_ext.CIFARResNet', depth=8),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, init_cfg=None),  # PyTorch's default initialisation
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, init_cfg=None),  # PyTorch's initialisation
 )
 
 pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
