@@ -1,4 +1,4 @@
-# ResNet-20 on CIFAR-100 with NORM's transform and without a teacher, to measure the transform alone.
+# ResNet-20 on CIFAR-100 with NORM's transform and without a teacher: what the transform alone gains.
 _base_ = '../students/norm/resnet20_cifar100.py'
 
 model = dict(neck=dict(_delete_=True, type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=64))

@@ -1,4 +1,4 @@
-# ShuffleNetV1 on CIFAR-100 with NORM's transform and without a teacher, to measure the transform alone.
+# ShuffleNetV1 on CIFAR-100 with NORM's transform and without a teacher: what the transform alone gains.
 _base_ = ['../students/norm/shufflenetv1_cifar100.py', '_base_/as_pytorch.py']
 
 model = dict(

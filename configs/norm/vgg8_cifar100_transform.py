@@ -1,4 +1,4 @@
-# VGG-8 on CIFAR-100 with NORM's transform and without a teacher, to measure the transform alone.
+# VGG-8 on CIFAR-100 with NORM's transform and without a teacher: what the transform alone gains.
 _base_ = '../students/norm/vgg8_cifar100.py'
 
 model = dict(neck=dict(_delete_=True, type='mmkd_ext.NORMNeck', in_channels=512, teacher_channels=512))
