@@ -36,6 +36,6 @@ model = dict(
         ),
     ),
 )
-# In a run this short ND waits until the network tells classes apart; from the first epoch on it holds that up.
+# In a run this short, ND waits until the network tells classes apart; if it starts in the first epoch, it delays that.
 custom_hooks = [dict(type='mmkd_ext.LossWeightHook', loss='loss_nd', schedule='linear', begin=3, end=6)]
 custom_imports = dict(imports=['mmkd_ext'])

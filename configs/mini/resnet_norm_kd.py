@@ -31,7 +31,7 @@ model = dict(
     ),
 )
 custom_imports = dict(imports=['mmkd_ext'])
-# The stages of the released code on CIFAR-100, 240 epochs there, in 10 of 32 iterations.
+# The training stages of the released code on CIFAR-100, scaled from 240 epochs to 10 epochs of 32 iterations.
 custom_hooks = [
     dict(
         type='mmkd_ext.LossWeightHook',

@@ -1,4 +1,4 @@
-# The student's teacher: wider, and trained on many more digits, which are not the student's. Its weights are shipped.
+# The student's teacher: wider, trained on many more digits, none of which the student sees. Its weights are shipped.
 _base_ = [
     'mmpretrain::_base_/models/resnet18_cifar.py',
     '_base_/digit_scenes_classification.py',

@@ -1,4 +1,4 @@
-# The student's teacher: wider, and trained on many more scenes, which are not the student's. Its weights are shipped.
+# The student's teacher: wider, trained on many more scenes, none of which the student sees. Its weights are shipped.
 _base_ = ['_base_/retinanet_wide.py', '_base_/digit_scenes_detection.py', '_base_/schedule_teacher.py']
 
 train_dataloader = dict(

@@ -1,4 +1,4 @@
-# A small vision transformer that knows single digits and has never seen a scene. Its weights are shipped.
+# A small vision transformer that was trained on single digits and has never seen a scene. Its weights are shipped.
 _base_ = ['_base_/digit_scenes_classification.py', '_base_/schedule_short.py']
 
 data_preprocessor = dict(num_classes=10, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
