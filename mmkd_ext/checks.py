@@ -1,6 +1,7 @@
 """Settings and weights that would have no effect, said before the first step."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from mmkd_ext.build import merge_pixels
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.distributed import process_count, unwrapped
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import replacing
 from mmkd_ext.weights import load_weights, weights_of
 
 # Hooks that do something in one epoch alone, and the argument that says in which.
@@ -197,8 +199,9 @@ def check_weights(model: Any, checkpoint: str) -> bool:
     return any(str(name).removeprefix('module.').startswith('architecture.') for name in found)
 
 
-def write_plain(checkpoint: str, path: Any) -> None:
+def write_plain(checkpoint: str, path: str | Path) -> None:
     """Write the student of a checkpoint of MMRazor's under its toolbox's names."""
     content = load_checkpoint_file(checkpoint, map_location='cpu')
     meta = content.get('meta') or {}
-    torch.save(dict(meta=meta, state_dict=weights_of(content, checkpoint)), path)
+    with replacing(path) as part:
+        torch.save(dict(meta=meta, state_dict=weights_of(content, checkpoint)), part)

@@ -6,7 +6,6 @@ fingerprint of the weights, layer, pipeline, data set, ...). The JSON form of th
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmkd_ext.errors import ConfigError, listed
+from mmkd_ext.files import write_whole
 
 
 @dataclass(eq=False)
@@ -125,17 +125,6 @@ def fingerprint(model: nn.Module) -> str:
             digest.update(f'{name} {tuple(value.shape)}\n'.encode())
             digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Replace a file at once, so that a process killed meanwhile leaves the old one whole."""
-    path = Path(path).expanduser()
-    part = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read_safetensors(path: Path) -> ClassMeans:

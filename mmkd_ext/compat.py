@@ -33,7 +33,6 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
-from uuid import uuid4
 from zipfile import is_zipfile
 
 import numpy as np
@@ -48,6 +47,7 @@ from mmengine.utils import digit_version
 
 from mmkd_ext.distributed import local_rank
 from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.files import replacing
 from mmkd_ext.old_names import path_today
 
 
@@ -158,9 +158,8 @@ def _fetch(url: str, path: Path) -> None:
     from tqdm import tqdm  # the losses, in a loop without a toolbox, need neither a download nor this package
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{uuid4().hex}.partial')
-    try:
-        request = Request(url, headers={'User-Agent': 'mmkd_ext'})
+    request = Request(url, headers={'User-Agent': 'mmkd_ext'})
+    with replacing(path) as partial:
         with urlopen(request, timeout=60) as response, partial.open('wb') as file:
             size = int(response.headers.get('Content-Length') or 0)
             with tqdm.wrapattr(file, 'write', total=size or None, desc=path.name, disable=None) as out:
@@ -171,9 +170,6 @@ def _fetch(url: str, path: Path) -> None:
         damage = _damage(partial, Path(urlparse(url).path).name)
         if damage:
             raise OSError(f'what came {damage}')
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _hash_in(name: str) -> str | None:

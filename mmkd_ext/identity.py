@@ -16,6 +16,7 @@ from mmkd_ext.build import model_config
 from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import our_type
+from mmkd_ext.files import write_whole
 
 FILE = 'run.json'
 # What the Runner makes weights of; all else in a config is a variable, or says what is logged, saved and evaluated.
@@ -231,9 +232,7 @@ def write(cfg: Config, config: str, options: dict | None) -> None:
     if cfg.get('resume') and (start := (read(work_dir) or {}).get(_START)):
         own[_START] = start
     note = dict(config=config, options={k: str(v) for k, v in (options or {}).items()}, settings=own)
-    part = work_dir / f'{FILE}.part'
-    part.write_text(json.dumps(note, indent=1))
-    part.replace(work_dir / FILE)
+    write_whole(work_dir / FILE, json.dumps(note, indent=1))
 
 
 def read(work_dir: str | Path) -> Settings | None:

@@ -34,6 +34,7 @@ from mmkd_ext.algorithms.teacher_outputs import (
 from mmkd_ext.class_means import fingerprint
 from mmkd_ext.distributed import unwrapped
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import write_whole
 
 _STEPS, _BYTES = 200, 2**28  # of a file, at most; they are held in memory until it is written
 
@@ -231,9 +232,7 @@ class _Store(Hook):
         )
         if dist.get_rank() != 0:
             return
-        part = self.out / f'{NOTE}.part'
-        part.write_text(json.dumps(self.note, indent=1))
-        part.replace(self.out / NOTE)
+        write_whole(self.out / NOTE, json.dumps(self.note, indent=1))
 
 
 def _words(size: int) -> str:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mmkd_ext.class_means import ClassMeans, fingerprint, write_whole
+from mmkd_ext.class_means import ClassMeans, fingerprint
 from mmkd_ext.errors import ConfigError
 
 
@@ -103,23 +103,6 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     example().save(tmp_path / 'file')
     (tmp_path / 'file').write_bytes((tmp_path / 'file').read_bytes()[:-8])
     refused(tmp_path / 'file', 'neither safetensors nor JSON')
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / 'file'
-    write_whole(path, b'old')
-
-    def full(self: Path, content: bytes) -> None:
-        self.touch()
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(Path, 'write_bytes', full)
-    with pytest.raises(OSError, match='No space left'):
-        write_whole(path, b'new')
-    assert path.read_bytes() == b'old'
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def network(**change: Any) -> nn.Module:

@@ -6,7 +6,6 @@ options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain c
 checkpoint whose weights are not the student's is refused; MMRazor's are read by their own names.
 """
 
-import os
 import runpy
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmkd_ext.checks import check_weights, write_plain
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.student import build_student
+from mmkd_ext.files import replacing
 
 
 def main() -> None:
@@ -35,14 +35,12 @@ def main() -> None:
     work_dir = Path(args.work_dir or cli.default_work_dir(args.config))
     work_dir.mkdir(parents=True, exist_ok=True)
     plain = work_dir / f'{Path(args.config).stem}_student.py'
-    part = plain.with_name(f'{plain.stem}.{os.getpid()}.py')  # several processes may write the same at once
-    cfg.dump(part)
-    part.replace(plain)
+    with replacing(plain) as part:  # several processes may
+        cfg.dump(part)
     checkpoint = args.checkpoint
     if of_mmrazor:
         checkpoint = str(plain.with_suffix('.pth'))
-        write_plain(args.checkpoint, part.with_suffix('.pth'))
-        part.with_suffix('.pth').replace(checkpoint)
+        write_plain(args.checkpoint, checkpoint)
     known = ['--work-dir', str(work_dir), '--launcher', args.launcher]
     sys.argv = [str(script), str(plain), checkpoint, *known, *options]
     runpy.run_path(str(script), run_name='__main__')

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mmkd_ext.distillers.mapping import Source, sources_of
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import replacing
 
 KEY = 'model.teacher_outputs'
 NOTE = 'outputs.json'
@@ -103,9 +104,8 @@ def chunk_path(folder: str | Path, step: int, epoch_steps: int, chunk_steps: int
 def write_chunk(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a chunk whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
-    save_file(tensors, part)
-    part.replace(path)
+    with replacing(path) as part:
+        save_file(tensors, part)
 
 
 def read_note(folder: str | Path) -> dict[str, Any]:

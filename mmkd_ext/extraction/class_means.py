@@ -30,7 +30,7 @@ from safetensors.torch import save
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd_ext.class_means import ClassMeans, write_whole
+from mmkd_ext.class_means import ClassMeans
 from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.extraction.accumulator import ClassMeanAccumulator
 from mmkd_ext.extraction.data import SEED, SeededDataset, reseed, seeded_set
@@ -38,6 +38,7 @@ from mmkd_ext.extraction.look import Look, StudentsRegions
 from mmkd_ext.extraction.networks import build_student, build_teacher
 from mmkd_ext.extraction.picture import draw
 from mmkd_ext.extraction.taps import Tap, count_classes, find_taps
+from mmkd_ext.files import write_whole
 from mmkd_ext.version import __version__
 
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost

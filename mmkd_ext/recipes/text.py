@@ -1,6 +1,5 @@
 """A recipe as a config file that can be read, changed and run by itself."""
 
-import os
 import textwrap
 from collections.abc import Mapping
 from itertools import zip_longest
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mmkd_ext.build import merge_pixels
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import write_whole
 from mmkd_ext.recipes.look import Look
 from mmkd_ext.recipes.methods import METHODS
 from mmkd_ext.recipes.wants import Code, Recipe
@@ -151,6 +151,4 @@ def write(text: str, path: Path) -> None:
             f'remove it, name another place, or train it as it is (python -m mmkd_ext train {path}).'
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_text(text, encoding='utf-8')
-    part.replace(path)
+    write_whole(path, text)

@@ -1,0 +1,28 @@
+"""Files that are written whole or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A context with a path to write to; what is there when the block ends takes the place of `path` at once.
+
+    After an error, and in a process that is killed meanwhile, the old file stays as it was. Several processes may write
+    the same file. The path that is written to is in the same folder and ends as `path` does.
+    """
+    path = Path(path).expanduser()
+    part = path.with_name(f'.{uuid4().hex}.{path.name}')
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: bytes | str) -> None:
+    """Replace a file at once, see `replacing`; text is written in UTF-8."""
+    with replacing(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,0 +1,40 @@
+"""A file is replaced whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from mmkd_ext.files import replacing, write_whole
+
+
+def test_a_file_is_replaced_by_text_and_by_bytes(tmp_path: Path) -> None:
+    path = tmp_path / 'file'
+    for content in ('größer', b'bytes'):
+        write_whole(path, content)
+        assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_written_has_the_folder_and_the_ending_of_the_file_that_it_replaces(tmp_path: Path) -> None:
+    with replacing(tmp_path / 'config.py') as part:
+        assert (part.parent, part.suffix) == (tmp_path, '.py')
+        part.touch()
+        assert not (tmp_path / 'config.py').exists()
+    assert (tmp_path / 'config.py').exists()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'file'
+    write_whole(path, b'old')
+
+    def full(self: Path, content: bytes) -> None:
+        self.touch()
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='No space left'):
+        write_whole(path, b'new')
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
