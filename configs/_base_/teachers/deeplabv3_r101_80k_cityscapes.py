@@ -1,4 +1,4 @@
-# mmseg's DeepLabV3 R101-D8 on Cityscapes, after 80k iterations at 512 x 1024 (80.20 mIoU).
+# mmseg's DeepLabV3 R101-D8 on Cityscapes, after 80k iterations at 512 x 1024.
 teacher = dict(
     teacher='mmseg::deeplabv3/deeplabv3_r101-d8_4xb2-80k_cityscapes-512x1024.py',
     teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/deeplabv3/deeplabv3_r101-d8_512x1024_80k_cityscapes/deeplabv3_r101-d8_512x1024_80k_cityscapes_20200606_113503-9e428899.pth',

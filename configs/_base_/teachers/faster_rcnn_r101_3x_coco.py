@@ -1,4 +1,4 @@
-# mmdet's Faster R-CNN R101 on COCO, from its 3x schedule (41.8 box AP).
+# mmdet's Faster R-CNN R101 on COCO, from its 3x schedule.
 teacher = dict(
     teacher='mmdet::faster_rcnn/faster-rcnn_r101_fpn_ms-3x_coco.py',
     teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/faster_rcnn/faster_rcnn_r101_fpn_mstrain_3x_coco/faster_rcnn_r101_fpn_mstrain_3x_coco_20210524_110822-4d4d2ca8.pth',

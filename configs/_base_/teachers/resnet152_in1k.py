@@ -1,4 +1,4 @@
-# mmpretrain's ResNet-152 on ImageNet (78.48 top-1).
+# mmpretrain's ResNet-152 on ImageNet.
 teacher = dict(
     teacher='mmpretrain::resnet/resnet152_8xb32_in1k.py',
     teacher_ckpt='https://download.openmmlab.com/mmclassification/v0/resnet/resnet152_8xb32_in1k_20210901-4d7582fa.pth',
