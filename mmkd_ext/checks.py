@@ -1,20 +1,16 @@
 """Settings and weights that would have no effect, said before the first step."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from mmengine.registry import METRICS, DefaultScope
 
 from mmkd_ext.build import merge_pixels
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file, weights_of
 from mmkd_ext.distributed import process_count, unwrapped
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.files import replacing
-from mmkd_ext.weights import load_weights, weights_of
 
 # Hooks that do something in one epoch alone, and the argument that says in which.
 _OF_AN_EPOCH = {'StopDistillHook': 'stop_epoch', 'PipelineSwitchHook': 'switch_epoch', 'YOLOXModeSwitchHook': None}
@@ -166,42 +162,3 @@ def _load_from(runner: Any, model: Any) -> Iterator[str]:
         )
     if len(taken) < len(own):
         yield f'load_from: {len(taken)} of the {len(own)} weights of the model are in {runner._load_from}.'
-
-
-def check_weights(model: Any, checkpoint: str) -> bool:
-    """Load a checkpoint into a model that is to be evaluated, as a check.
-
-    Weights of parts that the model lacks altogether (an auxiliary head) may be there.
-
-    Args:
-        model: A student.
-        checkpoint: Path or URL.
-
-    Returns:
-        Whether the names are MMRazor's, with `architecture.` in front, which no toolbox knows.
-
-    Raises:
-        ConfigError: If a weight of the model is missing or of another shape, or one of its parts has more in the file.
-    """
-    content = load_checkpoint_file(checkpoint, map_location='cpu')
-    weights = weights_of(content, checkpoint)
-    missing, unexpected = load_weights(model, weights, f'{checkpoint} does not belong to this config')
-    parts = {name for name, _ in model.named_children()}
-    unexpected = [name for name in unexpected if name.split('.')[0] in parts]
-    wrong = [
-        f'{len(names)} weights {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})'
-        for what, names in (('are missing', missing), ('do not belong to it', unexpected))
-        if names
-    ]
-    if wrong:
-        raise ConfigError(f'{checkpoint} does not belong to this config: {" and ".join(wrong)}.')
-    found = content.get('state_dict', content)
-    return any(str(name).removeprefix('module.').startswith('architecture.') for name in found)
-
-
-def write_plain(checkpoint: str, path: str | Path) -> None:
-    """Write the student of a checkpoint of MMRazor's under its toolbox's names."""
-    content = load_checkpoint_file(checkpoint, map_location='cpu')
-    meta = content.get('meta') or {}
-    with replacing(path) as part:
-        torch.save(dict(meta=meta, state_dict=weights_of(content, checkpoint)), part)

@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmkd_ext.build import model_config
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import our_type
 from mmkd_ext.files import write_whole

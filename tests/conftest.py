@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from file_server import Server
 from forked import run_script
 from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
@@ -80,3 +83,17 @@ def teacher_ckpt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         return path
 
     return make
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a local server of tmp_path/'files', with an empty cache at tmp_path/'checkpoints'."""
+    (tmp_path / 'files').mkdir()
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+    handler = type('Handler', (Server,), dict(folder=tmp_path / 'files', do_GET=Server.answer))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as http:
+        thread = Thread(target=http.serve_forever, kwargs=dict(poll_interval=0.01))
+        thread.start()
+        yield f'http://127.0.0.1:{http.server_port}'
+        http.shutdown()
+        thread.join()

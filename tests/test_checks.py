@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from toys import toy
 
-from mmkd_ext.checks import check_effects, check_runner, check_weights, write_plain
+from mmkd_ext.checks import check_effects, check_runner
 from mmkd_ext.errors import ConfigError
 
 
@@ -118,27 +118,3 @@ def test_an_average_over_more_steps_than_there_are_is_said(ema: dict, steps: int
     notes = list(check_runner(run))
     assert len(notes) == (span is not None)
     assert not notes or f'averages over {span} steps, more than the {steps} of the run' in notes[0]
-
-
-def test_a_checkpoint_of_the_student_fits_and_another_ones_does_not(tmp_path: Path) -> None:
-    own, path = toy(2).state_dict(), tmp_path / 'w.pth'
-    extra = {'distiller.connectors.a.weight': own['gain'], 'auxiliary_head.weight': own['gain']}
-    assert not check_weights(toy(1), save(path, {**own, **extra}))
-    with pytest.raises(
-        ConfigError, match=r'w\.pth does not belong to this config: head\.weight is \(5, 4\) in the file and \(3, 4\)'
-    ):
-        check_weights(toy(1), save(path, toy(1, classes=5).state_dict()))
-    with pytest.raises(ConfigError, match=r'1 weights do not belong to it \(backbone\.layer3\.6\.weight\)\.$'):
-        check_weights(toy(1), save(path, {**own, 'backbone.layer3.6.weight': own['gain']}))
-    with pytest.raises(ConfigError, match=r'2 weights are missing \(head\.weight, head\.bias\)'):
-        check_weights(toy(1), save(path, {name: v for name, v in own.items() if not name.startswith('head')}))
-
-
-def test_a_checkpoint_of_mmrazor_is_written_by_the_toolboxs_names(tmp_path: Path) -> None:
-    own, path = toy(2).state_dict(), tmp_path / 'w.pth'
-    theirs = {f'architecture.{name}': value for name, value in own.items()}
-    theirs |= {f'teacher.{name}': value for name, value in toy(3, width=8).state_dict().items()}
-    model = toy(1)
-    assert check_weights(model, save(path, theirs))
-    write_plain(str(path), tmp_path / 'plain.pth')
-    assert torch.load(tmp_path / 'plain.pth', weights_only=True)['state_dict'].keys() == own.keys()

@@ -13,7 +13,7 @@ from support import ROOT
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.mdistiller import ARCHITECTURES, classifier_config, convert
 from mmkd_ext.recorders.manager import RecorderManager

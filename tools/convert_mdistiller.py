@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmkd_ext import cli
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.mdistiller import ARCHITECTURES, classifier_config, convert
 

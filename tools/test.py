@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mmkd_ext import cli
-from mmkd_ext.checks import check_weights, write_plain
+from mmkd_ext.checkpoints import check_weights, write_plain
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.student import build_student

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from mmkd_ext.algorithms.finite import FiniteCheck
 from mmkd_ext.build import build_part, build_student, ours_for_mmrazors, unknown_argument
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file, load_weights, weights_of
 from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
-from mmkd_ext.weights import load_weights, weights_of
 
 _OWN = ('distiller', 'teacher', 'architecture')
 

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mmkd_ext.build import build_model
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file, load_weights, weights_of
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, listed
-from mmkd_ext.weights import load_weights, weights_of
 
 KEY = 'model'  # which holds `teacher`, `teacher_ckpt` and so on; of one of several, `model.teachers.NAME`
 

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
 from mmkd_ext import identity
+from mmkd_ext.checkpoints import load_checkpoint_file
 from mmkd_ext.cli.launch import say
-from mmkd_ext.compat import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 
 

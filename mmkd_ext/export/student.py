@@ -17,14 +17,14 @@ from mmengine.registry import DATASETS, DefaultScope
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_model, model_config
-from mmkd_ext.compat import load_checkpoint_file, plain
+from mmkd_ext.checkpoints import load_checkpoint_file, weights_of
+from mmkd_ext.compat import plain
 from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export import reload as reload_files
 from mmkd_ext.export.config import RUN, distillers_in, our_type, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import take_backbones, write_package
 from mmkd_ext.models.norm_neck import FeatureTransform
-from mmkd_ext.weights import weights_of
 
 BATCHES = 2
 TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are bit-identical

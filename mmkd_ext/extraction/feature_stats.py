@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.data import SEED, reseed, seeded_set
 from mmkd_ext.losses.nd import NDLoss

@@ -9,7 +9,7 @@ from config_checks import alone, build, check_dump, check_literals, described, p
 from mmengine.config import Config
 from support import MINI, ROOT
 
-from mmkd_ext.compat import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file
 
 CWT = ROOT / 'configs' / 'cwt'
 # By alpha, channels of the student's and the teacher's maps, levels; the published gain; in the order of teachers, so
