@@ -30,8 +30,8 @@ def described(method: str) -> dict[str, dict]:
 def published(model: dict) -> dict[str, float]:
     """The numbers that a metafile gives of a config, the method's own as `Result`."""
     numbers = {key: value for key, value in model['Metadata'].get('Published', {}).items() if key != 'Source'}
-    for result in model.get('Results', []):
-        (numbers['Result'],) = result['Metrics'].values()
+    if 'Metrics' in numbers:
+        (numbers['Result'],) = numbers.pop('Metrics').values()
     return numbers
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python
 """Write the table of each configs/METHOD/README.md from its metafile.yml and its configs: tools/config_tables.py.
 
-The table stands between `<!-- table -->` and `<!-- /table -->`. Names, published and measured numbers come from the
-metafile, students, teachers and schedules from the configs. A test fails where a README is not what this writes.
+The table stands between `<!-- table -->` and `<!-- /table -->`. Names and numbers come from the metafile: those that
+others published from `Published` in an entry's metadata, those of the config itself from its `Results`. Students,
+teachers and schedules come from the configs. A test fails where a README is not what this writes.
 """
 
 import ast
@@ -49,7 +50,7 @@ def published(model: dict) -> str:
     known = dict(model['Metadata'].get('Published', {}))
     gains = known.pop('Gain', {})
     known.pop('Source', None)
-    found = [value for result in model.get('Results', []) for value in result['Metrics'].values()]
+    found = list(known.pop('Metrics', {}).values())
     digits = 2 if any(round(value, 1) != value for value in [*found, *known.values()]) else 1
     names = dict(Student='alone', Teacher='teacher')
     beside = ', '.join(f'{names.get(name, name)} {value:.{digits}f}' for name, value in known.items())
@@ -59,8 +60,8 @@ def published(model: dict) -> str:
 
 
 def measured(model: dict) -> str:
-    """What was measured here, `Measured` in the metafile's metadata."""
-    return ', '.join(f'{value}' for value in model['Metadata'].get('Measured', {}).values()) or NONE
+    """What this config gave here: `Results`, where other authors' numbers do not stand."""
+    return ', '.join(f'{value}' for result in model.get('Results', []) for value in result['Metrics'].values()) or NONE
 
 
 def row(model: dict) -> str:
