@@ -14,8 +14,8 @@ from mmengine.config import Config
 
 from mmkd_ext.build import model_config
 from mmkd_ext.checkpoints import load_checkpoint_file
+from mmkd_ext.config_walk import our_type
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.export.config import our_type
 from mmkd_ext.files import write_whole
 
 FILE = 'run.json'

@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
+from mmkd_ext.config_walk import innermost
 from mmkd_ext.errors import ConfigError, listed
-from mmkd_ext.extraction.data import innermost
 
 LARGEST = 200 * 2**20  # bytes of an annotation file whose categories are looked at
 

@@ -10,9 +10,9 @@ from mmkd_ext import recipes
 from mmkd_ext.build import model_config
 from mmkd_ext.cli.inputs import check_file
 from mmkd_ext.cli.options import default_work_dir, read_config
+from mmkd_ext.config_walk import is_ours
 from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, nearest
-from mmkd_ext.export.config import is_ours
 from mmkd_ext.old_names import path_today
 
 FOLDER = 'recipe'  # in the work dir, where the Runner writes a flat copy of the config under the same name

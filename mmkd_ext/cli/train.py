@@ -13,9 +13,9 @@ from mmkd_ext.cli.inputs import check_data, missing_class_means
 from mmkd_ext.cli.launch import say
 from mmkd_ext.cli.options import default_work_dir, read_launched
 from mmkd_ext.cli.resume import check_resume, say_what_lies_there
+from mmkd_ext.config_walk import is_ours
 from mmkd_ext.distributed import process_count
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.export.config import is_ours
 from mmkd_ext.export.student import why_not_foldable
 from mmkd_ext.teacher_outputs import check_teacher_outputs
 

@@ -1,7 +1,7 @@
 """The plain config of a distillation config's student."""
 
 import ast
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,48 +9,13 @@ from typing import Any
 from mmengine.config import Config
 
 from mmkd_ext.build import merge_pixels, model_config
+from mmkd_ext.config_walk import DISTILLING, distillers_in, named, our_type, types_in
 
-# Whose hooks, loops and visualisers are of the distillation; a student may still have parts of theirs.
-_DISTILLING = ('mmkd_ext', 'mmrazor')
 # What mmengine's Runner builds from, and this package leaves alone but for what is named in `student_config`.
 RUN = {
     'model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'visualizer',
     *(f'{phase}_{part}' for phase in ('train', 'val', 'test') for part in ('cfg', 'dataloader', 'evaluator')),
 }  # fmt: skip
-
-
-def _named(entry: Any) -> tuple[str | None, str]:
-    """The scope and the name of what a config entry builds: by prefix, by `_scope_` or as a class."""
-    kind = entry.get('type') if isinstance(entry, dict) else None
-    if isinstance(kind, type):
-        return kind.__module__.split('.')[0], kind.__name__
-    if not isinstance(kind, str):
-        return None, ''
-    scope, _, name = kind.rpartition('.')
-    return scope.split('.')[0] or entry.get('_scope_'), name
-
-
-def our_type(entry: Any) -> str | None:
-    """The name of what a config entry builds, if that is of this package."""
-    scope, name = _named(entry)
-    return name if scope == 'mmkd_ext' else None
-
-
-def is_ours(entry: Any) -> bool:
-    """Whether a config entry builds something of this package."""
-    return our_type(entry) is not None
-
-
-def distillers_in(entry: Any) -> Iterator[str]:
-    """The scopes, of this package and MMRazor, that anything in a config entry is of."""
-    if isinstance(entry, dict):
-        scope, _ = _named(entry)
-        if scope in _DISTILLING:
-            yield scope
-        entry = list(entry.values())
-    if isinstance(entry, (list, tuple)):
-        for part in entry:
-            yield from distillers_in(part)
 
 
 def student_config(cfg: Config | str | Path) -> Config:
@@ -92,7 +57,7 @@ def student_config(cfg: Config | str | Path) -> Config:
             plain.pop(key)
     _unwrap_datasets(plain)
     for loop in ('train_cfg', 'val_cfg', 'test_cfg'):
-        if _named(plain.get(loop))[0] in _DISTILLING:
+        if named(plain.get(loop))[0] in DISTILLING:
             plain[loop] = {key: value for key, value in plain[loop].items() if key not in ('type', '_scope_')}
     _drop_imports(plain)
     for name in ('model_files', 'processes'):  # see identity.py
@@ -109,7 +74,7 @@ def _unwrap_datasets(plain: Config) -> None:
 
 def _without_distillers(entry: Any) -> Any:
     """A config entry without the parts that are of this package or of MMRazor; None where it is such a part itself."""
-    if _named(entry)[0] in _DISTILLING:
+    if named(entry)[0] in DISTILLING:
         return None
     if isinstance(entry, dict):
         kept = {key: _without_distillers(part) for key, part in entry.items()}
@@ -125,23 +90,13 @@ def _drop_imports(plain: Config) -> None:
     imports = plain.get('custom_imports') or {}
     names = imports.get('imports') or []
     names = [names] if isinstance(names, str) else names
-    unneeded = set(_DISTILLING) - {scope for key in RUN for scope in distillers_in(plain.get(key))}
-    used = {name for key in RUN for name in _types_in(plain.get(key))}
+    unneeded = set(DISTILLING) - {scope for key in RUN for scope in distillers_in(plain.get(key))}
+    used = {name for key in RUN for name in types_in(plain.get(key))}
     kept = [name for name in names if name.split('.')[0] not in unneeded and not _extends(name, unneeded, unless=used)]
     if kept:
         imports['imports'] = kept
     elif names:
         plain.pop('custom_imports')
-
-
-def _types_in(entry: Any) -> Iterator[str]:
-    """The names of what anything in a config entry builds."""
-    if isinstance(entry, dict):
-        yield _named(entry)[1]
-        entry = list(entry.values())
-    if isinstance(entry, (list, tuple)):
-        for part in entry:
-            yield from _types_in(part)
 
 
 def _extends(module: str, packages: Set[str], unless: Set[str]) -> bool:

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.checkpoints import load_checkpoint_file, weights_of
 from mmkd_ext.compat import plain
+from mmkd_ext.config_walk import distillers_in, our_type
 from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.export import reload as reload_files
-from mmkd_ext.export.config import RUN, distillers_in, our_type, student_config
+from mmkd_ext.export.config import RUN, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import take_backbones, write_package
 from mmkd_ext.models.norm_neck import FeatureTransform

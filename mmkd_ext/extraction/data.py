@@ -3,7 +3,7 @@
 import copy
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmkd_ext.config_walk import innermost
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError
 
@@ -104,24 +105,6 @@ def dataset_config(cfg: Config, split: str) -> dict:
     if not isinstance(source, dict):
         raise ConfigError(f'the config has no {split}_dataloader with a dataset.')
     return source
-
-
-def innermost(dataset: Any, key: str = 'dataset') -> Iterator[tuple[dict, str]]:
-    """The data sets' configs inside of wrappers, which hold `dataset` or `datasets`, and their config keys.
-
-    Examples:
-        >>> list(innermost(dict(type='ConcatDataset', datasets=[dict(type='A'), dict(type='B')])))
-        [({'type': 'A'}, 'dataset.datasets[0]'), ({'type': 'B'}, 'dataset.datasets[1]')]
-    """
-    if not isinstance(dataset, dict):
-        return
-    if isinstance(dataset.get('dataset'), dict):
-        yield from innermost(dataset['dataset'], f'{key}.dataset')
-    elif isinstance(dataset.get('datasets'), (list, tuple)):
-        for i, inner in enumerate(dataset['datasets']):
-            yield from innermost(inner, f'{key}.datasets[{i}]')
-    else:
-        yield dataset, key
 
 
 def _first(dataset: dict) -> dict:

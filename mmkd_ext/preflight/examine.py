@@ -13,9 +13,9 @@ from mmengine.runner import Runner, load_checkpoint, set_random_seed
 
 from mmkd_ext.algorithms.pixels import describe
 from mmkd_ext.checks import check_batch_size
+from mmkd_ext.config_walk import our_type
 from mmkd_ext.distillers.classes import class_names, other_count
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.export.config import our_type
 from mmkd_ext.extraction.data import dataset_config
 from mmkd_ext.preflight.cost import measure
 from mmkd_ext.preflight.report import Report
