@@ -14,7 +14,7 @@ needs as many processes.
 from mmkd_ext import cli
 from mmkd_ext.distributed import process_count
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.teacher_outputs import make_teacher_outputs
+from mmkd_ext.extraction.teacher_outputs import make_teacher_outputs
 
 
 def main() -> None:

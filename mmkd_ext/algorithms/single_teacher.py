@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from mmkd_ext.algorithms.engine import TOLERANCE
+from mmkd_ext.algorithms.acceleration import TOLERANCE
 from mmkd_ext.algorithms.pixels import same_pixels
 from mmkd_ext.algorithms.teacher import Teacher
 from mmkd_ext.algorithms.teacher_distill import TeacherDistill

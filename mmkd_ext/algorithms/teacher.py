@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmkd_ext.algorithms.engine import DTYPES, NOTHING, TOLERANCE, accelerate, run_in
+from mmkd_ext.algorithms.acceleration import DTYPES, NOTHING, TOLERANCE, accelerate, run_in
 from mmkd_ext.algorithms.pixels import PixelAdapter, changes
 from mmkd_ext.algorithms.teacher_weights import (
     KEY,

@@ -10,12 +10,12 @@ import torch
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
+from mmkd_ext.algorithms.acceleration import TOLERANCE
 from mmkd_ext.algorithms.base import DistillAlgorithm
-from mmkd_ext.algorithms.engine import TOLERANCE
 from mmkd_ext.algorithms.regions import Part
 from mmkd_ext.algorithms.sampled_regions import SampledRegions
+from mmkd_ext.algorithms.stored_outputs import TeacherOutputs
 from mmkd_ext.algorithms.teacher import Teacher
-from mmkd_ext.algorithms.teacher_outputs import TeacherOutputs
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError

@@ -17,7 +17,7 @@ from mmkd_ext.config_walk import is_ours
 from mmkd_ext.distributed import process_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.student import why_not_foldable
-from mmkd_ext.teacher_outputs import check_teacher_outputs
+from mmkd_ext.extraction.teacher_outputs import check_teacher_outputs
 
 
 def train_config(args: argparse.Namespace) -> Config:

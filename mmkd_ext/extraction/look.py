@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmkd_ext.algorithms.engine import accelerate
+from mmkd_ext.algorithms.acceleration import accelerate
 from mmkd_ext.algorithms.regions import (
     Part,
     check_compared,

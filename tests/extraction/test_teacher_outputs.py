@@ -10,7 +10,7 @@ from mmengine.config import Config
 from support import MINI
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.teacher_outputs import check_teacher_outputs, make_teacher_outputs, settings_of
+from mmkd_ext.extraction.teacher_outputs import check_teacher_outputs, make_teacher_outputs, teacher_settings
 
 CONFIG = MINI / 'resnet_kd.py'
 pytestmark = pytest.mark.slow
@@ -69,22 +69,22 @@ def test_a_config_without_outputs_is_not_asked() -> None:
 
 def test_settings_are_of_data_and_teacher_and_not_of_the_student() -> None:
     cfg = Config.fromfile(CONFIG)
-    before = settings_of(cfg, 1)
+    before = teacher_settings(cfg, 1)
     cfg.optim_wrapper.optimizer.lr = 7.0
     cfg.model.architecture.backbone.base_channels = 4
-    assert settings_of(cfg, 1) == before
+    assert teacher_settings(cfg, 1) == before
     cfg.train_dataloader.batch_size += 1
-    assert settings_of(cfg, 1) != before
-    assert settings_of(Config.fromfile(CONFIG), 2) != before
+    assert teacher_settings(cfg, 1) != before
+    assert teacher_settings(Config.fromfile(CONFIG), 2) != before
 
 
 def test_another_teacher_under_the_same_name_is_another_run(tmp_path: Path) -> None:
     cfg = Config.fromfile(CONFIG)
     cfg.model.teacher_ckpt = str(tmp_path / 'teacher.pth')
     (tmp_path / 'teacher.pth').write_bytes(b'one')
-    before = settings_of(cfg, 1)
+    before = teacher_settings(cfg, 1)
     (tmp_path / 'teacher.pth').write_bytes(b'two')
-    assert settings_of(cfg, 1) != before
+    assert teacher_settings(cfg, 1) != before
 
 
 def test_without_a_seed_nothing_is_stored(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mmkd_ext import identity
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
-from mmkd_ext.algorithms.teacher_outputs import (
+from mmkd_ext.algorithms.stored_outputs import (
     KEY,
     NOTE,
     chunk_path,
@@ -39,7 +39,7 @@ from mmkd_ext.files import write_whole
 _STEPS, _BYTES = 200, 2**28  # of a file, at most; they are held in memory until it is written
 
 
-def settings_of(cfg: Config, processes: int) -> identity.Settings:
+def teacher_settings(cfg: Config, processes: int) -> identity.Settings:
     """What the outputs of a run's teacher depend on."""
     found = identity.settings(cfg, ('model', 'data_preprocessor', 'train_dataloader', 'randomness'))
     kept = (
@@ -68,7 +68,7 @@ def check_teacher_outputs(cfg: Config, processes: int) -> None:
     if folder is None:
         return
     note = read_note(folder)
-    found = identity.differences(note['settings'], settings_of(cfg, processes))
+    found = identity.differences(note['settings'], teacher_settings(cfg, processes))
     if found:
         raise ConfigError(f'{KEY}: {folder} is of another run: {identity.listed(found)}.')
     length = _length(cfg)
@@ -106,7 +106,7 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
             'here and there.'
         )
     cfg.model.pop('teacher_outputs', None)
-    about = settings_of(cfg, processes)
+    about = teacher_settings(cfg, processes)
     if (out / NOTE).exists():
         found = identity.differences(read_note(out)['settings'], about)
         if found:

@@ -1,4 +1,4 @@
-"""The engine changes how fast a frozen network runs, and nothing that is recorded of it."""
+"""The acceleration changes how fast a frozen network runs, and nothing that is recorded of it."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from toys import ToyModel
 
-from mmkd_ext.algorithms.engine import NOTHING, TOLERANCE, accelerate, run_in
+from mmkd_ext.algorithms.acceleration import NOTHING, TOLERANCE, accelerate, run_in
 from mmkd_ext.algorithms.teacher import Teacher
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager

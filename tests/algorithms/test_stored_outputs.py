@@ -8,7 +8,7 @@ import torch
 from mmengine.logging import MessageHub
 from torch.nn.functional import kl_div, log_softmax
 
-from mmkd_ext.algorithms.teacher_outputs import (
+from mmkd_ext.algorithms.stored_outputs import (
     NOTE,
     TeacherOutputs,
     chunk_path,
