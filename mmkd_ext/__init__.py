@@ -1,7 +1,7 @@
 """Knowledge distillation inside the OpenMMLab stack; everything is built from configs, see the README.
 
-From Python: the losses are in `mmkd_ext.losses` and the adapters in `mmkd_ext.connectors`, which import torch and
-mmengine alone; what trains a student is here, imported when it is asked for.
+From Python: the losses are in `mmkd_ext.losses` and the adapters in `mmkd_ext.connectors`, which import only torch and
+mmengine; the parts that train a student are here and are imported on first use.
 """
 
 from importlib import import_module
@@ -41,7 +41,7 @@ compat.install()
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for by its name, so that importing the losses imports nothing above them."""
+    """Import a name on first use, so that importing the losses imports nothing above them."""
     if name not in _HOMES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)

@@ -1,6 +1,6 @@
 """The commands of tools/ by their names, from anywhere: `python -m mmkd_ext train CONFIG`, or `mmkd_ext train CONFIG`.
 
-Without a name it lists them. They come with the package, so that no checkout is needed.
+Without a name it lists them. They come with the package, so no checkout is needed.
 """
 
 import ast
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 TOOLS = Path(__file__).parent / '.mim' / 'tools'
-# What works on a checkout or on the environment, and is of no use to an installed package.
+# Scripts that work on a checkout or on the environment, and are of no use in an installed package.
 FOR_CHECKOUTS = {
     'benchmark_nd', 'build_docs', 'check_env', 'config_tables', 'demo', 'demo_pictures', 'missing_requirements',
     'mmrazor_table', 'run_tests', 'setup_env',
@@ -26,7 +26,7 @@ def commands() -> dict[str, Path]:
 
 
 def about(script: Path) -> str:
-    """What a script says of itself in its first line, up to the example."""
+    """The first line of a script's docstring, up to the example."""
     text = script.read_text(encoding='utf-8')
     if script.suffix == '.py':
         first = (ast.get_docstring(ast.parse(text)) or '').partition('\n')[0]
@@ -40,7 +40,7 @@ def main() -> None:
     known = commands()
     if len(sys.argv) < 2 or sys.argv[1] in ('-h', '--help'):
         width = max(map(len, known))
-        print('usage: mmkd_ext COMMAND [arguments]; mmkd_ext COMMAND --help says which.\n')
+        print('usage: mmkd_ext COMMAND [arguments]; mmkd_ext COMMAND --help lists them.\n')
         print('\n'.join(f'  {name:{width}}  {about(script)}' for name, script in known.items()))
         return
     name, arguments = sys.argv[1], sys.argv[2:]

@@ -1,4 +1,4 @@
-"""Building from configs with messages that name the config key."""
+"""Build from configs, with error messages that name the config key."""
 
 import copy
 import re
@@ -20,13 +20,13 @@ from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, is_refusal, nearest, sentence
 from mmkd_ext.old_names import config_today, path_today
 
-_PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's, which a toolbox's model cannot complete
+_PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's own, not enough for a toolbox's model
 
 
 def build_part(cfg: dict, registry: Registry, key: str) -> Any:
     """Build a loss, connector, recorder or distiller.
 
-    A bare `type` is looked up here, then in mmengine, then in MMRazor; any other scope is named in front
+    A bare `type` is looked up here, then in mmengine, then in MMRazor; any other scope is given as a prefix
     (`mmdet.L1Loss`).
 
     Args:
@@ -57,12 +57,12 @@ def build_part(cfg: dict, registry: Registry, key: str) -> Any:
         _check_known(error, registry, cfg, key)
         _raise_bug(error, key)
         text = sentence(error).rstrip('.')
-        named = isinstance(error, ConfigError) and text.startswith(key)  # the part names a key of its own
+        named = isinstance(error, ConfigError) and text.startswith(key)  # the part has named its own key
         raise ConfigError(f'{text}.' if named else f'{key}: {text}.') from error
 
 
 def arguments(kind: type) -> list[str]:
-    """The names that a class is constructed with; also its bases' where it hands `**kwargs` on to them."""
+    """The argument names of a class, and those of its bases if it passes `**kwargs` on to them."""
     names = []
     for base in kind.__mro__:
         if '__init__' in vars(base):
@@ -74,15 +74,15 @@ def arguments(kind: type) -> list[str]:
 
 
 def unknown_argument(name: str, kind: type, key: str) -> ConfigError:
-    """The error for a key that a class does not know: a slip of the pen, or left by a file that `_base_` names."""
+    """The error for a key that a class does not know: a typo, or left over from a file in `_base_`."""
     near = nearest(name, arguments(kind))
     if near.startswith('there'):
-        near += '; where a file in `_base_` left it, write _delete_=True beside `type`'
+        near += '; if a file in `_base_` left it, add _delete_=True next to `type`'
     return ConfigError(f'{key}.{name} is unknown to {kind.__name__}; {near}.')
 
 
 def _raise_bug(error: Exception, key: str) -> None:
-    """Raise an error by which a user's own class failed while it was built, if it refuses no argument."""
+    """Raise an error from a user's own class that failed while it was built, unless it refuses an argument."""
     if not is_refusal(error):
         if ' (while building ' not in str(error):
             error.args = (f'{sentence(error)} (while building {key})',)
@@ -90,7 +90,7 @@ def _raise_bug(error: Exception, key: str) -> None:
 
 
 def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -> None:
-    """Raise `unknown_argument` if it is this that `error`, of building `cfg`, says of one of the classes in it."""
+    """Raise `unknown_argument` if `error`, from building `cfg`, is an unexpected argument of one of its classes."""
     found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", sentence(error))
     if found is None:
         return
@@ -98,16 +98,16 @@ def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -
     for where, part in _parts(cfg, key):
         kind = registry.get(part['type']) if isinstance(part['type'], str) else part['type']
         if argument in part and isinstance(kind, type) and name in [base.__name__ for base in kind.__mro__]:
-            if name == 'PlaceHolder':  # MMRazor's, for a class that it cannot import
+            if name == 'PlaceHolder':  # MMRazor's placeholder for a class that it cannot import
                 raise ConfigError(
-                    f'{where}.type: {kind.__name__} of MMRazor needs a class of mmcls, which is not installed; '
-                    'its successor mmpretrain cannot replace it here.'
+                    f'{where}.type: {kind.__name__} of MMRazor needs a class of mmcls, which is not installed and '
+                    'which mmpretrain, its successor, cannot replace here.'
                 ) from error
             raise unknown_argument(argument, kind, where) from error
 
 
 def _parts(cfg: Any, key: str) -> Iterator[tuple[str, Mapping]]:
-    """The configs in a config that have a `type`, and their keys."""
+    """The parts of a config that have a `type`, with their keys."""
     if isinstance(cfg, Mapping):
         if 'type' in cfg:
             yield key, cfg
@@ -119,7 +119,7 @@ def _parts(cfg: Any, key: str) -> Iterator[tuple[str, Mapping]]:
 
 
 def ours_for_mmrazors(cfg: Any) -> Any:
-    """A config without MMRazor's scope, for what it names and only ours can do here: recorders and distillers."""
+    """A config without MMRazor's scope, for parts where only ours work here: recorders and distillers."""
     if not isinstance(cfg, dict) or not isinstance(cfg.get('type'), str):
         return cfg
     kept = {key: value for key, value in cfg.items() if (key, value) != ('_scope_', 'mmrazor')}
@@ -127,7 +127,7 @@ def ours_for_mmrazors(cfg: Any) -> Any:
 
 
 def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
-    """The scope and the type of something that is not ours: MMRazor's, or an error that names what is near."""
+    """The scope and type of a part that is not ours: MMRazor's, or an error that lists the nearest names."""
     known = list(registry.module_dict)
     bare = kind.removeprefix('mmrazor.')
     if '.' in bare:
@@ -145,12 +145,11 @@ def _in_mmrazor(kind: str, registry: Registry, key: str) -> tuple[str, str]:
 
 
 def model_config(source: Any, key: str) -> ConfigDict:
-    """The model's config from what a user may write for a student or a teacher.
+    """The model's config from any form in which a user may give a student or a teacher.
 
     Args:
-        source: A package path (`mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py`), a config file, a dict with
-            `type`, or MMRazor's `dict(cfg_path=..., pretrained=...)`. What else that holds is added to the model, as
-            MMRazor does.
+        source: A package path (`mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py`), a config file, a dict with `type`,
+            or MMRazor's `dict(cfg_path=..., pretrained=...)`, whose other keys are added to the model, as in MMRazor.
         key: The config key that holds it, for messages.
 
     Returns:
@@ -158,8 +157,8 @@ def model_config(source: Any, key: str) -> ConfigDict:
         `pretrained=True`, `_checkpoint_`.
 
     Raises:
-        ConfigError: If it is none of these, names a file that is not there or holds no model, or would change what the
-            file says.
+        ConfigError: If it is none of these, names a file that does not exist or defines no model, or would change a
+            value of the file.
     """
     if isinstance(source, dict) and 'type' in source:
         cfg = config_today(ConfigDict(source))
@@ -173,7 +172,7 @@ def model_config(source: Any, key: str) -> ConfigDict:
 
 
 def _config_and_beside(source: Any, pretrained: bool, beside: dict, key: str) -> ConfigDict:
-    """`model_config` of a path, with more keys of the model that may not say otherwise than the file."""
+    """`model_config` of a path, with further keys of the model, which must not contradict the file."""
     if not isinstance(source, (str, Path)):
         raise ConfigError(
             f"{key} must be a package path such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py', a config file or a "
@@ -200,8 +199,8 @@ def _config_and_beside(source: Any, pretrained: bool, beside: dict, key: str) ->
         cfg['_checkpoint_'] = config.model_path
     if config.get('load_from') and key == 'model.architecture':
         print_log(
-            f'{key}: {source} has load_from={config.load_from!r}, which is not taken over; where the student shall '
-            'start with it, set load_from in the distillation config.',
+            f'{key}: {source} has load_from={config.load_from!r}, which is not used; if the student should start from '
+            'it, set load_from in the distillation config.',
             logger='current',
             level=WARNING,
         )
@@ -221,7 +220,7 @@ def _config_file(source: str, pretrained: bool, key: str) -> Config:
         raise
     except AssertionError:
         raise no_weights from None
-    except Exception as error:  # a config file runs as Python: it can fail in any way
+    except Exception as error:  # a config file runs as Python, so it can fail in any way
         raise ConfigError(f'{key}: {source} cannot be read ({type(error).__name__}: {error}).') from error
     if pretrained and not config.get('model_path'):
         raise no_weights
@@ -229,7 +228,7 @@ def _config_file(source: str, pretrained: bool, key: str) -> Config:
 
 
 def _is_whole(cfg: ConfigDict) -> bool:
-    """Whether a config is of a whole model, which takes a data preprocessor; True if its type is not a class."""
+    """Whether a config is of a whole model, which takes a data preprocessor; True if its type is not a known class."""
     with MMENGINE_MODELS.switch_scope_and_registry(cfg.get('_scope_')) as registry:
         kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     return not isinstance(kind, type) or issubclass(kind, BaseModel)
@@ -238,9 +237,9 @@ def _is_whole(cfg: ConfigDict) -> bool:
 def build_model(cfg: ConfigDict, key: str) -> nn.Module:
     """Build a model from `model_config`'s result, in its own toolbox's scope.
 
-    A part of a model, such as a backbone, gets a `data_preprocessor` that stands beside it as an attribute.
+    A part of a model, such as a backbone, gets a `data_preprocessor` given next to it as an attribute.
 
-    It is built from a copy: mmdet's DETR detectors write into their config what a second build refuses.
+    It is built from a copy: mmdet's DETR detectors change their config so that it cannot be built twice.
 
     Raises:
         ConfigError: If its type is unknown or refuses its arguments.
@@ -265,20 +264,20 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
 
 
 def merge_pixels(own: Any, given: dict) -> dict:
-    """A student's `data_preprocessor` under an algorithm's, which replaces what it names or, of another type, all."""
+    """A student's `data_preprocessor`, updated with an algorithm's, or replaced if that is of another type."""
     given = copy.deepcopy(given)
     if isinstance(own, dict) and given.get('type', own.get('type')) == own.get('type'):
-        given.pop('_scope_', None)  # which a `_base_` of a package leaves
+        given.pop('_scope_', None)  # left by a `_base_` of a package
         return {**own, **given}
     return given
 
 
 def build_student(architecture: Any, data_preprocessor: Any = None, init_cfg: dict | None = None) -> nn.Module:
-    """Build a student as the config of an algorithm describes it.
+    """Build the student that the config of an algorithm describes.
 
     Args:
         architecture: See `model_config`, or the model itself.
-        data_preprocessor: Replaces the student's; of the same type, or without `type`, it replaces what it names.
+        data_preprocessor: Replaces the student's; if it has the same type, or no `type`, only the keys that it gives.
         init_cfg: Replaces the student's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checkpoint files: read without running what is in them, and their weights by the names that they have in a model."""
+"""Checkpoint files: read without executing their content, and their weights under the names of a model."""
 
 import importlib
 import pickle
@@ -21,7 +21,7 @@ from mmkd_ext.files import replacing
 
 
 def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
-    """Read a checkpoint with torch's safe loader, mmengine's own classes allowed.
+    """Read a checkpoint with torch's safe loader, with mmengine's own classes allowed.
 
     Args:
         filename: Local path, http(s) URL, or an address of another scheme that mmengine knows (`torchvision://`,
@@ -29,7 +29,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
         map_location: See `torch.load`.
 
     Raises:
-        ConfigError: If there is no such file, it is not a complete PyTorch file, or it asks to run code.
+        ConfigError: If there is no such file, it is not a complete PyTorch file, or loading it would run code.
     """
     _stand_in_for_interp2d()
     filename = str(filename)
@@ -45,7 +45,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
         raise _pickled(filename, error, path if remote else None) from None
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # a damaged file can fail in any way
+    except Exception as error:  # a damaged file can raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
             f'the checkpoint {filename} is truncated or not a PyTorch file ({reason})'
@@ -54,7 +54,7 @@ def load_checkpoint_file(filename: str, map_location: Any = None) -> Any:
 
 
 def _by_scheme(address: str, map_location: Any) -> Any:
-    """The content of an address of mmengine's other schemes: `torchvision://`, `open-mmlab://`, `s3://`, ..."""
+    """The content of an address with another of mmengine's schemes: `torchvision://`, `open-mmlab://`, `s3://`, ..."""
     scheme = address.split('://')[0]
     loader = CheckpointLoader._get_checkpoint_loader(address)
     if loader is load_checkpoint_file:
@@ -73,7 +73,7 @@ def _by_scheme(address: str, map_location: Any) -> Any:
 
 
 def _pickled(name: str, error: pickle.UnpicklingError, cached: Path | None = None) -> ConfigError:
-    """The error for a file that torch's safe loader refuses."""
+    """The error for a file that torch's safe loader rejects."""
     found = re.search(r'(?:GLOBAL |Unsupported (?:global|class) )(\S+)', str(error))
     if not found:
         return ConfigError(f'the checkpoint {name} is damaged or not a PyTorch file{_remedy(cached)}.')
@@ -84,7 +84,7 @@ def _pickled(name: str, error: pickle.UnpicklingError, cached: Path | None = Non
 
 
 def _remedy(cached: Path | None) -> str:
-    return f'; delete {cached}, where it was kept, to have it fetched again' if cached else ''
+    return f'; delete the cached {cached} to download it again' if cached else ''
 
 
 def _stand_in_for_interp2d() -> None:
@@ -108,13 +108,13 @@ def weights_of(
 ) -> OrderedDict[str, Tensor]:
     """The weights in a checkpoint, without `module.` and `architecture.` in front of their names.
 
-    The first is of distributed runs, the second of MMRazor's students. Versions of modules are kept.
+    Distributed runs write the first prefix, MMRazor's students have the second. Module versions are kept.
 
     Args:
         content: What the file holds: a dict of tensors, or one under `state_dict`.
-        file: Its name, with which a message begins.
-        prefix: Only the weights whose names begin so are taken, without it.
-        without: Where there is no `prefix`, weights whose names begin so are left out.
+        file: The file's name, with which error messages begin.
+        prefix: Keep only the weights whose names begin with it, and remove it.
+        without: If `prefix` is empty, leave out the weights whose names begin with one of these.
 
     Raises:
         ConfigError: If it holds no weights, or none whose names begin with `prefix`.
@@ -141,29 +141,29 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], complaint: str
     """Load weights into a model.
 
     Args:
-        model: What it does itself to weights that are loaded (renames, resizes) is done before they are judged.
+        model: Its own changes to loaded weights (renaming, resizing) are made before the weights are checked.
         weights: See `weights_of`.
-        complaint: With which a message begins.
+        complaint: The beginning of error messages.
 
     Returns:
-        The names of the weights that are missing, and of those that the model does not have. Not missing are weights
-        that the model itself dropped from the file to compute them anew, and counters that files of old torch lack.
+        The names of the missing weights, and of those that the model does not have. Weights that the model drops from
+        the file to recompute them, and counters that files of old torch versions lack, do not count as missing.
 
     Raises:
-        ConfigError: If one has another shape than the model's.
+        ConfigError: If a weight has another shape than the model's.
     """
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         if not str(error).startswith('Error(s) in loading'):
-            raise  # of the model's own code
+            raise  # raised by the model's own code
         raise ConfigError(f'{complaint}: {_misfit(str(error))}.') from error
     missing = [name for name in missing if name not in weights and not name.endswith('num_batches_tracked')]
     return missing, unexpected
 
 
 def _misfit(error: str) -> str:
-    """Half a sentence of torch's message of weights in other shapes."""
+    """The part of a sentence that summarises torch's message about weights of other shapes."""
     shape = r'(?:torch\.Size\(\[([\d, ]*)\]\))'
     found = re.findall(rf'size mismatch for (\S+): .*?{shape}.*?{shape}', error)
     if not found:
@@ -176,9 +176,9 @@ def _misfit(error: str) -> str:
 
 
 def check_weights(model: Any, checkpoint: str) -> bool:
-    """Load a checkpoint into a model that is to be evaluated, as a check.
+    """Load a checkpoint into a model that will be evaluated, as a check.
 
-    Weights of parts that the model lacks altogether (an auxiliary head) may be there.
+    The file may have weights of parts that the model does not have at all (an auxiliary head).
 
     Args:
         model: A student.
@@ -188,7 +188,8 @@ def check_weights(model: Any, checkpoint: str) -> bool:
         Whether the names are MMRazor's, with `architecture.` in front, which no toolbox knows.
 
     Raises:
-        ConfigError: If a weight of the model is missing or of another shape, or one of its parts has more in the file.
+        ConfigError: If a weight of the model is missing or has another shape, or the file has more weights of one of
+            its parts.
     """
     content = load_checkpoint_file(checkpoint, map_location='cpu')
     weights = weights_of(content, checkpoint)
@@ -207,7 +208,7 @@ def check_weights(model: Any, checkpoint: str) -> bool:
 
 
 def write_plain(checkpoint: str, path: str | Path) -> None:
-    """Write the student of a checkpoint of MMRazor's under its toolbox's names."""
+    """Write the student of an MMRazor checkpoint under its toolbox's names."""
     content = load_checkpoint_file(checkpoint, map_location='cpu')
     meta = content.get('meta') or {}
     with replacing(path) as part:

@@ -1,4 +1,4 @@
-"""Settings and weights that would have no effect, said before the first step."""
+"""Report settings and weights that would have no effect, before the first step."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,15 +12,15 @@ from mmkd_ext.checkpoints import load_checkpoint_file, weights_of
 from mmkd_ext.distributed import process_count, unwrapped
 from mmkd_ext.errors import ConfigError
 
-# Hooks that do something in one epoch alone, and the argument that says in which.
+# Hooks that act only in one epoch, and the argument that names the epoch.
 _OF_AN_EPOCH = {'StopDistillHook': 'stop_epoch', 'PipelineSwitchHook': 'switch_epoch', 'YOLOXModeSwitchHook': None}
 
 
 def check_effects(cfg: Config) -> Iterator[str]:
-    """Look for settings that the run would not notice; those that may be meant are given back, a sentence each.
+    """Look for settings that would have no effect; yields one sentence for each that may be intended.
 
     Raises:
-        ConfigError: For the first that cannot be meant.
+        ConfigError: For the first that cannot be intended.
     """
     loop = cfg.get('train_cfg') or {}
     iterations = str(loop.get('type', '')).endswith('IterBasedTrainLoop') or loop.get('by_epoch') is False
@@ -38,13 +38,13 @@ def check_effects(cfg: Config) -> Iterator[str]:
     _check_best([best] if isinstance(best, str) else best or [], cfg)
     if iterations and saves.get('by_epoch', True) and saves.get('interval', 1) > 0:
         yield (
-            'default_hooks.checkpoint counts epochs, but train_cfg iterations: the only checkpoint is that of the end; '
-            'give by_epoch=False and an interval in iterations.'
+            'default_hooks.checkpoint counts epochs, but train_cfg counts iterations, so the only checkpoint is at '
+            'the end; set by_epoch=False and give the interval in iterations.'
         )
 
 
 def _check_best(keys: list[str], cfg: Config) -> None:
-    """Refuse a metric that no evaluator can give, by its prefix; mmengine looks for it when the first epoch is over."""
+    """Refuse a metric whose prefix no evaluator has; mmengine looks for it only after the first epoch."""
     evaluators = cfg.get('val_evaluator') or []
     prefixes = set()
     for evaluator in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
@@ -69,14 +69,14 @@ def _schedulers(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
         key, kind, by_epoch = f'param_scheduler[{i}]', str(scheduler['type']), scheduler.get('by_epoch', True)
         if iterations and by_epoch and 'ReduceOn' not in kind:
             raise ConfigError(
-                f'{key}: {kind} counts epochs, but train_cfg iterations, so that it would never act; give '
-                'by_epoch=False, and its numbers in iterations.'
+                f'{key}: {kind} counts epochs, but train_cfg counts iterations, so it would never act; set '
+                'by_epoch=False and give its numbers in iterations.'
             )
         if scaled and 'OneCycle' in kind:
-            raise ConfigError(f'{key}: {kind} sets the learning rate itself, so that auto_scale_lr scales nothing.')
+            raise ConfigError(f'{key}: {kind} sets the learning rate itself, so auto_scale_lr has no effect.')
         begin = min(scheduler.get('milestones') or [scheduler.get('begin', 0)])
         if by_epoch != iterations and begin >= last:
-            yield f'{key}: {kind} begins at {begin}, when the run of {last} is over.'
+            yield f'{key}: {kind} begins at {begin}, but the run ends at {last}.'
 
 
 def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
@@ -84,12 +84,12 @@ def _hooks(cfg: Config, iterations: bool, last: float) -> Iterator[str]:
         kind = str(hook.get('type', '')).split('.')[-1] if isinstance(hook, dict) else ''
         if kind in _OF_AN_EPOCH and iterations:
             raise ConfigError(
-                f'custom_hooks[{i}]: {kind} waits for an epoch, but train_cfg counts iterations, so that it never '
-                'acts; leave it out, or train by epochs.'
+                f'custom_hooks[{i}]: {kind} waits for an epoch, but train_cfg counts iterations, so it never acts; '
+                'leave it out, or train by epochs.'
             )
         argument = _OF_AN_EPOCH.get(kind)
         if argument and hook.get(argument, 0) >= last:
-            yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, when the run of {last} is over.'
+            yield f'custom_hooks[{i}]: {kind} waits for epoch {hook[argument]}, but the run ends at {last}.'
 
 
 def _pixels(cfg: Config) -> Iterator[str]:
@@ -101,13 +101,13 @@ def _pixels(cfg: Config) -> Iterator[str]:
         lost = [key for key, value in own.items() if key != '_scope_' and merged.get(key) != value]
         if lost:
             yield (
-                f"data_preprocessor, beside the model, replaces the student's {', '.join(lost)}; to keep them, "
+                f"data_preprocessor, next to the model, replaces the student's {', '.join(lost)}; to keep them, "
                 'give model.data_preprocessor=_base_.model.data_preprocessor.'
             )
 
 
 def check_batch_size(cfg: Config) -> Iterator[str]:
-    """A sentence where the learning rate is for another batch size."""
+    """Yield a sentence if the learning rate is meant for another batch size."""
     expected = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     size = (cfg.get('train_dataloader') or {}).get('batch_size')
     processes = process_count(cfg)
@@ -116,16 +116,16 @@ def check_batch_size(cfg: Config) -> Iterator[str]:
     if expected and size and not scaled and size * processes * waits != expected:
         of = f'{processes} x {size}' + (f' x {waits} (accumulative_counts)' if waits > 1 else '')
         yield (
-            f'{of} images a step, but the learning rate is for {expected}: '
-            f'--auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
+            f'{of} images per step, but the learning rate is meant for {expected}: '
+            f'use --auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
         )
 
 
 def check_runner(runner: Any) -> Iterator[str]:
-    """Look for settings that the model does not notice; those that may be meant are given back, a sentence each.
+    """Look for settings that have no effect on the model; yields one sentence for each that may be intended.
 
     Raises:
-        ConfigError: If not one weight of the file of `load_from` is taken.
+        ConfigError: If no weight of the file of `load_from` fits the model.
     """
     model = unwrapped(runner)
     optim = runner.optim_wrapper if isinstance(runner.optim_wrapper, dict) else {}
@@ -141,12 +141,12 @@ def check_runner(runner: Any) -> Iterator[str]:
 
 
 def _average(ema: Mapping[str, Any], steps: int) -> Iterator[str]:
-    momentum = ema.get('momentum', 0.0002) if ema['type'] == 'ExponentialMovingAverage' else 1.0  # others begin faster
+    momentum = ema.get('momentum', 0.0002) if ema['type'] == 'ExponentialMovingAverage' else 1.0  # others start faster
     span = ema.get('interval', 1) / momentum
     if span > steps:
         yield (
             f'custom_hooks: EMAHook (momentum={momentum}) averages over {span:.0f} steps, more than the {steps} of the '
-            'run, so that the weights that are evaluated and saved are near the initial ones.'
+            'run, so the weights that are evaluated and saved stay close to the initial ones.'
         )
 
 
@@ -157,8 +157,8 @@ def _load_from(runner: Any, model: Any) -> Iterator[str]:
     taken = [name for name, value in weights.items() if name in own and own[name].shape == value.shape]
     if not taken:
         raise ConfigError(
-            f'load_from: no weight of {runner._load_from} is one of the model by name and shape '
-            f'(it has {next(iter(weights), "none")}, the model {next(iter(own), "none")}).'
+            f'load_from: no weight of {runner._load_from} has the name and shape of one in the model '
+            f'(the file has {next(iter(weights), "none")}, the model {next(iter(own), "none")}).'
         )
     if len(taken) < len(own):
-        yield f'load_from: {len(taken)} of the {len(own)} weights of the model are in {runner._load_from}.'
+        yield f'load_from: {runner._load_from} has {len(taken)} of the {len(own)} weights of the model.'

@@ -1,8 +1,8 @@
 """The mean embedding of each class, as a file that names its teacher.
 
 The file is safetensors: `means` (K, C) float32, `counts` (K,) int64, and a header of strings (teacher, checkpoint,
-fingerprint of the weights, layer, pipeline, data set, ...). The JSON form of the ND authors is read too, an object of
-"class index": [C numbers] in any order; it says nothing of counts and teacher.
+fingerprint of the weights, layer, pipeline, data set, ...). The ND authors' JSON form is read, too: an object of "class
+index": [C numbers] in any order, without counts and teacher.
 """
 
 import json
@@ -26,8 +26,8 @@ class ClassMeans:
 
     Attributes:
         means: (K, C) float32; zeros for a class without samples.
-        counts: (K,) int64, how many embeddings each mean is of; -1 where the file does not say (JSON).
-        metadata: What the means are of; empty where the file does not say.
+        counts: (K,) int64, the number of embeddings in each mean; -1 if the file does not say (JSON).
+        metadata: Where the means come from; empty if the file does not say.
     """
 
     means: Tensor
@@ -48,7 +48,7 @@ class ClassMeans:
         """Read either form.
 
         Raises:
-            ConfigError: If there is no such file, or it holds no class means; the message says what is wrong.
+            ConfigError: If there is no such file or it holds no class means.
         """
         path = Path(path).expanduser()
         if not path.is_file():
@@ -57,18 +57,18 @@ class ClassMeans:
             )
         try:
             with path.open('rb') as file:
-                binary = b'\0' in file.read(8)  # the length of a safetensors header; text has no such byte
+                binary = b'\0' in file.read(8)  # the length of a safetensors header; text has no zero byte
             loaded = _read_safetensors(path) if binary else _read_json(path)
         except (OSError, SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(f'{path} is neither safetensors nor JSON that can be read ({reason}).') from None
+            raise ConfigError(f'{path} is neither a safetensors nor a JSON file ({reason}).') from None
         bad = (~loaded.means.isfinite()).any(1).nonzero().flatten().tolist()
         if bad:
             raise ConfigError(f'{path}: the means of {len(bad)} classes ({listed(bad)}) are not finite.')
         return loaded
 
     def check_teacher(self, teacher: nn.Module) -> None:
-        """Check that the means were made with this teacher, where the file names one.
+        """Check that the means were made with this teacher, if the file names one.
 
         Raises:
             ValueError: If they were made with other weights.
@@ -82,34 +82,34 @@ class ClassMeans:
             )
 
     def check_images(self, changes: str) -> None:
-        """Check that the means were made of the images that the teacher is given.
+        """Check that the means were made from images prepared as the teacher gets them here.
 
         Args:
-            changes: How they differ from those that it would be given by itself, in words; empty where they do not.
+            changes: How these images differ from those that the teacher gets on its own, in words; empty if not.
 
         Raises:
-            ValueError: If they were made of others.
+            ValueError: If the means were made from images prepared differently.
         """
         there = self.metadata.get('changes', '')
         if self.metadata and there != changes:
             raise ValueError(
-                f'the class means are of images {there or "as the teacher has them by itself"}, and here it is given '
-                f'images {changes or "as it has them by itself"}; make them again with a config of the same '
-                'teacher_pixels, teacher_input_size and teacher_size_divisor'
+                f'the class means were made from images {there or "as the teacher gets them on its own"}, but here it '
+                f'gets images {changes or "as it gets them on its own"}; make them again with a config that has the '
+                'same teacher_pixels, teacher_input_size and teacher_size_divisor'
             )
 
     def check_data(self, classes: Sequence[str]) -> None:
-        """Check that the means come from a data set with these classes, where the file says of which they are.
+        """Check that the means come from a data set with these classes, if the file names its classes.
 
         Raises:
-            ValueError: If it had other classes, or these in another order.
+            ValueError: If that data set has other classes, or these in another order.
         """
         expected = json.loads(self.metadata.get('classes', 'null'))
         if expected is not None and expected != list(classes):
             raise ValueError(
-                f'the class means come from a data set with the {len(expected)} classes {listed(expected)}, and '
-                f'this one has the {len(classes)} classes {listed(list(classes))}; make them again with: python -m '
-                'mmkd_ext class_means CONFIG --out FILE'
+                f'the class means come from a data set with the {len(expected)} classes {listed(expected)}, but this '
+                f'one has the {len(classes)} classes {listed(list(classes))}; make them again with: python -m mmkd_ext '
+                'class_means CONFIG --out FILE'
             )
 
 
@@ -149,7 +149,7 @@ def _read_json(path: Path) -> ClassMeans:
     by_index = {int(key): row for key, row in rows.items()}
     missing = next((index for index in range(len(by_index)) if index not in by_index), None)
     if missing is not None:
-        raise ConfigError(f'{path} has no mean of class {missing}, but one of class {max(by_index)}.')
+        raise ConfigError(f'{path} has no mean of class {missing}, although it has one of class {max(by_index)}.')
     widths = {len(row) if isinstance(row, list) else 0 for row in by_index.values()}
     if len(widths) != 1 or 0 in widths:
         raise ConfigError(f'{path}: each class must have a list of equal length, got lengths {listed(sorted(widths))}.')

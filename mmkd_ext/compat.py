@@ -1,19 +1,19 @@
-"""The one door to what the outside broke: mmengine's checkpoints on torch >= 2.6, MMRazor on torch >= 2.0.
+"""Workarounds for broken dependencies: mmengine's checkpoints on torch >= 2.6, MMRazor on torch >= 2.0.
 
 `install()` runs when `mmkd_ext` is imported. It changes no behaviour beyond six repairs:
 
 * mmengine 0.10.7 stores `HistoryBuffer` objects in its training checkpoints, which torch's safe loader (the default
   since 2.6) refuses, so that neither `--resume` nor the toolboxes' `test.py` can read them. Here the message hub saves
-  plain tensors instead (every loader reads them) and takes both forms back.
-* Checkpoint files, from wherever they come, are read by `checkpoints.load_checkpoint_file`: the safe loader with
+  plain tensors instead (which every loader reads), and both forms can be loaded.
+* Checkpoint files from any source are read by `checkpoints.load_checkpoint_file`: the safe loader with
   mmengine's own classes allowed. Anything else that a file wants to execute is refused by name.
 * MMRazor 1.0.0 imports quantization code that current torch no longer has; distillation needs none of it. A
   placeholder stands in for that one module.
-* SciPy 1.14 removed the function with which Swin and BEiT resize the position tables of another image size; its own
-  replacement stands in for it where a checkpoint is read.
-* A config whose `_base_` has the name that mmcls or mmdet 2 gave it is found under today's name.
-* mmengine's list of the packages whose configs may be named `package::file` has OpenMMLab's own alone; here this one's
-  are found, too. They build in the scope of the toolbox that each names as its `default_scope`.
+* SciPy 1.14 removed the function with which Swin and BEiT resize position tables to another image size; SciPy's own
+  successor replaces it where a checkpoint is read.
+* A `_base_` that has the name of a config of mmcls or mmdet 2 is found under its current name.
+* mmengine only knows OpenMMLab's own packages in `package::file`; here the configs of this package are found, too. They
+  build in the scope of the toolbox that each names as its `default_scope`.
 """
 
 import importlib
@@ -38,7 +38,7 @@ from mmkd_ext.old_names import path_today
 
 
 def _safe_classes() -> list:
-    """Classes that mmengine pickles into a training checkpoint, and what numpy needs to rebuild its values."""
+    """The classes that mmengine pickles into a training checkpoint, and those that rebuild numpy values."""
     multiarray = importlib.import_module('numpy._core.multiarray' if np.__version__ >= '2' else 'numpy.core.multiarray')
     dtypes = [type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64', 'int32', 'bool', 'uint8')]
     functions = [multiarray._reconstruct, multiarray.scalar]
@@ -49,14 +49,14 @@ def _safe_classes() -> list:
 
 
 def _history_method(owner: type, name: str) -> Any:
-    """What stands for `getattr` in a file: pickle names a method as `getattr(HistoryBuffer, 'mean')`."""
+    """Replaces `getattr` in a file: pickle writes a method as `getattr(HistoryBuffer, 'mean')`."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise pickle.UnpicklingError(f'GLOBAL getattr({owner!r}, {name!r})')
     return getattr(owner, name)
 
 
 def plain(value: Any) -> Any:
-    """A copy of nested containers in which numpy values are tensors or Python numbers.
+    """A copy of nested containers with numpy values as tensors or Python numbers.
 
     Examples:
         >>> plain({'best': np.float64(0.5), 'palette': [np.array([1, 2])]})
@@ -113,22 +113,22 @@ def _plain_message_hub() -> None:
 
 
 def install() -> None:
-    """Apply the repairs; a second call does nothing more."""
+    """Apply the repairs; a second call does nothing."""
     if hasattr(torch.serialization, 'add_safe_globals'):
         torch.serialization.add_safe_globals(_safe_classes())
     _plain_message_hub()
     CheckpointLoader.register_scheme(prefixes='', loader=load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=load_checkpoint_file, force=True)
-    # The other schemes look up a URL and hand it on; mmengine's own function lets the file run code.
+    # The other schemes look up a URL and pass it on; mmengine's own function lets the file run code.
     mmengine_checkpoint.load_from_http = load_checkpoint_file
     _stand_in_for_quantization()
     _find_renamed_bases()
-    # By a module's name, not the package's: where that is installed editable, mmengine would look in the wrong place.
+    # The name of a module, not of the package: with an editable install, mmengine would look in the wrong place.
     MODULE2PACKAGE['mmkd_ext'] = 'mmkd_ext.version'
 
 
 def _find_renamed_bases() -> None:
-    """Let a `_base_` of another package be found by its old name, too, and give one of this package no scope."""
+    """Let a `_base_` of another package also be found by its old name, and give one of this package no scope."""
     find = Config._get_cfg_path
     if getattr(find, 'renamed', False):
         return
@@ -155,18 +155,18 @@ def _stand_in_for_quantization() -> None:
 
 
 def import_mmrazor() -> ModuleType:
-    """MMRazor, imported with all the parts that a distillation config can name.
+    """Import MMRazor with all the parts that a distillation config can name.
 
     Raises:
-        ConfigError: Where it is not installed or does not import; the reason is given.
+        ConfigError: If it is not installed or fails to import; the message gives the reason.
     """
     _stand_in_for_quantization()
     try:
         for part in ('models', 'engine', 'structures', 'datasets', 'implementations'):
             importlib.import_module(f'mmrazor.{part}')
-    except Exception as error:  # asserts on versions, missing modules, removed torch names: all mean the same here
+    except Exception as error:  # version asserts, missing modules, removed torch names: all mean the same here
         raise ConfigError(
-            f'a config asks for MMRazor, which does not import here ({type(error).__name__}: {error}); '
-            'install mmrazor==1.0.0 with mmcv 2.1.0 and torch < 2.15.'
+            f'a config uses MMRazor, which fails to import here ({type(error).__name__}: {error}); install '
+            'mmrazor==1.0.0 with mmcv 2.1.0 and torch < 2.15.'
         ) from error
     return importlib.import_module('mmrazor')

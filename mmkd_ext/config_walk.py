@@ -1,14 +1,14 @@
-"""Looking into configs: what an entry builds, of which package, and the data sets inside of wrappers."""
+"""Look into configs: what an entry builds, from which package, and the data sets inside wrappers."""
 
 from collections.abc import Iterator
 from typing import Any
 
-# Whose hooks, loops and visualisers are of the distillation; a student may still have parts of theirs.
+# Their hooks, loops and visualisers belong to the distillation; a student may still use their other parts.
 DISTILLING = ('mmkd_ext', 'mmrazor')
 
 
 def named(entry: Any) -> tuple[str | None, str]:
-    """The scope and the name of what a config entry builds: by prefix, by `_scope_` or as a class."""
+    """The scope and the name of the class that a config entry builds: by prefix, by `_scope_`, or of a class."""
     kind = entry.get('type') if isinstance(entry, dict) else None
     if isinstance(kind, type):
         return kind.__module__.split('.')[0], kind.__name__
@@ -19,18 +19,18 @@ def named(entry: Any) -> tuple[str | None, str]:
 
 
 def our_type(entry: Any) -> str | None:
-    """The name of what a config entry builds, if that is of this package."""
+    """The name of the class that a config entry builds, if it belongs to this package."""
     scope, name = named(entry)
     return name if scope == 'mmkd_ext' else None
 
 
 def is_ours(entry: Any) -> bool:
-    """Whether a config entry builds something of this package."""
+    """Whether a config entry builds a class of this package."""
     return our_type(entry) is not None
 
 
 def distillers_in(entry: Any) -> Iterator[str]:
-    """The scopes, of this package and MMRazor, that anything in a config entry is of."""
+    """The scopes, out of this package's and MMRazor's, that occur anywhere in a config entry."""
     if isinstance(entry, dict):
         scope, _ = named(entry)
         if scope in DISTILLING:
@@ -42,7 +42,7 @@ def distillers_in(entry: Any) -> Iterator[str]:
 
 
 def types_in(entry: Any) -> Iterator[str]:
-    """The names of what anything in a config entry builds."""
+    """The names of all classes that a config entry builds, at any depth."""
     if isinstance(entry, dict):
         yield named(entry)[1]
         entry = list(entry.values())
@@ -52,7 +52,7 @@ def types_in(entry: Any) -> Iterator[str]:
 
 
 def innermost(dataset: Any, key: str = 'dataset') -> Iterator[tuple[dict, str]]:
-    """The data sets' configs inside of wrappers, which hold `dataset` or `datasets`, and their config keys.
+    """The configs of the data sets inside wrappers, which have `dataset` or `datasets`, and their config keys.
 
     Examples:
         >>> list(innermost(dict(type='ConcatDataset', datasets=[dict(type='A'), dict(type='B')])))

@@ -1,4 +1,4 @@
-"""The processes of a job as its launcher gives them in the environment, and the model that each of them has."""
+"""The processes of a job, as its launcher describes them in the environment, and the model in each of them."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from mmengine.model import is_model_wrapper
 _RANK = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 _LOCAL_RANK = ('LOCAL_RANK', 'SLURM_LOCALID', 'OMPI_COMM_WORLD_LOCAL_RANK')
 _COUNT = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
-# A job script of SLURM has SLURM_NTASKS, too, though it is one process; what `srun` starts has the step's number.
+# A SLURM job script has SLURM_NTASKS, too, although it is one process; processes started by `srun` have the step's
+# number.
 _STARTED = ('WORLD_SIZE', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
 VARIABLES = dict.fromkeys((*_RANK, *_LOCAL_RANK, *_COUNT, *_STARTED))
 
@@ -33,13 +34,13 @@ def process_count(cfg: Mapping[str, Any]) -> int:
     """The number of processes of a job.
 
     Args:
-        cfg: Of a run, with its `launcher`; without one there is one process.
+        cfg: Config of a run, with its `launcher`; without a launcher there is one process.
     """
     return _number(_COUNT, 1) if cfg.get('launcher', 'none') != 'none' else 1
 
 
 def started_count() -> int:
-    """The number of processes that a launcher started, of a command that is not told which launcher it was."""
+    """The number of processes that a launcher started, for a command that is not told which launcher it was."""
     return _number(_STARTED, 1)
 
 

@@ -1,4 +1,4 @@
-"""Files behind URLs, in the cache of torch and mmengine: fetched once, and kept only whole."""
+"""Files behind URLs, in the cache of torch and mmengine: downloaded once, and kept only if complete."""
 
 import os
 import re
@@ -19,15 +19,15 @@ from mmkd_ext.files import replacing
 
 
 def download(url: str) -> Path:
-    """The file of a URL in torch's hub cache, fetched by one process a machine; what fails in one is raised in all."""
+    """The file of a URL in torch's hub cache, fetched by one process per machine; an error in one is raised in all."""
     folder = Path(os.environ.get('MMENGINE_HOME', torch.hub.get_dir())) / 'checkpoints'
     name = Path(urlparse(url).path).name
     path = folder / name
     if _hash_in(name) is None:
-        # Without the hash that the toolboxes' files carry a name says little: many files are called latest.pth.
+        # Without the hash that the toolboxes put in file names, a name is ambiguous: many files are called latest.pth.
         path = path.with_name(f'{path.stem}-{sha256(url.encode()).hexdigest()[:8]}{path.suffix}')
     failure = None
-    # mmengine's get_local_rank expects a group that none of its launchers makes.
+    # mmengine's get_local_rank expects a process group that none of its launchers creates.
     first = not dist.is_distributed() or local_rank() == 0
     if first and (not path.is_file() or _damage(path, name)):
         found = f' (in the cache, {path} {_damage(path, name)})' if path.is_file() else ''
@@ -42,12 +42,12 @@ def download(url: str) -> Path:
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Put what a URL gives at `path`, once it is there whole.
+    """Download a URL to `path`, which appears only once it is complete.
 
     Raises:
-        OSError: If it cannot be loaded, breaks off, or is not what the hash in its name says.
+        OSError: If the download fails or breaks off, or does not match the hash in its name.
     """
-    from tqdm import tqdm  # the losses, in a loop without a toolbox, need neither a download nor this package
+    from tqdm import tqdm  # a loop that only uses the losses needs neither a download nor this package
 
     path.parent.mkdir(parents=True, exist_ok=True)
     request = Request(url, headers={'User-Agent': 'mmkd_ext'})
@@ -58,14 +58,14 @@ def _fetch(url: str, path: Path) -> None:
                 shutil.copyfileobj(response, out)
         received = partial.stat().st_size
         if size and received != size:
-            raise OSError(f'it broke off after {received} of {size} bytes')
+            raise OSError(f'the download broke off after {received} of {size} bytes')
         damage = _damage(partial, Path(urlparse(url).path).name)
         if damage:
             raise OSError(f'what came {damage}')
 
 
 def _hash_in(name: str) -> str | None:
-    """The first digits of a file's SHA-256 as the toolboxes and torch put them in its name; dates are none.
+    """The first digits of a file's SHA-256, which the toolboxes and torch put in its name; dates do not count.
 
     Examples:
         >>> _hash_in('retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth')
@@ -77,7 +77,7 @@ def _hash_in(name: str) -> str | None:
 
 
 def _damage(path: Path, name: str) -> str | None:
-    """What is wrong with a fetched file, as far as it can be told without reading weights.
+    """What is wrong with a downloaded file, as far as one can tell without reading the weights.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""The error that a user's input causes, and the help that its sentence gives."""
+"""The error for wrong user input, and helpers for its message."""
 
 import re
 import sys
@@ -17,9 +17,9 @@ class ConfigError(ValueError):
 
 
 def config_can_mend(error: BaseException) -> bool:
-    """Whether an error, where it is caught, says that a library's part was given what it is not made for.
+    """Whether a caught error means that a library's part got an input or setting that it does not support.
 
-    Not if it comes out of a user's own code, whose author needs its type and traceback, nor if the machine failed (out
+    Not if it comes from the user's own code, whose author needs its type and traceback, nor if the machine failed (out
     of memory, CUDA, NCCL).
     """
     if isinstance(error, ConfigError):
@@ -34,10 +34,10 @@ def config_can_mend(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether an error by which something could not be built, where it is caught, refuses an argument.
+    """Whether a caught error, raised while something was built, refuses an argument.
 
-    It does if no user's code was running, or if a constructor or mmengine's registry raises it. What else fails in a
-    user's code, or deeper in it, is a bug, whose author needs its type and traceback.
+    It does if no user code was running, or if a constructor or mmengine's registry raised it. Any other failure in user
+    code, or deeper in it, is a bug, whose author needs its type and traceback.
     """
     modules = _modules(error)
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
@@ -47,7 +47,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def _modules(error: BaseException) -> list[str]:
-    """The packages whose code was running when an error was raised, the one that raised it last."""
+    """The packages whose code was running when an error was raised; the one that raised it comes last."""
     frames = traceback.walk_tb(error.__traceback__)
     return [frame.f_globals.get('__name__', '').split('.')[0] for frame, _ in frames]
 
@@ -58,7 +58,7 @@ def sentence(error: BaseException) -> str:
 
 
 def listed(items: Sequence, count: int = 6) -> str:
-    """The first of many, for messages.
+    """The first few of many items, for messages.
 
     Examples:
         >>> listed([1, 2, 3], count=2)
@@ -68,7 +68,7 @@ def listed(items: Sequence, count: int = 6) -> str:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """Half a sentence that names what `name` may have been meant for.
+    """The part of a sentence that lists the names that `name` may have been meant to be.
 
     Examples:
         >>> nearest('nek', ['backbone', 'neck', 'roi_head'])
@@ -79,7 +79,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
         'there is none'
     """
     known = list(known)
-    # Twice: a dotted path that is right but for one part is close as a whole, a forgotten prefix by its end.
+    # Twice: a dotted path with one wrong part is close as a whole, one with a forgotten prefix at its end.
     close = get_close_matches(name, known, n=count, cutoff=0.6)
     close += [k for k in known if k.endswith('.' + name) and k not in close][: count - len(close)]
     if close:

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A context with a path to write to; what is there when the block ends takes the place of `path` at once.
+    """A context with a temporary path to write to, which replaces `path` atomically when the block ends.
 
-    After an error, and in a process that is killed meanwhile, the old file stays as it was. Several processes may write
-    the same file. The path that is written to is in the same folder and ends as `path` does.
+    After an error, or if the process is killed meanwhile, the old file stays as it was. Several processes may write the
+    same file. The temporary path is in the same folder and has the suffix of `path`.
     """
     path = Path(path).expanduser()
     part = path.with_name(f'.{uuid4().hex}.{path.name}')
@@ -23,6 +23,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
-    """Replace a file at once, see `replacing`; text is written in UTF-8."""
+    """Replace a file atomically, see `replacing`; text is written in UTF-8."""
     with replacing(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)

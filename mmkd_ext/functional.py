@@ -1,4 +1,4 @@
-"""The mathematics that two losses or more share; torch only."""
+"""The mathematics that two or more losses share; torch only."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,8 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -
     """Refuse inputs that would broadcast.
 
     Raises:
-        ValueError: If the two differ in shape or do not have `dims` dimensions; `layout` names these in the message.
+        ValueError: If the two differ in shape or do not have `dims` dimensions; `layout` names the dimensions in the
+            message.
     """
     if student.ndim != dims or student.shape != teacher.shape:
         raise ValueError(
@@ -27,9 +28,9 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: int, layout: str) -
 
 
 def for_pointwise(x: Tensor) -> Tensor:
-    """A map (B, C, H, W) as 1x1 convolutions are fastest on: channels-last on a CPU.
+    """A map (B, C, H, W) in the memory format in which 1x1 convolutions are fastest: channels-last on a CPU.
 
-    A teacher's map is usually channels-last, too, and a loss compares two maps faster that are laid out alike.
+    A teacher's map is usually channels-last, too, and a loss compares two maps faster if they have the same format.
     """
     return x if x.is_cuda else x.contiguous(memory_format=torch.channels_last)
 
@@ -38,14 +39,14 @@ def check_resize(resize: str | None) -> None:
     """Refuse a way of resizing that `resized_to` does not know.
 
     Raises:
-        ValueError: If it is not one.
+        ValueError: If `resize` is unknown.
     """
     if resize not in _RESIZE:
         raise ValueError(f"resize must be 'nearest', 'bilinear', 'area' or None, got {resize!r}")
 
 
 def resized_to(teacher: Tensor, student: Tensor, resize: str | None) -> Tensor:
-    """The student's map in the teacher's height and width; anything but a map (B, C, H, W) stays as it is.
+    """Resize the student's map to the teacher's height and width; anything but a map (B, C, H, W) stays as it is.
 
     Args:
         teacher: Map, (B, C, H, W).
@@ -67,12 +68,12 @@ def resized_to(teacher: Tensor, student: Tensor, resize: str | None) -> Tensor:
 
 
 def at_least_float32(*tensors: Tensor) -> list[Tensor]:
-    """Tensors of half precision, whose squares overflow or vanish, as float32; the others as they are."""
+    """Convert half-precision tensors, whose squares overflow or vanish, to float32; the others stay as they are."""
     return [x.float() if x.dtype.itemsize < 4 else x for x in tensors]
 
 
 def check_labels(labels: Tensor, rows: int) -> None:
-    """Refuse labels that are not a class index per row, such as the soft labels of mixup.
+    """Refuse labels that are not one class index per row, such as the soft labels of mixup.
 
     Raises:
         ValueError: If `labels` is not (rows,) of int32 or int64.
@@ -98,7 +99,7 @@ def mean_of_rows(rows: Tensor, labels: Tensor | None = None, ignore_label: int |
     if ignore_label is None:
         return rows.sum() / max(len(rows), 1)
     if labels is None:
-        raise ValueError('ignore_label needs labels: map them too')
+        raise ValueError('ignore_label needs labels: map them, too')
     kept = (labels != ignore_label).to(rows.dtype)
     return (rows * kept).sum() / kept.sum().clamp(min=1)
 
@@ -125,7 +126,7 @@ def normalise_logits(logits: Tensor, scale: float) -> Tensor:
 
 
 def stage_maps(features: Sequence[Tensor]) -> list[Tensor]:
-    """The maps of a network's stages; those of half precision, whose squares overflow, as float32.
+    """The maps of a network's stages; half-precision maps, whose squares overflow, as float32.
 
     Raises:
         ValueError: If these are not maps (B, C, H, W) of one batch, or one is empty.

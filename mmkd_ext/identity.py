@@ -1,4 +1,4 @@
-"""What a run is: the settings that its weights depend on, in its work dir from the first second."""
+"""The identity of a run: the settings that its weights depend on, kept in its work dir from the start."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.files import write_whole
 
 FILE = 'run.json'
-# What the Runner makes weights of; all else in a config is a variable, or says what is logged, saved and evaluated.
+# The fields that determine the weights; all others are variables, or say what is logged, saved and evaluated.
 _FIELDS = (
     'model', 'data_preprocessor', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
     'custom_hooks', 'randomness', 'sync_bn', 'efficient_conv_bn_eval',
@@ -31,11 +31,11 @@ _HOW = re.compile(
 )
 _LENGTH = re.compile(r'train_cfg\.max_(epochs|iters)')  # of a resumed run
 _START = 'load_from'
-CONTENT = 'model_files'  # the variable of a config that has the hashes of those that its model names
-PROCESSES = 'processes'  # the variable of a config that has their number; each has a batch of its own in a step
+CONTENT = 'model_files'  # the config variable with the hashes of the files that its model names
+PROCESSES = 'processes'  # the config variable with their number; in a step, each has its own batch
 _COUNT = 'the number of processes'
-LARGEST = 200 * 2**20  # bytes of an annotation file that is read for this; of larger ones the size is noted
-_OTHER = '...'  # stands for a value that is not a literal
+LARGEST = 200 * 2**20  # bytes; for larger annotation files, only the size is noted
+_OTHER = '...'  # stands for any value that is not a literal
 
 Settings = dict[str, Any]
 
@@ -45,7 +45,7 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
 
     Args:
         cfg: A config, or a dict of its fields.
-        fields: Those that count.
+        fields: The fields to include.
 
     Examples:
         >>> settings(dict(train_cfg=dict(by_epoch=True, val_interval=2), param_scheduler=[dict(type='StepLR')], x=1))
@@ -60,7 +60,7 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
             continue
         if value is not None:
             _flatten(value, field, found)
-    if cfg.get('load_from') and not cfg.get('resume'):  # a resumed run has its checkpoint there
+    if cfg.get('load_from') and not cfg.get('resume'):  # in a resumed run, this is its checkpoint
         found[_START] = str(cfg['load_from'])
     found |= {f'the content of {path}': digest for path, digest in (cfg.get(CONTENT) or {}).items()}
     if cfg.get(PROCESSES):
@@ -69,7 +69,7 @@ def settings(cfg: Any, fields: Sequence[str] = _FIELDS) -> Settings:
 
 
 def note_files(cfg: Config) -> None:
-    """Note in a config what its files say, of student, teachers and class means, which may change under their names."""
+    """Note in a config the content of the files of student, teachers and class means, which may be replaced."""
     named = {part: cfg.model.get(part) for part in ('architecture', 'teacher')}
     weights = {'model.teacher_ckpt': cfg.model.get('teacher_ckpt')}
     several = cfg.model.get('teachers')
@@ -94,7 +94,7 @@ def note_files(cfg: Config) -> None:
 
 
 def note_data(cfg: Config) -> None:
-    """Note in a config what its training set's annotation files hold: `data_root` may be another, the data may not."""
+    """Note in a config the content of the training annotation files: `data_root` may differ, the data may not."""
     found: Settings = {}
     _flatten(cfg.get('train_dataloader') or {}, 'train_dataloader', found)
     for key, name in found.items():
@@ -115,11 +115,11 @@ def digest(content: bytes) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """Of a file's weights, which are the same wherever and whenever they were saved; else of its content."""
+    """The digest of a file's weights, whenever and wherever they were saved; without weights, of its content."""
     return _digest_of(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 
-@cache  # a study asks for the same teacher in each of its runs
+@cache  # all runs of a study ask for the same teacher
 def _digest_of(path: Path, *_: int) -> str:
     try:
         content = load_checkpoint_file(str(path), map_location='cpu')
@@ -153,9 +153,9 @@ def _leaf(value: Any) -> Any:
 
 
 def of_checkpoint(content: Any) -> Settings | None:
-    """The settings of the run that wrote a training checkpoint; None where it does not say.
+    """The settings of the run that wrote a training checkpoint; None if the checkpoint does not say.
 
-    mmengine keeps the config's text in it, which is read here without being run.
+    mmengine stores the config's text in it, which is parsed here, but not executed.
     """
     meta = (content.get('meta') or {}) if isinstance(content, dict) else {}
     try:
@@ -176,9 +176,9 @@ def of_checkpoint(content: Any) -> Settings | None:
 
 
 def _literal(node: ast.AST) -> Any:
-    """The value of a literal that may be written as `dict(a=...)`."""
+    """The value of a literal, which may be written as `dict(a=...)`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        inner = [_literal(part) for part in node.args]  # of keys that are not identifiers
+        inner = [_literal(part) for part in node.args]  # for keys that are not identifiers
         words = {str(word.arg): _literal(word.value) for word in node.keywords}
         return {key: part for parts in (*inner, words) if isinstance(parts, dict) for key, part in parts.items()}
     if isinstance(node, ast.Dict):
@@ -192,13 +192,13 @@ def _literal(node: ast.AST) -> Any:
 
 
 def differences(there: Settings, here: Settings, length: bool = False) -> list[str]:
-    """What differs, a few words for each key.
+    """What differs, in a few words for each key.
 
     Args:
-        there: Settings of a run that exists.
-        here: Those that are asked for; without a seed any will do.
-        length: Whether another number of epochs or iterations, or another start, is a difference; one that goes on has
-            its start behind it.
+        there: Settings of an existing run.
+        here: The settings that are asked for; if they have no seed, any seed matches.
+        length: Whether another number of epochs or iterations, or another starting checkpoint, is a difference; it is
+            not for a run that is resumed.
     """
     found = []
     for key in dict.fromkeys([*there, *here]):
@@ -207,11 +207,11 @@ def differences(there: Settings, here: Settings, length: bool = False) -> list[s
         if key == _START and not length:
             continue
         noted = key == _COUNT or key.startswith('the content of ')
-        if noted and not (key in there and key in here):  # nobody did
+        if noted and not (key in there and key in here):  # not noted for one of them
             continue
         was, now = there.get(key, _OTHER), here.get(key, _OTHER)
         if key.endswith('.class_means') and isinstance(was, str) and isinstance(now, str):
-            was, now = Path(was).name, Path(now).name  # wherever the file lies: what is in it is noted
+            was, now = Path(was).name, Path(now).name  # the folder does not matter: the content is noted
         if was != now and (length or not _LENGTH.fullmatch(key)):
             words = [repr(values[key]) if key in values else 'not set' for values in (there, here)]
             found.append(f'{key} is {words[0]} there and {words[1]} here')
@@ -225,7 +225,7 @@ def listed(found: list[str], count: int = 3) -> str:
 
 
 def write(cfg: Config, config: str, options: dict | None) -> None:
-    """Note in the work dir which run it is of."""
+    """Note in the work dir which run it belongs to."""
     work_dir = Path(cfg.work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     own = settings(cfg)
@@ -236,7 +236,7 @@ def write(cfg: Config, config: str, options: dict | None) -> None:
 
 
 def read(work_dir: str | Path) -> Settings | None:
-    """The settings of the run in a work dir, of its note or its last checkpoint; None where there is no run."""
+    """The settings of the run in a work dir, from its note or its last checkpoint; None if there is no run."""
     note, last = Path(work_dir) / FILE, Path(work_dir) / 'last_checkpoint'
     if note.is_file():
         try:

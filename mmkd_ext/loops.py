@@ -1,4 +1,4 @@
-"""The validation loops that MMRazor configs name."""
+"""The validation loops that MMRazor's configs name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from mmkd_ext.registry import LOOPS
 
 
 class _Known(BaseMetric):
-    """Metrics that are known beforehand, in addition to those that are measured."""
+    """Adds metrics that are already known to those that are measured."""
 
     def __init__(self, metrics: Mapping[str, Any]) -> None:
         super().__init__()
@@ -32,11 +32,11 @@ class _Known(BaseMetric):
 
 @LOOPS.register_module()
 class SingleTeacherDistillValLoop(ValLoop):
-    """Evaluates the student and, before the first validation, the teacher; each log has its metrics, `teacher.*`.
+    """Evaluates the student and, before the first validation, the teacher; every log has its metrics, `teacher.*`.
 
-    MMRazor's loop of this name evaluates the frozen teacher again at every validation, for the same number each time.
-    The teacher gets images in its own normalisation and size. A bare backbone has no predictions, so it has no metrics;
-    nor has a detector or segmentor whose images are resized, as the annotations are of the student's size.
+    MMRazor's loop of this name evaluates the frozen teacher again at every validation, with the same result each time.
+    The teacher gets images in its own normalisation and size. A bare backbone has no predictions, and so no metrics;
+    neither has a detector or segmentor whose images are resized, because the annotations are for the student's size.
     """
 
     def run(self) -> dict:
@@ -53,7 +53,7 @@ class SingleTeacherDistillValLoop(ValLoop):
             return {}
         teacher.model.to(algorithm.data_preprocessor.device)
         devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-        with torch.random.fork_rng(devices):  # a resumed run evaluates it again, and must go on like this one
+        with torch.random.fork_rng(devices):  # a resumed run evaluates it again, and must continue like this one
             for batch in self.dataloader:
                 with autocast(enabled=self.fp16):
                     outputs = teacher.predict(batch)

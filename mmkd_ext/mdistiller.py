@@ -25,7 +25,7 @@ class Architecture(NamedTuple):
 
     Attributes:
         backbone: Config of the same backbone here.
-        channels: Of its last map.
+        channels: Channels of the backbone's last map.
         renames: Regular expressions and replacements that turn mdistiller's names into the backbone's.
     """
 
@@ -43,7 +43,7 @@ _WRN: Renames = (
     (r'\.convShortcut\.', '.shortcut.'),
     (r'^bn1?\.', 'final.bn.'),
 )
-# A block lists convolution, batch norm, ReLU, convolution, batch norm.
+# A block is a list: convolution, batch norm, ReLU, convolution, batch norm.
 _VGG: Renames = tuple(
     (rf'^block{i}\.{3 * k + offset}\.', f'layer{i + 1}.{part}{k + 1}.')
     for i in range(5)
@@ -77,7 +77,7 @@ def _wrn(depth: int, widen_factor: int) -> Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     **{f'resnet{depth}': _resnet(depth) for depth in (8, 14, 20, 32, 44, 56, 110)},
     **{f'resnet{depth}x4': _resnet(depth, (32, 64, 128, 256)) for depth in (8, 32)},
-    # Layer for layer mmpretrain's; the original does not start with idle residual branches.
+    # The same as mmpretrain's, layer by layer; the original does not zero-initialise its residual branches.
     'ResNet50': Architecture(
         dict(type='mmpretrain.ResNet_CIFAR', depth=50, zero_init_residual=False),
         2048,
@@ -117,15 +117,15 @@ def convert(state_dict: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
 
     Args:
         state_dict: The weights; names may start with the `module.` of DataParallel.
-        arch: The model's name in mdistiller, as `resnet56` or `wrn_40_2`.
+        arch: The model's name in mdistiller, such as `resnet56` or `wrn_40_2`.
 
     Returns:
-        The same tensors, named `backbone.*` and `head.fc.*`, in the model's order. Counters of batch norm that a file
-        of old torch does not have are 0.
+        The same tensors, named `backbone.*` and `head.fc.*`, in the model's order. Batch norm counters, which files of
+        old torch versions lack, are 0.
 
     Raises:
-        ConfigError: If there is no such model, or the weights are not its own: the first that is missing (by its name
-            here), unexpected or of another shape (by its name there) is named.
+        ConfigError: If there is no such model, or the weights do not belong to it: the message names the first that is
+            missing (by its name here), unexpected, or of another shape (by its name in the file).
     """
     architecture = _architecture(arch)
     found: dict[str, tuple[str, Tensor]] = {}
@@ -151,7 +151,7 @@ def _renamed(key: str, renames: Renames) -> str:
 
 
 def _expected(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the classifier's weights; that of the number of classes is -1."""
+    """Names and shapes of the classifier's weights; the size that is the number of classes is -1."""
     with DefaultScope.overwrite_default_scope('mmkd_ext'), torch.random.fork_rng(devices=[]):
         backbone = MODELS.build(dict(architecture.backbone))
     shapes = {f'backbone.{name}': tuple(value.shape) for name, value in backbone.state_dict().items()}
@@ -170,7 +170,7 @@ def _check(found: Mapping[str, tuple[str, Tensor]], expected: Mapping[str, tuple
         wanted = tuple(classes if size == -1 else size for size in shape)
         if tuple(value.shape) != wanted:
             raise ConfigError(
-                f'these are not the weights of {arch}: {key} is {tuple(value.shape)}, {wanted} was expected.'
+                f'these are not the weights of {arch}: {key} has shape {tuple(value.shape)}, expected {wanted}.'
             )
 
 

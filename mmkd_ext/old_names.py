@@ -1,4 +1,4 @@
-"""Names that changed when mmcls became mmpretrain and mmdet 2 became mmdet 3, as MMRazor's configs still have them."""
+"""Names that changed when mmcls became mmpretrain and mmdet 2 became mmdet 3, and that MMRazor's configs still use."""
 
 import logging
 import re
@@ -14,14 +14,14 @@ _PACKED = {'PackClsInputs': 'PackInputs'}
 
 @cache
 def path_today(source: str) -> str:
-    """Today's package path of a config.
+    """The current package path of a config.
 
-    mmdet 3 and mmpretrain separate the parts of a file's name in another way (`faster_rcnn_r50` is `faster-rcnn_r50`)
-    and write `ms` for `mstrain`, `amp` for `fp16`. Where there is no file of the old name, and one in the same folder
-    is of that name but for these, it is taken.
+    mmdet 3 and mmpretrain separate the parts of a file's name differently (`faster_rcnn_r50` is `faster-rcnn_r50`) and
+    write `ms` for `mstrain`, `amp` for `fp16`. If there is no file with the old name, a file in the same folder whose
+    name differs only in these ways is used.
 
     Args:
-        source: `package::folder/name.py`. A path that is right, and one that matches nothing, come back as they are.
+        source: `package::folder/name.py`. A path that exists, or that matches nothing, is returned as it is.
     """
     if not re.fullmatch(r'\w+::.+\.py', source):
         return source
@@ -34,12 +34,12 @@ def path_today(source: str) -> str:
         alike = [other for other in file.parent.glob('*.py') if _letters(other.stem) == _letters(file.stem)]
         name = str(Path(name).with_name(alike[0].name)) if len(alike) == 1 else name
     if name != source.partition('::')[2]:
-        print_log(f'{source} is {package}::{name} today, which is taken.', 'current', logging.INFO)
+        print_log(f'{source} is now named {package}::{name}, which is used.', 'current', logging.INFO)
     return f'{package}::{name}'
 
 
 def _letters(stem: str) -> str:
-    """What is left of a config's name where separators and words that changed are levelled."""
+    """A config's name with the separators and words that changed brought to one form."""
     stem = stem.replace('mstrain', 'ms').replace('fp16', 'amp').replace('_pt-', '_')
     return re.sub('[-_]', '', stem).lower()
 
@@ -49,7 +49,7 @@ def _name_today(name: str) -> str:
 
 
 def config_today(value: Any) -> Any:
-    """A config in which types, scopes and package paths of mmcls are mmpretrain's; changed in place.
+    """Turn types, scopes and package paths of mmcls in a config into mmpretrain's, in place.
 
     Args:
         value: A config, or any part of one.

@@ -1,4 +1,4 @@
-"""The package's registries: children of mmengine's, each importing its rooms when it is first asked."""
+"""The package's registries: children of mmengine's, each of which imports its rooms when it is first used."""
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS

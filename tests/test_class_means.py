@@ -41,8 +41,8 @@ def test_the_official_json_is_read_in_any_order_and_says_nothing_of_counts(tmp_p
 
 JSON = [
     ('{"0": [1.0, 2.0], "1": [3.0]}', 'each class must have a list of equal length, got lengths 1, 2'),
-    ('{"0": [1.0], "2": [3.0]}', r'has no mean of class 1, but one of class 2'),
-    ('{"0": [1.0], "999999999999": [3.0]}', r'has no mean of class 1, but one'),
+    ('{"0": [1.0], "2": [3.0]}', r'has no mean of class 1, although it has one of class 2'),
+    ('{"0": [1.0], "999999999999": [3.0]}', r'has no mean of class 1, although it has one'),
     ('{"0": [1.0, NaN], "1": [3.0, 1.0]}', r'the means of 1 classes \(0\) are not finite'),
     ('{"0": [1.0], "1": [1e400]}', r'the means of 1 classes \(1\) are not finite'),
     ('{"0": ["a"], "1": ["b"]}', 'some of its values are not numbers'),
@@ -53,11 +53,11 @@ JSON = [
     ('{"-1": [1.0]}', 'expected JSON of the form'),
     ('[[1.0]]', 'expected JSON of the form'),
     ('{}', 'expected JSON of the form'),
-    ('{"0": [1.0', 'is neither safetensors nor JSON that can be read'),
-    ('', 'is neither safetensors nor JSON that can be read'),
-    (b'\xff\xfe{}', 'is neither safetensors nor JSON that can be read'),
-    (bytes(100), 'is neither safetensors nor JSON that can be read'),
-    (b'PK\x03\x04' + bytes(100), 'is neither safetensors nor JSON that can be read'),
+    ('{"0": [1.0', 'is neither a safetensors nor a JSON file'),
+    ('', 'is neither a safetensors nor a JSON file'),
+    (b'\xff\xfe{}', 'is neither a safetensors nor a JSON file'),
+    (bytes(100), 'is neither a safetensors nor a JSON file'),
+    (b'PK\x03\x04' + bytes(100), 'is neither a safetensors nor a JSON file'),
 ]
 
 
@@ -102,7 +102,7 @@ def test_safetensors_of_something_else_are_refused(tmp_path: Path, tensors: dict
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     example().save(tmp_path / 'file')
     (tmp_path / 'file').write_bytes((tmp_path / 'file').read_bytes()[:-8])
-    refused(tmp_path / 'file', 'neither safetensors nor JSON')
+    refused(tmp_path / 'file', 'neither a safetensors nor a JSON')
 
 
 def network(**change: Any) -> nn.Module:
@@ -149,7 +149,7 @@ def test_of_a_data_set_with_other_classes_they_are_refused(classes: list[str]) -
     means = example(classes=json.dumps(['cat', 'dog', 'cow']))
     means.check_data(['cat', 'dog', 'cow'])
     example().check_data(classes)  # a file that does not say
-    with pytest.raises(ValueError, match='data set with the 3 classes cat, dog, cow, and this one has the'):
+    with pytest.raises(ValueError, match='data set with the 3 classes cat, dog, cow, but this one has the'):
         means.check_data(classes)
 
 
@@ -160,7 +160,7 @@ def test_means_of_other_images_are_refused(tmp_path: Path) -> None:
     file().check_images('resized to multiples of 14')  # JSON, which says nothing
     file(teacher='a.py').check_images('')
     file(teacher='a.py', changes='resized to 16 x 16').check_images('resized to 16 x 16')
-    with pytest.raises(ValueError, match='as the teacher has them by itself, and here .* resized to 16 x 16; make'):
+    with pytest.raises(ValueError, match='as the teacher gets them on its own, but here .* resized to 16 x 16; make'):
         file(teacher='a.py').check_images('resized to 16 x 16')
-    with pytest.raises(ValueError, match='images resized to 16 x 16, and here .* as it has them by itself; make'):
+    with pytest.raises(ValueError, match='images resized to 16 x 16, but here .* as it gets them on its own; make'):
         file(teacher='a.py', changes='resized to 16 x 16').check_images('')

@@ -195,9 +195,9 @@ class TestMMRazor:
 
     def test_where_it_does_not_import_the_reason_is_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, 'mmrazor.models', None)
-        with pytest.raises(ConfigError, match=r'does not import here \(ModuleNotFoundError: .*mmrazor\.models'):
+        with pytest.raises(ConfigError, match=r'fails to import here \(ModuleNotFoundError: .*mmrazor\.models'):
             import_mmrazor()
-        with pytest.raises(ConfigError, match='does not import here'):
+        with pytest.raises(ConfigError, match='fails to import here'):
             build_part(dict(type='mmrazor.PKDLoss'), MODELS, 'key')
 
     def test_without_it_a_mistyped_name_is_still_answered(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""Store what a teacher says in each step of a run, so that the run itself needs no teacher.
+"""Store a teacher's outputs in each step of a run, so that the run itself needs no teacher.
 
-The training loop of the config runs as it would, with its hooks, its data and its seeds, but a step runs the teacher
-alone and keeps what the losses use. So the images of each step are those of the training that follows.
+The config's training loop runs as usual, with its hooks, data and seeds, but a step only runs the teacher and keeps the
+records that the losses use. So each step has the same images as the training that follows.
 """
 
 import json
@@ -36,11 +36,11 @@ from mmkd_ext.distributed import unwrapped
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.files import write_whole
 
-_STEPS, _BYTES = 200, 2**28  # of a file, at most; they are held in memory until it is written
+_STEPS, _BYTES = 200, 2**28  # per file, at most; held in memory until the file is written
 
 
 def teacher_settings(cfg: Config, processes: int) -> identity.Settings:
-    """What the outputs of a run's teacher depend on."""
+    """The settings that the outputs of a run's teacher depend on."""
     found = identity.settings(cfg, ('model', 'data_preprocessor', 'train_dataloader', 'randomness'))
     kept = (
         'data_preprocessor', 'train_dataloader', 'randomness.seed', 'model.teacher', 'model.data_preprocessor',
@@ -55,11 +55,11 @@ def teacher_settings(cfg: Config, processes: int) -> identity.Settings:
 
 
 def check_teacher_outputs(cfg: Config, processes: int) -> None:
-    """Refuse outputs that are not of this run; of a config without any nothing is asked.
+    """Refuse stored outputs that were not made for this run; a config without stored outputs passes.
 
     Args:
-        cfg: Of the training.
-        processes: Their number.
+        cfg: Config of the training.
+        processes: Number of processes.
 
     Raises:
         ConfigError: If settings differ, or the run is longer.
@@ -70,11 +70,11 @@ def check_teacher_outputs(cfg: Config, processes: int) -> None:
     note = read_note(folder)
     found = identity.differences(note['settings'], teacher_settings(cfg, processes))
     if found:
-        raise ConfigError(f'{KEY}: {folder} is of another run: {identity.listed(found)}.')
+        raise ConfigError(f'{KEY}: {folder} belongs to another run: {identity.listed(found)}.')
     length = _length(cfg)
     if length > note['length']:
         raise ConfigError(
-            f'{KEY}: {folder} has the outputs of {note["length"]} {note["unit"]}, and train_cfg asks for {length}; '
+            f'{KEY}: {folder} has the outputs of {note["length"]} {note["unit"]}, but train_cfg asks for {length}; '
             f'make the rest with: python -m mmkd_ext teacher_outputs CONFIG --out {folder}.'
         )
 
@@ -84,13 +84,14 @@ def _length(cfg: Config) -> int:
 
 
 def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, processes: int = 1) -> Path:
-    """Store the outputs of a config's teacher, or go on with it; every process of a distributed run calls this.
+    """Store the outputs of a config's teacher, or continue doing so; every process of a distributed run calls this.
 
     Args:
-        cfg: Of the training, completed as for it. It is changed.
+        cfg: Config of the training, completed as for training. It is changed.
         out: The folder.
-        top: Of logits that losses compare class by class: keep so many of each row, and the mass of the rest.
-        processes: Their number, which may not have been connected yet.
+        top: How many of each row's logits to keep, with the probability mass of the rest, where a loss compares
+            class by class.
+        processes: Number of processes, which may not be connected yet.
 
     Returns:
         The folder.
@@ -102,8 +103,8 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
     out = Path(out).expanduser()
     if (cfg.get('randomness') or {}).get('seed') is None:
         raise ConfigError(
-            'randomness.seed is missing: the training must see the same images; give --cfg-options randomness.seed=0 '
-            'here and there.'
+            'randomness.seed is missing, but the training must see the same images; give --cfg-options '
+            'randomness.seed=0 to both commands.'
         )
     cfg.model.pop('teacher_outputs', None)
     about = teacher_settings(cfg, processes)
@@ -119,8 +120,8 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
     model: Any = unwrapped(runner)
     if not isinstance(model, SingleTeacherDistill) or model.sampled_regions:
         raise ConfigError(
-            f'model.type={type(model).__name__!r}: outputs are stored of the one teacher of a SingleTeacherDistill, '
-            'which does not depend on the student.'
+            f'model.type={type(model).__name__!r}: outputs can be stored only for the teacher of a '
+            'SingleTeacherDistill, which does not depend on the student.'
         )
     store = _Store(model, out, about, _length(cfg), top)
     runner.register_hook(store, priority='LOWEST')
@@ -129,7 +130,7 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
 
 
 class _Store(Hook):
-    """Lets a step run the teacher alone, and writes what the losses use of it."""
+    """Makes a step run only the teacher, and writes the records that the losses use."""
 
     def __init__(self, model: Any, out: Path, about: identity.Settings, length: int, top: int | None) -> None:
         self.model, self.out, self.about, self.length, self.top = model, out, about, length, top
@@ -147,7 +148,7 @@ class _Store(Hook):
         model.replays, model.loss = True, self._teach
 
     def before_train(self, runner: Runner) -> None:
-        """Go on behind the chunks that are there in all processes."""
+        """Continue after the chunks that all processes have."""
         loop: Any = runner.train_loop
         self.by_epoch = isinstance(loop, EpochBasedTrainLoop)
         self.epoch_steps = len(loop.dataloader) if self.by_epoch else loop.max_iters
@@ -155,12 +156,12 @@ class _Store(Hook):
             done = torch.tensor(self._done(loop.max_iters))
             dist.all_reduce(done, 'min')
             loop._iter = self.first = int(done)
-            print_log(f'{self.out}: {loop._iter} of {loop.max_iters} steps are there.', 'current')
+            print_log(f'{self.out} has {loop._iter} of {loop.max_iters} steps.', 'current')
         if self.by_epoch:
             loop._epoch = self.first // self.epoch_steps
 
     def _done(self, steps: int) -> int:
-        """How many steps need not be done again; whole epochs, of a run by epochs."""
+        """How many steps need not be repeated; whole epochs, if the run counts epochs."""
         step = 0
         while step < steps and self._path(step).is_file():
             step = min(step + self.note['chunk_steps'], (step // self.epoch_steps + 1) * self.epoch_steps)
@@ -170,7 +171,7 @@ class _Store(Hook):
         return chunk_path(self.out, step, self.epoch_steps, self.note['chunk_steps'])
 
     def _teach(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Tensor]:
-        """A step: the teacher's records are kept, and the loss is 0."""
+        """A step: keep the teacher's records; the loss is 0."""
         distiller, prefix = self.model.distiller, f'{self.step}/'
         self.held[f'{prefix}images'] = print_of(inputs).cpu()
         try:
@@ -180,7 +181,7 @@ class _Store(Hook):
                 name = record_name(source)
                 if not isinstance(value, Tensor) or source.record_idx < 0:
                     raise ConfigError(
-                        f'model.distiller.loss_forward_mappings: {source} cannot be stored; name one tensor by '
+                        f'model.distiller.loss_forward_mappings: {source} cannot be stored; name one tensor with '
                         'record_idx >= 0 and data_idx.'
                     )
                 parts = pack(value, self.top if name in self.logits else None)
@@ -196,7 +197,7 @@ class _Store(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Say how much it will be, and write what is complete."""
+        """Log how much will be written, and write a complete chunk."""
         if self.step == self.first:
             self._say_size(runner)
         after = self.step + 1
@@ -205,7 +206,7 @@ class _Store(Hook):
             self.held = {}
 
     def _say_size(self, runner: Runner) -> None:
-        """Say how much will be written, and note what it is of.
+        """Log how much will be written, and note which run it belongs to.
 
         Raises:
             ConfigError: If the disk is too small.
@@ -214,7 +215,7 @@ class _Store(Hook):
         size = a_step * (runner.max_iters - self.first) * dist.get_world_size()
         self.out.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.out).free
-        print_log(f'{self.out}: {_words(size)} more will be written; {_words(free)} are free.', 'current')
+        print_log(f'{self.out}: another {_words(size)} will be written; {_words(free)} are free.', 'current')
         if size > free:
             raise ConfigError(f'--out {self.out}: {_words(size)} are needed and {_words(free)} are free.')
         chunk = torch.tensor(max(min(_STEPS, _BYTES // a_step), 1))
@@ -236,7 +237,7 @@ class _Store(Hook):
 
 
 def _words(size: int) -> str:
-    """Of bytes: `1.2 GB`."""
+    """A number of bytes in words: `1.2 GB`."""
     for unit in ('kB', 'MB', 'GB'):
         size_in = size / 10 ** dict(kB=3, MB=6, GB=9)[unit]
         if size_in < 1000 or unit == 'GB':

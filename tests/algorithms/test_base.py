@@ -333,7 +333,7 @@ class TestBuilding:
         path = tmp_path / 'student.py'
         path.write_text("model = dict(type='ToyModel', width=4)\nload_from = 'a.pth'\n")
         make(str(path))
-        assert "student.py has load_from='a.pth', which is not taken over" in ''.join(said)
+        assert "student.py has load_from='a.pth', which is not used" in ''.join(said)
 
     @pytest.mark.parametrize(('side', 'key'), [('student', 'architecture'), ('teacher', 'teacher')])
     @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ class TestBuilding:
             ),
             (
                 dict(backbone=dict(type='ResNet'), neck=None),
-                r"backbone is unknown to RoIDistill; there are 'architecture', .*write _delete_=True beside `type`\.$",
+                r"backbone is unknown to RoIDistill; there are 'architecture', .*add _delete_=True next to `type`\.$",
             ),
             ({}, r'architecture must be a package path .*, got None'),
             (dict(architecture=dict(type='ToyModel')), r'distiller must be a dict with the key `type`, got None'),

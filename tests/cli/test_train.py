@@ -44,7 +44,7 @@ def test_a_batch_size_that_the_learning_rate_is_not_for_is_said(
 ) -> None:
     words = [MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'auto_scale_lr.base_batch_size=32']
     cli.train_config(arguments(*words))
-    assert 'note: 1 x 8 images a step, but the learning rate is for 32' in capsys.readouterr().err
+    assert 'note: 1 x 8 images per step, but the learning rate is meant for 32' in capsys.readouterr().err
     monkeypatch.setenv('WORLD_SIZE', '4')
     cli.train_config(arguments(*words, 'auto_scale_lr.enable=False', '--launcher', 'pytorch'))
     assert 'note' not in capsys.readouterr().err

@@ -46,8 +46,8 @@ def test_losses_are_those_with_the_teacher_running(
     assert run('tools/teacher_outputs.py', 1, '--out', out).startswith('0')
     said = run('tools/teacher_outputs.py', 2, '--out', out)
     assert said.startswith('0'), said
-    assert '5 of 10 steps are there' in said
-    assert re.search(r'kB more will be written', said)
+    assert 'has 5 of 10 steps' in said
+    assert re.search(r'kB will be written', said)
     stored = {'model.teacher_outputs': str(out)}
     said = run('tools/train.py', 2, '--work-dir', tmp_path / 'without', **stored)
     assert said.startswith('0'), said
@@ -60,7 +60,7 @@ def test_losses_are_those_with_the_teacher_running(
         refused = run('tools/train.py', 2, '--work-dir', tmp_path / 'other', **stored, **{'randomness.seed': '4'})
         assert 'randomness.seed is 3 there and 4 here' in refused
         longer = run('tools/train.py', 3, '--work-dir', tmp_path / 'longer', **stored)
-        assert 'has the outputs of 2 epochs, and train_cfg asks for 3' in longer
+        assert 'has the outputs of 2 epochs, but train_cfg asks for 3' in longer
 
 
 def test_a_config_without_outputs_is_not_asked() -> None:

@@ -130,7 +130,7 @@ def test_a_batch_size_that_the_learning_rate_is_not_for_is_in_its_line() -> None
         examine(config(auto_scale_lr=dict(base_batch_size=16, enable=enable)), batches=1).settings['learning rate']
         for enable in (False, True)
     ]
-    assert '1 x 4 images a step, but the learning rate is for 16' in lines[0]
+    assert '1 x 4 images per step, but the learning rate is meant for 16' in lines[0]
     assert 'scaled from 16' in lines[1]
 
 
