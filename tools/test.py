@@ -14,7 +14,7 @@ from mmkd_ext import cli
 from mmkd_ext.checkpoints import check_weights, write_plain
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
-from mmkd_ext.export.student import build_student
+from mmkd_ext.export.student import plain_student
 from mmkd_ext.files import replacing
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise ConfigError(f'there is no checkpoint {args.checkpoint} (looked from {Path.cwd()}).')
     cli.check_data(cfg, ('test_dataloader',))
-    of_mmrazor = check_weights(build_student(cfg), args.checkpoint)
+    of_mmrazor = check_weights(plain_student(cfg), args.checkpoint)
     cli.start_distributed(cfg)
     work_dir = Path(args.work_dir or cli.default_work_dir(args.config))
     work_dir.mkdir(parents=True, exist_ok=True)

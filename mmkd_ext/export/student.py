@@ -71,7 +71,7 @@ def export_student(
     stock_cfg = stock_config(cfg)
     backbones = take_backbones(stock_cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        trained = build_student(student_config(cfg))
+        trained = plain_student(student_config(cfg))
         content = load_checkpoint_file(checkpoint, map_location='cpu')
         _load(trained, weights_of(content, checkpoint), f'{checkpoint} does not belong to this config')
         folded = fold_student(trained)
@@ -114,7 +114,7 @@ def why_not_foldable(cfg: Config) -> str | None:
     if stock_config(cfg).model == plain.model:
         return None
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        student = build_student(plain)
+        student = plain_student(plain)
     for block in student.modules():
         if isinstance(block, FeatureTransform):
             for norm in block.modules():
@@ -159,7 +159,7 @@ def _stock(entry: Any) -> Any:
     return made
 
 
-def build_student(cfg: Config) -> Any:
+def plain_student(cfg: Config) -> Any:
     """The model of a plain config, in eval mode."""
     model = model_config(cfg.model, 'model')
     if cfg.get('data_preprocessor'):

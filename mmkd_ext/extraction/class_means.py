@@ -35,7 +35,7 @@ from mmkd_ext.errors import ConfigError, listed
 from mmkd_ext.extraction.accumulator import ClassMeanAccumulator
 from mmkd_ext.extraction.data import SEED, SeededDataset, reseed, seeded_set
 from mmkd_ext.extraction.look import Look, StudentsRegions
-from mmkd_ext.extraction.networks import build_student, build_teacher
+from mmkd_ext.extraction.networks import build_proposer, build_teacher
 from mmkd_ext.extraction.picture import draw
 from mmkd_ext.extraction.taps import Tap, count_classes, find_taps
 from mmkd_ext.files import write_whole
@@ -90,7 +90,7 @@ def make_class_means(
         about |= {name: str(tap) for name, tap in taps.items()}
         about |= of_data | dict(batch_size=str(size), seed=str(SEED), mmkd_ext=__version__)
         if proposals == 'student':
-            student, about['proposals'] = build_student(cfg, student_checkpoint)
+            student, about['proposals'] = build_proposer(cfg, student_checkpoint)
             look: Look = StudentsRegions(student, network, taps)
         elif student_checkpoint:
             raise ConfigError('--student-ckpt needs --proposals student.')

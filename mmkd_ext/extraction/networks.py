@@ -6,10 +6,10 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 
-from mmkd_ext import build
 from mmkd_ext.algorithms.pixels import changes
 from mmkd_ext.algorithms.regions import check_regions
 from mmkd_ext.algorithms.teacher_weights import load_teacher, teacher_weights
+from mmkd_ext.build import build_model, build_student, model_config
 from mmkd_ext.class_means import fingerprint
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.data import SEED, reseed
@@ -23,12 +23,12 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
         raise ConfigError('the config defines no `model`.')
     if 'teacher' in model:
         source = model['teacher']
-        teacher_cfg = build.model_config(source, 'model.teacher')
+        teacher_cfg = model_config(source, 'model.teacher')
         checkpoint = checkpoint or model.get('teacher_ckpt')
         own = 'data_preprocessor' in teacher_cfg
         if not own or model.get('teacher_pixels') == 'student':
             given = model.get('data_preprocessor') or cfg.get('data_preprocessor')
-            pixels = build.build_student(model['architecture'], given).data_preprocessor
+            pixels = build_student(model['architecture'], given).data_preprocessor
         name = source if isinstance(source, str) and '::' in source else None
         name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
     elif 'teachers' in model:
@@ -42,7 +42,7 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
         teacher_cfg = ConfigDict(model)
         teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
         name = Path(cfg.filename).name if cfg.filename else str(model.get('type'))
-    network: Any = build.build_model(teacher_cfg, 'model.teacher')
+    network: Any = build_model(teacher_cfg, 'model.teacher')
     # The init_cfg of a config that trains the teacher itself says where that training starts.
     weights = teacher_weights(checkpoint, teacher_cfg if 'teacher' in model else {}, network)
     if weights is None:
@@ -56,12 +56,12 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
     return network, about
 
 
-def build_student(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
+def build_proposer(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
     """The student of a distillation config, whose regions are looked at, and what the file's header says of them."""
     if 'architecture' not in cfg.model or 'teacher' not in cfg.model:
         raise ConfigError('--proposals student needs a distillation config, with model.architecture and model.teacher.')
     pixels = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    student: Any = build.build_student(cfg.model['architecture'], pixels)
+    student: Any = build_student(cfg.model['architecture'], pixels)
     check_regions(student, 'model.architecture')
     reseed(SEED)
     student.init_weights()

@@ -11,7 +11,7 @@ from toys import toy
 
 from mmkd_ext.class_means import fingerprint
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.extraction.networks import build_student, build_teacher
+from mmkd_ext.extraction.networks import build_proposer, build_teacher
 
 PIXELS = dict(type='ImgDataPreprocessor', mean=[1, 2, 3], std=[4, 5, 6])
 
@@ -77,23 +77,23 @@ def test_a_teacher_without_model_or_weights_is_refused(cfg: Config, message: str
 
 def test_a_student_must_be_that_of_a_distillation_and_have_regions() -> None:
     with pytest.raises(ConfigError, match='--proposals student needs a distillation config'):
-        build_student(Config(dict(model=dict(type='ToyModel'))), None)
+        build_proposer(Config(dict(model=dict(type='ToyModel'))), None)
     with pytest.raises(ConfigError, match=r'^model\.architecture must be a two-stage detector, .*got ToyModel'):
-        build_student(distillation(teacher=dict(type='ToyModel')), None)
+        build_proposer(distillation(teacher=dict(type='ToyModel')), None)
 
 
 def test_a_student_starts_alike_every_time_or_with_its_checkpoint(weights: str, tmp_path: Path) -> None:
     cfg = Config(dict(model=dict(architecture=str(MINI / 'faster_rcnn_student.py'), teacher=dict(type='ToyModel'))))
-    first, about = build_student(cfg, None)
+    first, about = build_proposer(cfg, None)
     assert not first.training
     assert about == f'student, as it starts: {fingerprint(first)}'
     with torch.no_grad():
         first.roi_head.bbox_head.fc_cls.bias.fill_(3)
     torch.save(first.state_dict(), tmp_path / 'epoch_1.pth')
-    second, again = build_student(cfg, None)
+    second, again = build_proposer(cfg, None)
     assert again == about
-    loaded, about = build_student(cfg, str(tmp_path / 'epoch_1.pth'))
+    loaded, about = build_proposer(cfg, str(tmp_path / 'epoch_1.pth'))
     assert about == f'student, epoch_1.pth: {fingerprint(first)}'
     assert not torch.equal(second.roi_head.bbox_head.fc_cls.bias, loaded.roi_head.bbox_head.fc_cls.bias)
     with pytest.raises(ConfigError, match=r'^--student-ckpt: .*toy\.pth does not belong to this student'):
-        build_student(cfg, weights)
+        build_proposer(cfg, weights)
