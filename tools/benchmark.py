@@ -18,7 +18,6 @@ import json
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 from mmkd_ext import cli
 from mmkd_ext.benchmark.memory import peak
@@ -30,7 +29,7 @@ from mmkd_ext.errors import ConfigError
 def settings_of(text: str) -> tuple[str, dict]:
     """`CONFIG@key=value@key=value` as the config and its settings."""
     path, *pairs = text.split('@')
-    return path, {key: DictAction._parse_iterable(value) for key, _, value in (pair.partition('=') for pair in pairs)}
+    return path, cli.parse_options(pairs)
 
 
 def rows_of(text: str, setting: Setting, args: argparse.Namespace, known: dict[str, Row]) -> list[Row]:

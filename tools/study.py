@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument('--only', nargs='+', default=(), metavar='RUN', help='rows of the study to run now')
     parser.add_argument('--out', type=Path, help="folder of configs' results (default: work_dirs/study)")
     parser.add_argument('--teacher-ckpt', help="another checkpoint of the configs' teacher")
-    parser.add_argument('--cfg-options', nargs='+', action=cli.CfgOptions, help='of all runs: key=value ...')
+    cli.add_cfg_options(parser, 'override settings of all runs')
     args = parser.parse_args()
     if any(map(is_study, args.configs)):
         if len(args.configs) > 1 or args.out or args.teacher_ckpt:

@@ -5,11 +5,12 @@ import warnings
 from mmkd_ext.cli.inputs import check_data, check_file, make_missing_class_means, missing_class_means
 from mmkd_ext.cli.launch import PATIENCE, run, say, start_distributed
 from mmkd_ext.cli.options import (
-    CfgOptions,
+    add_cfg_options,
     add_launcher,
     add_recipe,
     config_parser,
     default_work_dir,
+    parse_options,
     read_config,
     read_launched,
     train_parser,
@@ -22,7 +23,7 @@ from mmkd_ext.distributed import rank
 
 __all__ = [
     'PATIENCE',
-    'CfgOptions',
+    'add_cfg_options',
     'add_launcher',
     'add_recipe',
     'bring_to_ours',
@@ -35,6 +36,7 @@ __all__ = [
     'make_missing_class_means',
     'make_recipe',
     'missing_class_means',
+    'parse_options',
     'rank',
     'read_config',
     'read_launched',

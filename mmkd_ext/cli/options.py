@@ -51,13 +51,21 @@ def config_parser(about: str | None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        help='override settings: key=value, lists as key="[a,b]" or key=a,b',
-    )
+    add_cfg_options(parser)
     return parser
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, what: str = 'override settings') -> None:
+    """Add `--cfg-options`."""
+    about = f'{what}: key=value, lists as key="[a,b]" or key=a,b'
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help=about)
+
+
+def parse_options(pairs: list[str]) -> dict[str, Any]:
+    """The settings that `key=value` pairs stand for, read as `--cfg-options` are."""
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    return parser.parse_args(['--cfg-options', *pairs]).cfg_options if pairs else {}
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:

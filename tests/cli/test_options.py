@@ -82,3 +82,14 @@ def test_other_values_of_options_are_as_mmengine_reads_them() -> None:
     words = ['a=1', 'b=[1,2]', 'c=x,y', 'd=/tmp/predict(1).pth', 'e=(1,2)']
     found = cli.config_parser('').parse_args(['a.py', '--cfg-options', *words]).cfg_options
     assert found == dict(a=1, b=[1, 2], c=['x', 'y'], d='/tmp/predict(1).pth', e=(1, 2))
+
+
+def test_pairs_are_read_as_the_option_is() -> None:
+    pairs = ['a.b=1', 'c=[x,2.5]', 'd=None', 'e=f=g']
+    found = {'a.b': 1, 'c': ['x', 2.5], 'd': None, 'e': 'f=g'}
+    assert (
+        cli.parse_options(pairs)
+        == found
+        == cli.config_parser('').parse_args(['x', '--cfg-options', *pairs]).cfg_options
+    )
+    assert cli.parse_options([]) == {}
