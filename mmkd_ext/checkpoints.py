@@ -103,6 +103,22 @@ def _stand_in_for_interp2d() -> None:
     module.interp2d = interp2d  # type: ignore[attr-defined]
 
 
+def state_dict_of(content: Any, file: str) -> Mapping[str, Tensor]:
+    """The tensors in a checkpoint, by the names that they have there.
+
+    Args:
+        content: What the file holds: a dict of tensors, or one under `state_dict`.
+        file: Its name, with which a message begins.
+
+    Raises:
+        ConfigError: If it holds no weights.
+    """
+    found = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ConfigError(f'{file} holds no weights (a dict of tensors, or one under `state_dict`).')
+    return found
+
+
 def weights_of(
     content: Any, file: str, prefix: str = '', without: tuple[str, ...] = ('distiller.', 'teacher.')
 ) -> OrderedDict[str, Tensor]:
@@ -119,9 +135,7 @@ def weights_of(
     Raises:
         ConfigError: If it holds no weights, or none whose names begin with `prefix`.
     """
-    found = content.get('state_dict', content) if isinstance(content, Mapping) else None
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ConfigError(f'{file} holds no weights (a dict of tensors, or one under `state_dict`).')
+    found = state_dict_of(content, file)
     if prefix and not prefix.endswith('.'):
         prefix += '.'
 
@@ -203,8 +217,8 @@ def check_weights(model: Any, checkpoint: str) -> bool:
     ]
     if wrong:
         raise ConfigError(f'{checkpoint} does not belong to this config: {" and ".join(wrong)}.')
-    found = content.get('state_dict', content)
-    return any(str(name).removeprefix('module.').startswith('architecture.') for name in found)
+    names = state_dict_of(content, checkpoint)
+    return any(name.removeprefix('module.').startswith('architecture.') for name in names)
 
 
 def write_plain(checkpoint: str, path: str | Path) -> None:

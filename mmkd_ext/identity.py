@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmkd_ext.build import model_config
-from mmkd_ext.checkpoints import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file, state_dict_of
 from mmkd_ext.config_walk import our_type
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.files import write_whole
@@ -124,10 +124,10 @@ def _digest_of(path: Path, *_: int) -> str:
     try:
         content = load_checkpoint_file(str(path), map_location='cpu')
         found = sha256()
-        for name, value in sorted(content.get('state_dict', content).items()):
+        for name, value in sorted(state_dict_of(content, str(path)).items()):
             found.update(name.encode() + value.contiguous().numpy().tobytes())
         return found.hexdigest()[:12]
-    except (ConfigError, AttributeError, TypeError):  # class means, for example
+    except (ConfigError, TypeError):  # class means, for example, or a dtype that numpy lacks
         return digest(path.read_bytes())
 
 

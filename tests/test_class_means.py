@@ -126,6 +126,13 @@ def test_a_fingerprint_is_of_the_weights_alone() -> None:
     assert fingerprint(reshaped) != expected
 
 
+def test_a_fingerprint_stays_what_files_have_noted() -> None:
+    model = network()
+    for value in model.parameters():
+        value.data.fill_(0.5)
+    assert fingerprint(model) == '9d1f1834fbc7c76a5848f9bbe873bcd0a4f05fd69071e5e9278a98e61c80a259'
+
+
 def test_a_fingerprint_does_not_tell_how_the_checkpoint_was_stored() -> None:
     half = {
         name: value.half() if value.is_floating_point() else value for name, value in network().state_dict().items()

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd_ext.checkpoints import load_checkpoint_file
+from mmkd_ext.checkpoints import load_checkpoint_file, load_weights, weights_of
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.data import SEED, reseed, seeded_set
 from mmkd_ext.losses.nd import NDLoss
@@ -103,9 +103,8 @@ def load(model: Any, path: str) -> bool:
     Raises:
         ConfigError: If it does not belong to this student.
     """
-    content = load_checkpoint_file(path, map_location='cpu')
-    weights = content.get('state_dict', content)
-    missing, unexpected = model.load_state_dict(weights, strict=False)
+    weights = weights_of(load_checkpoint_file(path, map_location='cpu'), path, without=('teacher.',))
+    missing, unexpected = load_weights(model, weights, f"{path} does not belong to this config's student")
     wrong = [key for key in (*missing, *unexpected) if not key.startswith('distiller.')]
     if wrong:
         raise ConfigError(f"{path} does not belong to this config's student: {wrong[0]} is missing or unexpected.")

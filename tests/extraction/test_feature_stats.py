@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from toys import toy
 
+from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction import feature_stats as stats
 from mmkd_ext.losses import NDLoss
 
@@ -50,6 +52,17 @@ class Model(torch.nn.Module):
     def forward(self, mode: str) -> None:
         rows = torch.tensor([[1.0, 0.0], [0.0, 2.0], [5.0, 5.0]])
         self.distiller.distill_losses['loss_nd'](student=rows, teacher=rows, labels=torch.tensor([0, 1, 2]))
+
+
+def test_weights_of_a_distributed_run_are_the_students(tmp_path: Path) -> None:
+    model = toy(1)
+    own = {f'module.{name}': value for name, value in toy(2).state_dict().items()}
+    torch.save(dict(state_dict=own | {'module.teacher.a': torch.zeros(1)}), tmp_path / 'a.pth')
+    assert stats.load(model, str(tmp_path / 'a.pth'))
+    assert torch.equal(model.head.weight, toy(2).head.weight)
+    torch.save(dict(state_dict=own | {'module.a': torch.zeros(1)}), tmp_path / 'a.pth')
+    with pytest.raises(ConfigError, match=r"does not belong to this config's student: a is missing or unexpected"):
+        stats.load(model, str(tmp_path / 'a.pth'))
 
 
 def test_ignored_samples_and_classes_without_a_mean_are_left_out() -> None:
