@@ -24,6 +24,7 @@ from mmkd_ext.files import replacing
 
 KEY = 'model.teacher_outputs'
 NOTE = 'outputs.json'
+FORMAT = 2  # of the note; 2 knows the teacher's weights wherever and whenever they were saved
 _TOLERANCE = 1e-3  # in standard deviations of a pixel; a crop that is shifted by one differs by more
 _MAKE = 'python -m mmkd_ext teacher_outputs CONFIG --out'
 
@@ -112,13 +113,19 @@ def read_note(folder: str | Path) -> dict[str, Any]:
     """What the outputs in a folder are of.
 
     Raises:
-        ConfigError: If there are none.
+        ConfigError: If there are none, or an earlier version of this package made them.
     """
     path = Path(folder).expanduser() / NOTE
     try:
-        return json.loads(path.read_text())
+        note = json.loads(path.read_text())
     except (OSError, ValueError):
         raise ConfigError(f'{KEY}: {folder} has no outputs of a teacher; make them with: {_MAKE} {folder}.') from None
+    if note.get('format') != FORMAT:
+        raise ConfigError(
+            f'{KEY}: the outputs in {folder} were made by another version of mmkd_ext, which notes their teacher in '
+            f'another way; remove the folder, and make them again with: {_MAKE} {folder}.'
+        )
+    return note
 
 
 class TeacherOutputs:

@@ -6,7 +6,6 @@ records that the losses use. So each step has the same images as the training th
 
 import json
 import shutil
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch import Tensor
 from mmkd_ext import identity
 from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
 from mmkd_ext.algorithms.stored_outputs import (
+    FORMAT,
     KEY,
     NOTE,
     chunk_path,
@@ -50,7 +50,7 @@ def teacher_settings(cfg: Config, processes: int) -> identity.Settings:
     found = {key: value for key, value in found.items() if key.startswith(kept) and not key.startswith(free)}
     weights = found.get('model.teacher_ckpt')
     if isinstance(weights, str) and Path(weights).expanduser().is_file():
-        found['model.teacher_ckpt'] = sha256(Path(weights).expanduser().read_bytes()).hexdigest()[:12]
+        found['model.teacher_ckpt'] = identity.digest_of(Path(weights).expanduser())
     return {**found, 'train_dataloader.num_workers': cfg.train_dataloader.get('num_workers', 0), 'processes': processes}
 
 
@@ -221,6 +221,7 @@ class _Store(Hook):
         chunk = torch.tensor(max(min(_STEPS, _BYTES // a_step), 1))
         dist.broadcast(chunk)
         self.note = dict(
+            format=FORMAT,
             settings=self.about,
             length=self.length,
             unit='epochs' if self.by_epoch else 'iterations',

@@ -9,6 +9,7 @@ from mmengine.logging import MessageHub
 from torch.nn.functional import kl_div, log_softmax
 
 from mmkd_ext.algorithms.stored_outputs import (
+    FORMAT,
     NOTE,
     TeacherOutputs,
     chunk_path,
@@ -84,7 +85,7 @@ def test_a_print_tells_images_apart(change: object) -> None:
 def folder(tmp_path: Path) -> Path:
     """Of one step, the first."""
     note = dict(
-        settings={}, length=1, unit='epochs', epoch_steps=2, chunk_steps=1, fingerprint='', classes=None,
+        format=FORMAT, settings={}, length=1, unit='epochs', epoch_steps=2, chunk_steps=1, fingerprint='', classes=None,
         records=['t/0/None', 'x/0/0'],
     )  # fmt: skip
     (tmp_path / NOTE).write_text(json.dumps(note))
@@ -125,6 +126,13 @@ class TestTeacherOutputs:
         note = json.loads((folder / NOTE).read_text())
         (folder / NOTE).write_text(json.dumps(dict(note, records=['t/0/None'])))
         with pytest.raises(ConfigError, match=r'does not have x/0/0 \(recorder, record_idx and data_idx\)'):
+            TeacherOutputs(str(folder), distiller())
+
+    def test_outputs_of_an_earlier_version_are_refused_with_what_to_do(self, folder: Path) -> None:
+        note = json.loads((folder / NOTE).read_text())
+        del note['format']
+        (folder / NOTE).write_text(json.dumps(note))
+        with pytest.raises(ConfigError, match=r'were made by another version of mmkd_ext, .*; remove the folder, and'):
             TeacherOutputs(str(folder), distiller())
 
     def test_a_folder_without_outputs_is_refused_with_the_command(self, tmp_path: Path) -> None:

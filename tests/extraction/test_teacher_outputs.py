@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from support import MINI
 
@@ -81,10 +82,12 @@ def test_settings_are_of_data_and_teacher_and_not_of_the_student() -> None:
 def test_another_teacher_under_the_same_name_is_another_run(tmp_path: Path) -> None:
     cfg = Config.fromfile(CONFIG)
     cfg.model.teacher_ckpt = str(tmp_path / 'teacher.pth')
-    (tmp_path / 'teacher.pth').write_bytes(b'one')
-    before = teacher_settings(cfg, 1)
-    (tmp_path / 'teacher.pth').write_bytes(b'two')
-    assert teacher_settings(cfg, 1) != before
+
+    def settings_with(weight: float, **meta: str) -> dict:
+        torch.save(dict(state_dict={'a': torch.full((3,), weight)}, meta=meta), tmp_path / 'teacher.pth')
+        return teacher_settings(cfg, 1)
+
+    assert settings_with(1.0, time='now') == settings_with(1.0, time='later') != settings_with(2.0)
 
 
 def test_without_a_seed_nothing_is_stored(tmp_path: Path) -> None:
