@@ -1,5 +1,4 @@
-# The Mask R-CNN of mask_rcnn_student.py learns by CWT on the FPN levels. Train its teacher first:
-# tools/train.py configs/mini/mask_rcnn_teacher.py
+# The Mask R-CNN of mask_rcnn_student.py learns by CWT on the FPN levels.
 _base_ = ['mask_rcnn_student.py', '_base_/cwt_fpn.py']
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/mask_rcnn_teacher.py',
-    teacher_ckpt='work_dirs/mini/mask_rcnn_teacher/epoch_1.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/mask_rcnn_teacher.pth',
     distiller=_base_.distiller,
 )
 custom_imports = dict(imports=['mmkd_ext'])

@@ -1,4 +1,5 @@
 # The wide Faster R-CNN with a mask branch; it starts from the shipped Faster R-CNN and sees the teachers' scenes once.
+# Its weights are shipped.
 _base_ = ['_base_/faster_rcnn_wide.py', '_base_/digit_scenes_detection.py', '_base_/schedule_teacher.py']
 
 model = dict(

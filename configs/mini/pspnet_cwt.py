@@ -1,5 +1,4 @@
-# The PSPNet of pspnet_student.py learns by CWT on the backbone's last stage. Train its teacher first:
-# tools/train.py configs/mini/pspnet_teacher.py
+# The PSPNet of pspnet_student.py learns by CWT on the backbone's last stage.
 _base_ = 'pspnet_student.py'
 
 model = dict(
@@ -7,7 +6,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=_base_.model,
     teacher='{{fileDirname}}/pspnet_teacher.py',
-    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_1.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/pspnet_teacher.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(stage=dict(type='ModuleOutputs', source='backbone.layer3')),

@@ -1,5 +1,4 @@
 # The PSPNet of pspnet_student.py learns by NORM on the backbone's last stage; README.md says why it has no batch norms.
-# Train its teacher first: tools/train.py configs/mini/pspnet_teacher.py
 _base_ = 'pspnet_student.py'
 
 neck = dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=128, with_bn=False, pool=False)
@@ -8,7 +7,7 @@ model = dict(
     type='mmkd_ext.SingleTeacherDistill',
     architecture=dict(_base_.model, neck=neck),
     teacher='{{fileDirname}}/pspnet_teacher.py',
-    teacher_ckpt='work_dirs/mini/pspnet_teacher/epoch_1.pth',
+    teacher_ckpt='{{fileDirname}}/checkpoints/pspnet_teacher.pth',
     distiller=dict(
         type='ConfigurableDistiller',
         student_recorders=dict(wide=dict(type='ModuleOutputs', source='neck.expand')),
