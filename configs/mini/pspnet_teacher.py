@@ -1,4 +1,4 @@
-# The student's teacher: wider, and trained on many more scenes, none of which the student sees. Its weights are shipped.
+# The teacher: wider, and trained on many more scenes, none of which the student sees. Its weights are shipped.
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     '_base_/digit_scenes_segmentation.py',
