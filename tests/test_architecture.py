@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     'distributed': set(),
     'files': set(),
     'config_walk': set(),
+    'markdown': set(),
     'class_means': {'errors', 'files'},
     'downloads': {'errors', 'distributed', 'files'},
     'checkpoints': {'errors', 'files', 'downloads'},
@@ -44,19 +45,19 @@ ROOMS: dict[str, set[str]] = {
     'hooks': {'errors', 'registry', 'distributed'},
     'loops': {'registry', 'distributed'},
     'extraction': {
-        'errors', 'version', 'distributed', 'files', 'config_walk', 'checkpoints', 'build', 'identity', 'class_means',
-        'losses', 'recorders', 'distillers', 'algorithms',
+        'errors', 'version', 'distributed', 'files', 'config_walk', 'markdown', 'checkpoints', 'build', 'identity',
+        'class_means', 'losses', 'recorders', 'distillers', 'algorithms',
     },
     'export': {'errors', 'registry', 'config_walk', 'checkpoints', 'compat', 'build', 'models'},
     'checks': {'errors', 'distributed', 'checkpoints', 'build'},
-    'benchmark': {'errors', 'registry', 'compat', 'build', 'class_means', 'recorders'},
+    'benchmark': {'errors', 'registry', 'markdown', 'compat', 'build', 'class_means', 'recorders'},
     'preflight': {'errors', 'config_walk', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks'},
     'recipes': {'errors', 'files', 'build', 'recorders', 'extraction'},
     'cli': {
         'errors', 'old_names', 'distributed', 'config_walk', 'checkpoints', 'build', 'extraction', 'export',
         'identity', 'checks', 'recipes',
     },
-    'studies': {'errors', 'export', 'identity', 'cli'},
+    'studies': {'errors', 'markdown', 'export', 'identity', 'cli'},
     '__main__': set(),
     '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package gives by name
 }  # fmt: skip

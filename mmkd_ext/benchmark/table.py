@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mmkd_ext import markdown
+
 
 def table(results: Sequence[dict[str, Any]]) -> str:
     """A line for each row; columns that no row has a number for are left out.
@@ -21,11 +23,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         'to save, ms': [_number(row['save_milliseconds']) for row in results],
     }
     columns = {name: cells for name, cells in columns.items() if any(cells)}
-    widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
-    lines = [list(columns), ['-' * width for width in widths], *zip(*columns.values(), strict=True)]
-    return '\n'.join(
-        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + ' |' for line in lines
-    )
+    return markdown.table([list(columns), *zip(*columns.values(), strict=True)])
 
 
 def _number(value: float | None) -> str:

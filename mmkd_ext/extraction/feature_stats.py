@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from mmkd_ext import markdown
 from mmkd_ext.checkpoints import load_checkpoint_file, load_weights, weights_of
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.data import SEED, reseed, seeded_set
@@ -77,11 +78,10 @@ def compare(cfg: Config, checkpoints: Mapping[str, str], limit: int) -> dict[str
 
 def table(results: Mapping[str, Statistics]) -> str:
     """The means of the statistics, in Markdown."""
-    lines = ['| ' + ' | '.join(['network', *PANELS]) + ' |', '|---' * (len(PANELS) + 1) + '|']
+    rows = [['network', *PANELS]]
     for name, found in results.items():
-        cells = [f'{found[key].mean():.3f}' if len(found.get(key, ())) else '-' for key in PANELS]
-        lines.append('| ' + ' | '.join([name, *cells]) + ' |')
-    return '\n'.join(lines)
+        rows.append([name, *(f'{found[key].mean():.3f}' if len(found.get(key, ())) else '-' for key in PANELS)])
+    return markdown.table(rows)
 
 
 def find_nd_loss(model: Any) -> tuple[str, NDLoss]:

@@ -10,6 +10,7 @@ from statistics import mean, stdev
 
 import matplotlib as mpl
 
+from mmkd_ext import markdown
 from mmkd_ext.errors import ConfigError, nearest
 
 mpl.use('Agg')
@@ -139,12 +140,7 @@ def table(runs: list[Run]) -> str:
     for name, members in groups.items():
         cells = [_cell([run.final[m] * percent(m) for run in members if m in run.final], len(members)) for m in metrics]
         rows.append([name, str(len(members)), *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + ' |' for row in rows
-    ]
-    lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
-    return '\n'.join(lines)
+    return markdown.table(rows)
 
 
 def _cell(values: list[float], seeds: int) -> str:

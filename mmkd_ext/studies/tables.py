@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from scipy import stats
 
+from mmkd_ext import markdown
 from mmkd_ext.studies.report import in_order, percent
 
 mpl.use('Agg')
@@ -98,11 +99,11 @@ def table(lines: list[dict[str, Any]], pairs: Sequence[tuple[str, str]] = ()) ->
             found = [line[key] for line in members if line.get(key)]
             cells.append(f'{mean(found):.{digits}f}' if found else '-')
         rows.append(cells)
-    parts = [_markdown(rows)]
+    parts = [markdown.table(rows)]
     compared = [[f'{a} - {b}', short(metric), *_compared(difference(values_of(lines, metric), a, b))]
                 for a, b in pairs for metric in metrics if difference(values_of(lines, metric), a, b)]  # fmt: skip
     if compared:
-        parts.append(_markdown([['pair', 'metric', 'difference', '95 % interval'], *compared]))
+        parts.append(markdown.table([['pair', 'metric', 'difference', '95 % interval'], *compared]))
     return '\n\n'.join(parts)
 
 
@@ -115,12 +116,6 @@ def _compared(found: Difference | None) -> list[str]:
         return ['-', '-']
     interval = '-' if found.half is None else f'{found.mean - found.half:+.2f} to {found.mean + found.half:+.2f}'
     return [_spread(found.mean, found.error, '+'), interval]
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    made = ['| ' + ' | '.join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + ' |' for row in rows]
-    return '\n'.join([made[0], '|' + '|'.join('-' * (width + 2) for width in widths) + '|', *made[1:]])
 
 
 def draw(lines: list[dict[str, Any]], path: Path) -> None:
