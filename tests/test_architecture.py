@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     'files': set(),
     'config_walk': set(),
     'markdown': set(),
+    'process_memory': set(),
     'class_means': {'errors', 'files'},
     'downloads': {'errors', 'distributed', 'files'},
     'checkpoints': {'errors', 'files', 'downloads'},
@@ -50,14 +51,16 @@ ROOMS: dict[str, set[str]] = {
     },
     'export': {'errors', 'registry', 'config_walk', 'checkpoints', 'compat', 'build', 'models'},
     'checks': {'errors', 'distributed', 'checkpoints', 'build'},
-    'benchmark': {'errors', 'registry', 'markdown', 'compat', 'build', 'class_means', 'recorders'},
-    'preflight': {'errors', 'config_walk', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks'},
+    'benchmark': {'errors', 'registry', 'markdown', 'process_memory', 'compat', 'build', 'class_means', 'recorders'},
+    'preflight': {
+        'errors', 'config_walk', 'process_memory', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
+    },
     'recipes': {'errors', 'files', 'build', 'recorders', 'extraction'},
     'cli': {
         'errors', 'old_names', 'distributed', 'config_walk', 'checkpoints', 'build', 'extraction', 'export',
         'identity', 'checks', 'recipes',
     },
-    'studies': {'errors', 'markdown', 'export', 'identity', 'cli'},
+    'studies': {'errors', 'distributed', 'markdown', 'process_memory', 'export', 'identity', 'cli'},
     '__main__': set(),
     '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package gives by name
 }  # fmt: skip

@@ -1,17 +1,13 @@
 """The most memory that training takes on a CPU, of a process of its own."""
 
-import re
-import resource
-import sys
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from mmkd_ext.benchmark.rows import STUDENT, Setting, Subject
+from mmkd_ext.process_memory import forget_peak, peak_memory
 
 STEPS = 3  # after the second one the allocator has what it needs
 
@@ -38,10 +34,10 @@ def _peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
     if part == STUDENT:
         del subject.model
     held = _held(getattr(subject, 'model', None))
-    _reset()
+    forget_peak()
     for _ in range(STEPS):
         step()
-    return _most(), held() / 2**20
+    return peak_memory(), held() / 2**20
 
 
 def _held(model: Any) -> Any:
@@ -61,18 +57,3 @@ def _held(model: Any) -> Any:
     teachers = [taught.teacher.model for taught in getattr(model, 'taught', {}).values()]
     weights = sum(value.nbytes for teacher in teachers for value in teacher.state_dict().values())
     return lambda: weights + most
-
-
-def _reset() -> None:
-    """Forget what the process had at most until now, where the system can (Linux)."""
-    with suppress(OSError):
-        Path('/proc/self/clear_refs').write_text('5')
-
-
-def _most() -> float:
-    """Megabytes, at most since `_reset`."""
-    status = Path('/proc/self/status')
-    found = re.search(r'VmHWM:\s+(\d+) kB', status.read_text()) if status.is_file() else None
-    if found:
-        return int(found[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)

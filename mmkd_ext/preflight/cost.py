@@ -1,8 +1,6 @@
 """Time and memory of a run, from a few whole training steps that change no weight."""
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +11,7 @@ from mmengine.optim import build_optim_wrapper
 
 from mmkd_ext.preflight.report import Cost
 from mmkd_ext.preflight.step import buffers_kept
+from mmkd_ext.process_memory import peak_memory
 
 
 def steps_of(cfg: Config, epoch: int) -> int | None:
@@ -54,11 +53,5 @@ def measure(model: Any, cfg: Config, batches: Sequence[Any], load: float, epoch:
             taken.append(time.perf_counter() - start)
     optim.zero_grad()
     workers = int((cfg.get('train_dataloader') or {}).get('num_workers', 0))
-    return Cost(statistics.median(taken[1:]), load, workers, steps_of(cfg, epoch), _peak(cuda))
-
-
-def _peak(cuda: bool) -> int:
-    """Bytes, at most until now."""
-    if cuda:
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+    peak = torch.cuda.max_memory_allocated() if cuda else int(peak_memory() * 2**20)
+    return Cost(statistics.median(taken[1:]), load, workers, steps_of(cfg, epoch), peak)

@@ -2,16 +2,13 @@
 
 import json
 import os
-import re
 import signal
 import statistics
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,19 +16,14 @@ from typing import Any
 from mmengine.config import Config
 
 from mmkd_ext import cli, identity
+from mmkd_ext.distributed import rank, started_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.student import export_student
 from mmkd_ext.studies import results
 from mmkd_ext.studies.plan import Run, Study
+from mmkd_ext.studies.processes import call, ours_alone, stop
 from mmkd_ext.studies.report import read_run
 
-PROGRESS = (
-    r'Epoch\(train\) *(\[[0-9]+\]\[[ 0-9]+/[0-9]+\]).*(eta: [0-9:]+).*?( loss: [0-9.]+)',
-    r'Iter\(train\) *(\[[ 0-9]+/[0-9]+\]).*(eta: [0-9:]+).*?( loss: [0-9.]+)',
-    r'\((?:val)\) *(\[[0-9]+\])\[([0-9]+)/\2\].*?((?:bbox_mAP|accuracy/top1|mIoU): [0-9.]+)',
-    r'^(error: .*)()()',
-)
-RUNNING: set[subprocess.Popen] = set()
 EXPORTING = threading.Lock()  # building a model sets a default scope for the process
 
 
@@ -51,8 +43,8 @@ def carry_out(study: Study, jobs: int) -> None:
     check(study)
     study.work_dirs.mkdir(parents=True, exist_ok=True)
     os.environ |= {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '1'), 'PYTHONWARNINGS': 'ignore'}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, stop)
     lines = results.read(study.folder)
     hashes = {entry.name: results.hash_of(entry.cfg) for entry in study.entries}
     done: list[Run] = []
@@ -62,14 +54,15 @@ def carry_out(study: Study, jobs: int) -> None:
         (done if there else wanted).append(run)
     for run in done:
         print(f'{run.name}: done before', flush=True)
-    rank, processes = _share()
+    processes = started_count()
+    number = rank() if processes > 1 else 0
     if processes > 1:
-        whole, wanted = len(wanted), wanted[rank::processes]
-        print(f'process {rank} of {processes} takes {len(wanted)} of {whole} runs', flush=True)
+        whole, wanted = len(wanted), wanted[number::processes]
+        print(f'process {number} of {processes} takes {len(wanted)} of {whole} runs', flush=True)
     clock = Clock(len(wanted), jobs)
     with ThreadPoolExecutor(jobs) as pool, ours_alone():
         waiting = [pool.submit(_whole, study, run, hashes[run.entry.name], clock) for run in wanted]
-        if rank == 0:
+        if number == 0:
             waiting += [pool.submit(_teacher, study, name, lines) for name in study.teachers]
         failed = [str(job.exception()) for job in as_completed(waiting) if job.exception()]
     if failed:
@@ -112,34 +105,6 @@ class Clock:
             self.done += 1
             left = (time.monotonic() - self.began) / self.done * (self.count - self.done)
         return f'{self.done} of {self.count} done, about {left // 3600:.0f} h {left % 3600 // 60:.0f} min left'
-
-
-def _share() -> tuple[int, int]:
-    """This process's number, and how many the launcher started.
-
-    A job script of SLURM has SLURM_NTASKS, too, though it is one process; what `srun` starts has the step's number.
-    """
-    names = ('WORLD_SIZE', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
-    processes = int(next((os.environ[name] for name in names if os.environ.get(name)), 1))
-    return cli.rank() if processes > 1 else 0, processes
-
-
-@contextmanager
-def ours_alone() -> Iterator[None]:
-    """Children see one process's GPU, and no launcher."""
-    kept = dict(os.environ)
-    local = os.environ.get('LOCAL_RANK') or os.environ.get('SLURM_LOCALID')
-    if local and _share()[1] > 1:
-        visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
-        os.environ['CUDA_VISIBLE_DEVICES'] = visible[int(local)] if int(local) < len(visible) and visible[0] else local
-    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_STEP_NUM_TASKS',
-                 'SLURM_LOCALID', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'):  # fmt: skip
-        os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
 
 
 def _whole(study: Study, run: Run, settings: str, clock: Clock) -> None:
@@ -207,7 +172,7 @@ def _train(run: Run, work_dir: Path) -> float | None:
         words.append('--resume')
     words += ['--cfg-options', f'randomness.seed={run.seed}', *_options(run.entry.options)]
     log = work_dir.parent / f'{run.name}.log'
-    status, last, memory = _call(words, log, run.name, append=True)
+    status, last, memory = call(words, log, run.name, append=True)
     if status and 'nothing is left to do' not in last:  # stopped between the last checkpoint and here
         raise ConfigError(f'training {run.name} failed ({last}); see {log}.')
     done.write_text(json.dumps(memory))
@@ -249,57 +214,8 @@ def test(name: str, cfg: Config, checkpoint: str, folder: Path, wanted: Sequence
     script = cli.stock_test(cfg.get('default_scope'))
     predictions = folder / ('predictions' if cfg.default_scope == 'mmseg' else 'predictions.pkl')
     words = [sys.executable, str(script), str(exported.config), str(exported.checkpoint), '--work-dir', str(folder)]
-    status, last, _ = _call([*words, '--out', str(predictions)], folder / 'log.txt', f'{name} test')
+    status, last, _ = call([*words, '--out', str(predictions)], folder / 'log.txt', f'{name} test')
     if status:
         raise ConfigError(f'testing {name} failed ({last}); see {folder}/log.txt.')
     tested.write_text(what)
     return read_run(folder, wanted).final
-
-
-def _call(words: list[str], log: Path, name: str, append: bool = False) -> tuple[int, str, float]:
-    """Run a command: everything to the log, progress to the screen.
-
-    Returns:
-        Its exit status, its last line, and its peak memory in MiB (0 where neither the log nor the system says).
-    """
-    last, memory, allocated = '', 0.0, 0.0
-    path = os.pathsep.join([str(log.parent), *filter(None, [os.environ.get('PYTHONPATH')])])  # an exported backbone
-    with log.open('a' if append else 'w') as file:
-        # A session of its own, so that a stop reaches its data loaders too.
-        process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-            start_new_session=True, env={**os.environ, 'PYTHONPATH': path},
-        )  # fmt: skip
-        RUNNING.add(process)
-        for line in process.stdout or []:
-            file.write(line)
-            last = line.strip() or last
-            memory = max(memory, _peak_of(process.pid))
-            allocated = max([allocated, *(float(found) for found in re.findall(r'memory: ([0-9]+)', line))])
-            for pattern in PROGRESS:
-                found = re.search(pattern, line)
-                if found:
-                    print(f'{name}: {found[1]} {found[2] if "eta" in found[2] else ""}{found[3]}', flush=True)
-                    break
-        status = process.wait()
-        RUNNING.discard(process)
-    return status, last, allocated or memory
-
-
-def _peak_of(pid: int) -> float:
-    """The most memory that a process ever held, in MiB; 0 where the system does not say.
-
-    The usage that `os.wait4` gives counts from the fork on, and so has the size of the process that started it.
-    """
-    try:
-        found = re.search(r'VmHWM:\s+(\d+) kB', Path(f'/proc/{pid}/status').read_text())
-    except OSError:
-        return 0.0
-    return round(int(found[1]) / 1024, 1) if found else 0.0
-
-
-def stop(*_: object) -> None:
-    """Stop all that runs."""
-    for process in list(RUNNING):
-        os.killpg(process.pid, signal.SIGKILL)
-    os._exit(130)

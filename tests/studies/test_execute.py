@@ -1,7 +1,5 @@
 """The parts of a study's run; tests/tools/test_study.py runs whole ones."""
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -71,16 +69,6 @@ def test_the_time_left_is_at_the_rate_so_far(monkeypatch: pytest.MonkeyPatch) ->
     assert clock.tick() == '2 of 8 done, about 1 h 30 min left'
 
 
-def test_a_child_of_several_processes_sees_its_gpu_and_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in dict(RANK='5', WORLD_SIZE='8', LOCAL_RANK='1', CUDA_VISIBLE_DEVICES='4,7').items():
-        monkeypatch.setenv(name, value)
-    before = dict(os.environ)
-    with execute.ours_alone():
-        assert os.environ['CUDA_VISIBLE_DEVICES'] == '7'
-        assert not os.environ.keys() & {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'}
-    assert dict(os.environ) == before
-
-
 def test_a_job_script_takes_all_runs_and_what_srun_starts_its_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -100,15 +88,3 @@ def test_a_job_script_takes_all_runs_and_what_srun_starts_its_share(
     execute.carry_out(study, 1)
     assert made == ['row_seed1', 'row_seed3']
     assert capsys.readouterr().out == 'process 1 of 2 takes 2 of 5 runs\n'
-
-
-def test_a_command_gives_its_status_last_line_and_memory(tmp_path: Path) -> None:
-    program = (
-        'import sys, time; x = bytearray(200 * 2**20); print("Epoch"); print("the end"); print(flush=True); '
-        'time.sleep(0.5); sys.exit(3)'
-    )
-    status, last, memory = execute._call([sys.executable, '-c', program], tmp_path / 'log.txt', 'a run')
-    assert (status, last) == (3, 'the end')
-    assert 200 < memory < 400
-    _, _, memory = execute._call(['echo', 'memory: 812  loss: 1'], tmp_path / 'log.txt', 'a run')
-    assert memory == 812  # of a GPU, as mmengine logs it
