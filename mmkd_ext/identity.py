@@ -34,7 +34,7 @@ _START = 'load_from'
 CONTENT = 'model_files'  # the config variable with the hashes of the files that its model names
 PROCESSES = 'processes'  # the config variable with their number; in a step, each has its own batch
 _COUNT = 'the number of processes'
-LARGEST = 200 * 2**20  # bytes; for larger annotation files, only the size is noted
+LARGEST = 200 * 2**20  # bytes; larger annotation files are not read, and only their size is noted
 _OTHER = '...'  # stands for any value that is not a literal
 
 Settings = dict[str, Any]
@@ -218,7 +218,7 @@ def differences(there: Settings, here: Settings, length: bool = False) -> list[s
     return found
 
 
-def listed(found: list[str], count: int = 3) -> str:
+def difference_list(found: list[str], count: int = 3) -> str:
     """The first differences, and how many more there are."""
     more = f'; {len(found) - count} settings more differ' if len(found) > count else ''
     return '; '.join(found[:count]) + more

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from mmkd_ext.distillers.parts import to_float32
 from mmkd_ext.recorders.base import map_tensors, tensors_in
 
 TOLERANCE = 1e-5  # by which records may change, of the largest value in a record
@@ -218,10 +219,6 @@ def _autocast(forward: Callable[..., Any], dtype: torch.dtype) -> Callable[..., 
     def run(*args: Any, **kwargs: Any) -> Any:
         device = next(tensor.device.type for tensor in tensors_in([args, kwargs]))
         with torch.autocast(device, dtype):
-            return map_tensors(_full, forward(*args, **kwargs))
+            return map_tensors(to_float32, forward(*args, **kwargs))
 
     return run
-
-
-def _full(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -12,8 +12,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from mmkd_ext.config_walk import innermost
 from mmkd_ext.errors import ConfigError, listed
-
-LARGEST = 200 * 2**20  # bytes of an annotation file whose categories are looked at
+from mmkd_ext.identity import LARGEST
 
 
 def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_dataloader')) -> None:

@@ -39,8 +39,8 @@ def check_resume(cfg: Config) -> None:
     if found:
         name = re.sub(r'_\d{8}_\d{6}$', '', str(meta.get('experiment_name', 'unnamed')))
         raise ConfigError(
-            f'--resume: {checkpoint} belongs to another run, {name}: {identity.listed(found)}; go on with the settings '
-            'of that run, or start this one in another --work-dir.'
+            f'--resume: {checkpoint} belongs to another run, {name}: {identity.difference_list(found)}; go on with the '
+            'settings of that run, or start this one in another --work-dir.'
         )
     if (cfg.get('randomness') or {}).get('seed') is None and meta.get('seed') is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=meta['seed'])
@@ -83,6 +83,6 @@ def say_what_lies_there(cfg: Config) -> None:
     found = identity.differences(there, identity.settings(cfg), length=True) if there else []
     if found:
         say(
-            f'{cfg.work_dir} holds checkpoints of another run ({identity.listed(found, 1)}), and those of the same '
-            'name will be overwritten; name another --work-dir to keep them.'
+            f'{cfg.work_dir} holds checkpoints of another run ({identity.difference_list(found, 1)}), and those of the '
+            'same name will be overwritten; name another --work-dir to keep them.'
         )

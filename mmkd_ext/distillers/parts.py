@@ -104,7 +104,7 @@ def call_loss(loss: nn.Module, values: Mapping[str, Any]) -> Tensor:
     """
     device = next((t.device.type for t in tensors_in(dict(values))), 'cpu')
     with torch.autocast(device, enabled=False):
-        given = map_tensors(_to_float32, dict(values))
+        given = map_tensors(to_float32, dict(values))
         result = loss(**(map_tensors(Tensor.contiguous, given) if _is_of_mmrazor(loss) else given))
     if not isinstance(result, Tensor) or result.numel() != 1:
         raise ValueError(f'a loss must be one number, got {describe(result)}; set its reduction')
@@ -116,7 +116,8 @@ def _is_of_mmrazor(part: nn.Module) -> bool:
     return any(kind.__module__.startswith('mmrazor.') for kind in type(part).__mro__)
 
 
-def _to_float32(tensor: Tensor) -> Tensor:
+def to_float32(tensor: Tensor) -> Tensor:
+    """A tensor of half precision as float32; any other as it is."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 

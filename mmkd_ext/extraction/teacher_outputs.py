@@ -70,7 +70,7 @@ def check_teacher_outputs(cfg: Config, processes: int) -> None:
     note = read_note(folder)
     found = identity.differences(note['settings'], teacher_settings(cfg, processes))
     if found:
-        raise ConfigError(f'{KEY}: {folder} belongs to another run: {identity.listed(found)}.')
+        raise ConfigError(f'{KEY}: {folder} belongs to another run: {identity.difference_list(found)}.')
     length = _length(cfg)
     if length > note['length']:
         raise ConfigError(
@@ -111,7 +111,7 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
     if (out / NOTE).exists():
         found = identity.differences(read_note(out)['settings'], about)
         if found:
-            raise ConfigError(f'--out {out} has the outputs of another run: {identity.listed(found)}.')
+            raise ConfigError(f'--out {out} has the outputs of another run: {identity.difference_list(found)}.')
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
     cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None)

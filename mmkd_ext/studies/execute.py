@@ -83,7 +83,8 @@ def check_run(run: Run, work_dir: Path) -> None:
     found = identity.differences(there, identity.settings(run.cfg()), length=True) if there else []
     if found:
         raise ConfigError(
-            f'{work_dir} belongs to another run: {identity.listed(found)}; remove that folder, or name another --out.'
+            f'{work_dir} belongs to another run: {identity.difference_list(found)}; remove that folder, or name '
+            'another --out.'
         )
 
 

@@ -155,8 +155,8 @@ def check_budgets(entries: list[Entry], may_differ: Sequence[str] = ()) -> None:
         found = identity.differences(first[1], budget, length=True)
         if found:
             raise ConfigError(
-                f'{first[0]} ("there") and {name} ("here") have different budgets: {identity.listed(found)}; bring '
-                'them together by study.options, or name the keys in study.may_differ.'
+                f'{first[0]} ("there") and {name} ("here") have different budgets: {identity.difference_list(found)}; '
+                'bring them together by study.options, or name the keys in study.may_differ.'
             )
 
 
