@@ -31,7 +31,7 @@ from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.registry import MODELS as OURS
 
 BASELINES = ROOT / 'configs' / 'baselines'
-DETECTOR, SEGMENTOR = 'faster_rcnn_r101_r50_coco', 'pspnet_r101_r18_cityscapes'
+DETECTOR, SEGMENTOR = 'faster_rcnn_r101_r50_2x_coco', 'pspnet_r101_r18_cityscapes'
 CONV, MASKED = 'mmrazor.ConvModuleConnector', 'mmrazor.MGDConnector'
 # The loss, the connector, and where both look.
 LEAVES: dict[str, tuple[dict, dict | None, str]] = {
@@ -147,7 +147,7 @@ def test_published_numbers(name: str) -> None:
 @pytest.mark.parametrize('name', LEAVES)
 def test_the_rest_is_that_of_cwt_and_of_the_student_alone(name: str) -> None:
     cfg, student = read(name), alone(BASELINES / f'{name}.py')
-    cwt = Config.fromfile(BASELINES.parent / 'cwt' / f'{name.rpartition("_")[0]}.py')
+    cwt = Config.fromfile(BASELINES.parent / 'cwt' / f'{name.rpartition("_")[0].replace("_2x", "")}.py')
     assert cfg.model.architecture == student.model == cwt.model.architecture
     assert (cfg.model.teacher, cfg.model.teacher_ckpt) == (cwt.model.teacher, cwt.model.teacher_ckpt)
     for key in ('train_dataloader', 'val_dataloader', 'val_evaluator', 'param_scheduler', 'train_cfg', 'default_hooks'):

@@ -43,7 +43,7 @@ OTHERS: dict[str, tuple[dict, dict]] = {
 }
 STUDENTS = [f'{student}_cifar100' for student in CIFAR] + list(OTHERS)
 LEAVES = {f'{student}_{kind}': student for student in STUDENTS for kind in ('tfd', 'tffd')}
-LEAVES |= {f'resnet20_cifar100_{kind}_readme': 'resnet20_cifar100' for kind in ('tfd', 'tffd')}
+LEAVES |= {f'resnet20_cifar100_{kind}_readme_weights': 'resnet20_cifar100' for kind in ('tfd', 'tffd')}
 WITH_KD = {f'{teacher}_{student}_cifar100_tffd_kd': f'{student}_cifar100' for teacher, student in TEACHERS}
 LEAVES |= WITH_KD
 
@@ -79,11 +79,11 @@ def test_one_dumps_and_reloads_to_the_same(tmp_path: Path) -> None:
 def test_losses_and_warm_up_are_the_released_ones(name: str) -> None:
     cfg = read(name)
     check_literals(cfg)
-    inter, intra = (5e-4, 8e-4) if name.endswith('_readme') else (5e-3, 4e-4)
+    inter, intra = (5e-4, 8e-4) if name.endswith('_readme_weights') else (5e-3, 4e-4)
     losses = dict(loss_tfd=dict(type='TFDLoss', loss_weight=inter))
     if '_tffd' in name:
         losses['loss_intra'] = dict(type='IntraTFDLoss', loss_weight=intra)
-        if name.endswith('_readme'):
+        if name.endswith('_readme_weights'):
             losses['loss_intra']['detach_salient'] = False
     if name in WITH_KD:
         losses['loss_kd'] = dict(type='KDLoss', tau=4.0)
@@ -167,7 +167,7 @@ class Counter:
         self.calls += 1
 
 
-STEPS = [*(f'{student}_tffd' for student in STUDENTS), *WITH_KD, 'resnet20_cifar100_tffd_readme']
+STEPS = [*(f'{student}_tffd' for student in STUDENTS), *WITH_KD, 'resnet20_cifar100_tffd_readme_weights']
 
 
 @pytest.mark.parametrize('name', STEPS)

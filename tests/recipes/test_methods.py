@@ -36,7 +36,7 @@ ALONE = [
 LARGE = [
     *(('cwt', f'cwt/{name}') for name in ('faster_rcnn_r101_r50_coco', 'pspnet_r101_r18_cityscapes')),
     ('cwt', 'cwt/retinanet_x101_r50_coco'),
-    *((name, f'baselines/faster_rcnn_r101_r50_coco_{name}') for name in ('cwd', 'pkd', 'mgd', 'fitnet')),
+    *((name, f'baselines/faster_rcnn_r101_r50_2x_coco_{name}') for name in ('cwd', 'pkd', 'mgd', 'fitnet')),
     *((name, f'baselines/faster_rcnn_r101_r50_1x_coco_{name}') for name in ('kd', 'dkd', 'reviewkd')),
     *((name, f'baselines/pspnet_r101_r18_cityscapes_{name}') for name in ('cwd', 'pkd', 'mgd', 'fitnet')),
     ('nd', 'nd/faster_rcnn_r101_r50_coco'),
