@@ -4,8 +4,8 @@ from mmkd_ext.recipes.choose import choose, fitting
 from mmkd_ext.recipes.kinds import KINDS
 from mmkd_ext.recipes.look import Look, Record, look
 from mmkd_ext.recipes.methods import METHODS
+from mmkd_ext.recipes.recipe import MisfitError, Recipe
 from mmkd_ext.recipes.text import Names, about, recipe_text, write
-from mmkd_ext.recipes.wants import MisfitError, Recipe
 
 __all__ = [
     'KINDS',

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.recipes.builders import BY_WANT, between_stages
 from mmkd_ext.recipes.kinds import CLASSIFIER, DETECTORS
 from mmkd_ext.recipes.look import BY_HAND, Look, is_small
 from mmkd_ext.recipes.methods import METHODS, SMALL, Use
-from mmkd_ext.recipes.wants import BY_WANT, MisfitError, Recipe, between_stages, weighted_head
+from mmkd_ext.recipes.recipe import MisfitError, Recipe, weighted_head
 
 EXAMPLE = 'mmkd_ext::foundation/faster_rcnn_r50_dinov2_vit_b_coco.py'  # of student and teacher of different tasks
 

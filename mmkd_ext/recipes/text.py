@@ -11,7 +11,7 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.files import write_whole
 from mmkd_ext.recipes.look import Look
 from mmkd_ext.recipes.methods import METHODS
-from mmkd_ext.recipes.wants import Code, Recipe
+from mmkd_ext.recipes.recipe import Code, Recipe
 
 WIDTH = 120
 
@@ -34,7 +34,7 @@ def written(value: Any, indent: int = 0, room: int = WIDTH) -> str:
         room: Characters that are left on it.
 
     Examples:
-        >>> from mmkd_ext.recipes.wants import Code
+        >>> from mmkd_ext.recipes.recipe import Code
         >>> written({'*': Code('_base_.model'), 'neck': dict(type='FPN', outs=[1, 2])})
         "dict(_base_.model, neck=dict(type='FPN', outs=[1, 2]))"
     """

@@ -6,10 +6,10 @@ from support import ROOT
 
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recipes import METHODS, choose
+from mmkd_ext.recipes.builders import BY_WANT
 from mmkd_ext.recipes.choose import EXAMPLE
 from mmkd_ext.recipes.kinds import CLASSIFIER, DENSE, KINDS, SEGMENTOR
 from mmkd_ext.recipes.methods import SMALL
-from mmkd_ext.recipes.wants import BY_WANT
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from mmengine.config import Config
 
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recipes import Look, Names, Recipe, recipe_text, write
+from mmkd_ext.recipes.recipe import Code
 from mmkd_ext.recipes.text import WIDTH, written
-from mmkd_ext.recipes.wants import Code
 
 
 def test_what_is_long_is_broken_and_means_the_same() -> None:

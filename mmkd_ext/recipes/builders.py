@@ -1,13 +1,21 @@
-"""What methods compare, want by want (`Use.wants`): the records, the connectors and the losses of each."""
+"""The builders of recipes, want by want (`Use.wants`): the records, the connectors and the losses of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from mmkd_ext.errors import ConfigError
-from mmkd_ext.recipes.kinds import CLASSIFIER, DETECTORS, SEGMENTOR, TWO_STAGE
+from mmkd_ext.recipes.kinds import CLASSIFIER, DETECTORS, TWO_STAGE
 from mmkd_ext.recipes.look import Look, Record
 from mmkd_ext.recipes.methods import Use
+from mmkd_ext.recipes.recipe import (
+    MisfitError,
+    Recipe,
+    connectors_of,
+    described,
+    distiller_of,
+    mapped,
+    needed,
+)
+from mmkd_ext.recipes.wide_maps import wide_maps
 
 # What losses and connectors call their arguments; all others as `NDLoss` and `Conv1x1Connector` do.
 _ARGUMENTS = {
@@ -16,58 +24,6 @@ _ARGUMENTS = {
     'mmrazor.MGDLoss': ('preds_S', 'preds_T'),
     'mmrazor.L2Loss': ('s_feature', 't_feature'),
 }
-_WIDTHS = {'mmrazor.MGDConnector': ('student_channels', 'teacher_channels')}
-
-
-class MisfitError(ConfigError):
-    """A method that does not fit a model; the message is the reason, without the method's name."""
-
-
-class Code(str):
-    """Python that stands in a written config as it is."""
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-@dataclass
-class Recipe:
-    """What a distillation config says beside the student's and the teacher's.
-
-    Attributes:
-        algorithm: Type of the model.
-        distiller: Its distiller.
-        architecture: The student, as Python that names the student's config `_base_`.
-        inherit: Parts of the student that start with the teacher's weights.
-        hooks: Hooks beside the student's.
-        clip: Norm to clip gradients at, where the student's config does not clip.
-        class_means: Names of the losses that need class means.
-        compared: What is compared, in words.
-    """
-
-    algorithm: str
-    distiller: dict[str, Any]
-    compared: str
-    architecture: Any = Code('_base_.model')
-    inherit: list[str] = field(default_factory=list)
-    hooks: list[dict[str, Any]] = field(default_factory=list)
-    clip: int | None = None
-    class_means: list[str] = field(default_factory=list)
-
-
-def weighted_head(cfg: Mapping[str, Any], weight: float, wrap: Callable[[dict], dict] = lambda loss: loss) -> dict:
-    """A classifier's head whose own loss has another weight."""
-    own = (cfg['model'].get('head') or {}).get('loss')
-    loss: dict[str, Any] = {'*': Code('_base_.model.head.loss')} if own else dict(type='CrossEntropyLoss')
-    return {'*': Code('_base_.model.head'), 'loss': wrap({**loss, 'loss_weight': weight})}
-
-
-def _needed(found: list[Record], look: Look, who: str, what: str, where: str) -> list[Record]:
-    if not found:
-        raise MisfitError(
-            f'the {who} ({type(look.model).__name__}) has no {what}: {look.why.get(where) or "none is known"}'
-        )
-    return found
 
 
 def _more_stages(look: Look) -> str:
@@ -81,8 +37,8 @@ def _more_stages(look: Look) -> str:
 
 def _maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
     """The levels of necks, paired by their strides; of backbones the last maps."""
-    ours = _needed(student.maps, student, 'student', 'maps', 'maps')
-    theirs = _needed(teacher.maps, teacher, 'teacher', 'maps', 'maps')
+    ours = needed(student.maps, student, 'student', 'maps', 'maps')
+    theirs = needed(teacher.maps, teacher, 'teacher', 'maps', 'maps')
     if use.wants == 'levels':
         ours = [record for record in ours if record.fresh]
     if student.kind not in DETECTORS:
@@ -98,8 +54,8 @@ def _maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Rec
 
 def _pixels(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
     """The class logits of a segmentor's positions."""
-    ours = _needed(student.pixels, student, 'student', 'logits of positions', 'pixels')
-    theirs = _needed(teacher.pixels, teacher, 'teacher', 'logits of positions', 'pixels')
+    ours = needed(student.pixels, student, 'student', 'logits of positions', 'pixels')
+    theirs = needed(teacher.pixels, teacher, 'teacher', 'logits of positions', 'pixels')
     _check_classes(ours[0], theirs[0])
     if ours[0].stride != theirs[0].stride and 'mmrazor.PKDLoss' not in [loss['type'] for loss in use.losses.values()]:
         raise MisfitError(f"the student's logits have stride {ours[0].stride}, the teacher's {theirs[0].stride}")
@@ -127,54 +83,21 @@ def _compare(pairs: Sequence[tuple[Record, Record]], use: Use, inherit: list[str
                 f"the student's map has stride {ours[0].stride}, the teacher's {theirs[0].stride}, and only cwt and "
                 'fitnet resize maps'
             )
-        connectors = _connectors(name, connector, widths) if connector else {}
+        connectors = connectors_of(name, connector, widths) if connector else {}
     student, teacher = _ARGUMENTS.get(settings['type'], ('student', 'teacher'))
     mapping = {
-        student: _mapped(True, name, ours, [*connectors]),
-        teacher: _mapped(False, name, theirs),
+        student: mapped(True, name, ours, [*connectors]),
+        teacher: mapped(False, name, theirs),
     }
     through = f', through {connector["type"].removeprefix("mmrazor.")} {_widths(widths)}' if connector else ''
     return Recipe(
         'mmkd_ext.SingleTeacherDistill',
-        _distiller(
+        distiller_of(
             [{name: ours[0].recorder}, {name: theirs[0].recorder}], connectors, {loss: settings}, {loss: mapping}
         ),
-        f'{_described(ours)} with {_described(theirs)}{through}',
+        f'{described(ours)} with {described(theirs)}{through}',
         inherit=inherit,
     )
-
-
-def _connectors(name: str, connector: dict, widths: Sequence[tuple[int, int]]) -> dict[str, dict]:
-    """One connector for each level: as one entry where all are alike."""
-    given, wanted = _WIDTHS.get(connector['type'], ('in_channels', 'out_channels'))
-    if len({*widths}) == 1:
-        ((a, b),) = {*widths}
-        made = {'type': connector['type'], given: a, wanted: b, **connector}
-        return {name: made if len(widths) == 1 else dict(made, levels=len(widths))}
-    each = [{'type': connector['type'], given: a, wanted: b, **connector} for a, b in widths]
-    return {f'{name}{i}': one for i, one in enumerate(each)}
-
-
-def _mapped(
-    ours: bool, recorder: str | list[str], records: Sequence[Record], connectors: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The entry of a loss's argument."""
-    entry: dict[str, Any] = dict(from_student=ours, recorder=recorder)
-    items = [record.data_idx for record in records]
-    if any(item is not None for item in items):
-        entry['data_idx'] = items if len(items) > 1 else items[0]
-    if connectors:
-        entry['connector'] = connectors[0] if len(connectors) == 1 else list(connectors)
-    return entry
-
-
-def _distiller(recorders: Sequence[dict], connectors: dict, losses: dict, mappings: dict) -> dict[str, Any]:
-    parts: dict[str, Any] = dict(type='ConfigurableDistiller', student_recorders=recorders[0])
-    if recorders[1]:
-        parts['teacher_recorders'] = recorders[1]
-    if connectors:
-        parts['connectors'] = connectors
-    return dict(parts, distill_losses=losses, loss_forward_mappings=mappings)
 
 
 def _inherited(student: Look, teacher: Look) -> list[str]:
@@ -195,14 +118,14 @@ def _inherited(student: Look, teacher: Look) -> list[str]:
 
 def _scores(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
     """The sigmoid logits of all levels of dense heads, in one loss."""
-    ours = _needed(student.scores, student, 'student', 'class logits of levels', 'scores')
-    theirs = _needed(teacher.scores, teacher, 'teacher', 'class logits of levels', 'scores')
+    ours = needed(student.scores, student, 'student', 'class logits of levels', 'scores')
+    theirs = needed(teacher.scores, teacher, 'teacher', 'class logits of levels', 'scores')
     classes = [look.model.bbox_head.num_classes for look in (student, teacher)]
     if classes[0] != classes[1]:
         raise MisfitError(f'the student tells {classes[0]} classes apart, the teacher {classes[1]}')
     forms = [[(record.stride, record.channels) for record in records] for records in (ours, theirs)]
     if forms[0] != forms[1]:
-        raise MisfitError(f'class logits are of other levels or anchors: {_described(ours)}, and {_described(theirs)}')
+        raise MisfitError(f'class logits are of other levels or anchors: {described(ours)}, and {described(theirs)}')
     ((loss, settings),) = use.losses.items()
     sides = dict(
         student=dict(from_student=True, recorder='head', data_idx=0),
@@ -212,8 +135,8 @@ def _scores(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
     losses = {loss: {'type': settings['type'], 'num_classes': classes[0], **settings}}
     return Recipe(
         'mmkd_ext.SingleTeacherDistill',
-        _distiller(recorders, {}, losses, {loss: sides}),
-        f'{_described(ours)}: sigmoid logits of {classes[0]} classes',
+        distiller_of(recorders, {}, losses, {loss: sides}),
+        f'{described(ours)}: sigmoid logits of {classes[0]} classes',
     )
 
 
@@ -230,8 +153,8 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
         raise MisfitError(
             f'class logits compare between models of a kind: a {student.name} has others than a {teacher.name}'
         )
-    ours = _needed(student.logits, student, 'student', 'class logits of a softmax', 'logits')
-    theirs = _needed(teacher.logits, teacher, 'teacher', 'class logits of a softmax', 'logits')
+    ours = needed(student.logits, student, 'student', 'class logits of a softmax', 'logits')
+    theirs = needed(teacher.logits, teacher, 'teacher', 'class logits of a softmax', 'logits')
     theirs = [theirs[min(i, len(theirs) - 1)] for i in range(len(ours))]
     for s, t in zip(ours, theirs, strict=True):
         _check_classes(s, t)
@@ -253,7 +176,7 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
     connectors: dict[str, dict] = {}
     losses, mappings = {loss: settings}, {loss: sides}
     algorithm = 'mmkd_ext.RoIDistill' if student.kind == TWO_STAGE else 'mmkd_ext.SingleTeacherDistill'
-    recipe = Recipe(algorithm, {}, f'{_described(ours)} with {_described(theirs)}')
+    recipe = Recipe(algorithm, {}, f'{described(ours)} with {described(theirs)}')
     if use.wants == 'embedding':
         if len(names) > 1:
             raise MisfitError('the stages of a cascade would each need class means of their own')
@@ -268,10 +191,10 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
         losses['loss_nd'] = use.losses['loss_nd']
         recipe.class_means = ['loss_nd']
         if s.channels != t.channels:
-            connectors = _connectors('embedding', dict(use.connector or {}), [(s.channels, t.channels)])
+            connectors = connectors_of('embedding', dict(use.connector or {}), [(s.channels, t.channels)])
             mappings['loss_nd']['student']['connector'] = 'embedding'
         recipe.compared += f', and the embeddings ({s.channels} and {t.channels}) that go into them'
-    recipe.distiller = _distiller(recorders, connectors, losses, mappings)
+    recipe.distiller = distiller_of(recorders, connectors, losses, mappings)
     return recipe
 
 
@@ -290,84 +213,14 @@ def _fused(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Re
     names, ours, theirs = [name for name, _, _ in named], [s for _, s, _ in named], [t for _, _, t in named]
     ((loss, settings),) = use.losses.items()
     abf = dict(type='ABFConnector', in_channels=[r.channels for r in ours], out_channels=[r.channels for r in theirs])
-    sides = dict(student=_mapped(True, names, ours, ['abf']), teacher=_mapped(False, names, theirs))
+    sides = dict(student=mapped(True, names, ours, ['abf']), teacher=mapped(False, names, theirs))
     recorders = [
         {name: record.recorder for name, record in zip(names, records, strict=True)} for records in (ours, theirs)
     ]
     return Recipe(
         'mmkd_ext.SingleTeacherDistill',
-        _distiller(recorders, dict(abf=abf), {loss: settings}, {loss: sides}),
-        f'{_described(ours)} with {_described(theirs)}, fused by ABF',
-    )
-
-
-def _wide(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
-    """NORM: the wide map of a transform in the student, and the teacher's map."""
-    ours = [record for record in _needed(student.maps, student, 'student', 'maps', 'maps') if record.fresh]
-    theirs = _needed(teacher.maps, teacher, 'teacher', 'maps', 'maps')
-    if student.kind in DETECTORS:
-        return _wide_levels(student, ours, theirs, use)
-    s, t = ours[-1], theirs[-1]
-    if s.stride != t.stride:
-        raise MisfitError(
-            f"NORM compares maps of a size: the student's has stride {s.stride}, the teacher's {t.stride}"
-        )
-    neck: dict[str, Any] = dict(type='mmkd_ext.NORMNeck', in_channels=s.channels, teacher_channels=t.channels)
-    own = (cfg['model'].get('neck') or {}).get('type')
-    architecture: dict[str, Any] = {'*': Code('_base_.model')}
-    if student.kind == SEGMENTOR:
-        if own:
-            raise MisfitError(f"NORM's transform takes the place of a segmentor's neck, and this one has a {own}")
-        architecture['neck'] = dict(neck, with_bn=False, pool=False)
-    else:
-        if s.source != 'backbone' or own != 'GlobalAveragePooling':
-            raise MisfitError(
-                "NORM's transform takes the place of the pooling (GlobalAveragePooling) behind a classifier's last "
-                f'map, where this one has {own or "no neck"}'
-            )
-        architecture['neck'] = neck
-        architecture['head'] = weighted_head(
-            cfg, use.task_weight or 1.0, lambda loss: dict(type='mmkd_ext.LogitNormLoss', scale=2.5, loss=loss)
-        )
-    ((loss, settings),) = use.losses.items()
-    sides = dict(student=dict(from_student=True, recorder='wide'), teacher=_mapped(False, 'maps', [t]))
-    recorders = [dict(wide=dict(type='ModuleOutputs', source='neck.expand')), dict(maps=t.recorder)]
-    return Recipe(
-        'mmkd_ext.SingleTeacherDistill',
-        _distiller(recorders, {}, {loss: settings}, {loss: sides}),
-        f'{_described([s])}, through a transform of 8 segments, with {_described([t])}',
-        architecture,
-    )
-
-
-def _wide_levels(student: Look, ours: Sequence[Record], theirs: Sequence[Record], use: Use) -> Recipe:
-    """The same behind the convolutions of a neck that give its levels."""
-    at = {record.stride: record for record in theirs}
-    pairs = [(record, at[record.stride]) for record in ours if record.stride in at]
-    widths = {t.channels for _, t in pairs}
-    if len(widths) != 1 or any(s.conv is None for s, _ in pairs):
-        name = type(getattr(student.model, 'neck', None)).__name__
-        raise MisfitError(
-            f"NORM's transform stands behind the convolutions that give a neck's levels, which those of {name} are not"
-        )
-    convs = [str(s.conv).removeprefix('neck.') for s, _ in pairs]
-    names = [f'level{i}' for i in range(len(pairs))]
-    wide = {
-        name: dict(type='ModuleOutputs', source=f'neck.{conv}.transform.expand')
-        for name, conv in zip(names, convs, strict=True)
-    }
-    (teacher_channels,) = widths
-    neck = dict(
-        type='mmkd_ext.NORMFeatures', neck=Code('_base_.model.neck'), after=convs, teacher_channels=teacher_channels
-    )
-    ((loss, settings),) = use.losses.items()
-    matched = [t for _, t in pairs]
-    sides = dict(student=dict(from_student=True, recorder=names), teacher=_mapped(False, 'maps', matched))
-    return Recipe(
-        'mmkd_ext.SingleTeacherDistill',
-        _distiller([wide, dict(maps=matched[0].recorder)], {}, {loss: settings}, {loss: sides}),
-        f'{_described([s for s, _ in pairs])}, through transforms of 8 segments, with {_described(matched)}',
-        {'*': Code('_base_.model'), 'neck': neck},
+        distiller_of(recorders, dict(abf=abf), {loss: settings}, {loss: sides}),
+        f'{described(ours)} with {described(theirs)}, fused by ABF',
     )
 
 
@@ -380,28 +233,15 @@ def between_stages(student: Look, use: Use) -> Recipe:
             f'{len(stages)} as maps{_more_stages(student)}'
         )
     if len({record.source for record in stages}) == 1:
-        recorders, features = dict(stages=stages[0].recorder), _mapped(True, 'stages', stages)
+        recorders, features = dict(stages=stages[0].recorder), mapped(True, 'stages', stages)
     else:
         names = [f'stage{i}' for i in range(1, len(stages) + 1)]
         recorders = {name: record.recorder for name, record in zip(names, stages, strict=True)}
-        features = _mapped(True, names, stages)
+        features = mapped(True, names, stages)
     mappings = {loss: dict(features=dict(features)) for loss in use.losses}
     return Recipe(
-        'mmkd_ext.SelfDistill', _distiller([recorders, {}], {}, dict(use.losses), mappings), f'{_described(stages)}'
+        'mmkd_ext.SelfDistill', distiller_of([recorders, {}], {}, dict(use.losses), mappings), f'{described(stages)}'
     )
-
-
-def _described(records: Sequence[Record]) -> str:
-    """`neck[0, 1, 2]: 32, strides 4, 8, 16`."""
-    sources = list(dict.fromkeys(record.source for record in records))
-    items = [record.data_idx for record in records if record.data_idx is not None]
-    place = sources[0] if len(sources) == 1 else ', '.join(sources)
-    if len(sources) == 1 and items and records[0].type == 'ModuleOutputs':
-        place += str(list(dict.fromkeys(items)))
-    widths = ', '.join(str(width) for width in dict.fromkeys(record.channels for record in records))
-    strides = [record.stride for record in records if record.stride]
-    at = f', stride{"s" if len(strides) > 1 else ""} {", ".join(map(str, strides))}' if strides else ''
-    return f'{place} ({widths} channels{at})'
 
 
 def _widths(widths: Sequence[tuple[int, int]]) -> str:
@@ -416,5 +256,5 @@ BY_WANT: dict[str, Callable[[Look, Look, Use, Mapping[str, Any]], Recipe]] = {
     'logits': _logits,
     'embedding': _logits,
     'fused stages': _fused,
-    'wide maps': _wide,
+    'wide maps': wide_maps,
 }
