@@ -1,4 +1,4 @@
-"""What mmengine's Runner trains: a student, what teaches it, and a distiller."""
+"""The models that mmengine's Runner trains: a student, its teachers if any, and a distiller."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -17,5 +17,5 @@ __all__ = [
     'SingleTeacherDistill',
 ]
 
-for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
+for _module in iter_modules(__path__):  # so that files not named above register their types, too
     import_module(f'{__name__}.{_module.name}')

@@ -1,4 +1,4 @@
-"""A frozen network made faster: batch norms inside convolutions, channels-last maps, convolutions in bfloat16."""
+"""Make a frozen network faster: fold batch norms into convolutions, use channels-last maps and bfloat16."""
 
 import functools
 import weakref
@@ -14,10 +14,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from mmkd_ext.distillers.parts import to_float32
 from mmkd_ext.recorders.base import map_tensors, tensors_in
 
-TOLERANCE = 1e-5  # by which records may change, of the largest value in a record
+TOLERANCE = 1e-5  # how much a record may change, as a fraction of its largest value
 DTYPES = {'float32': None, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 NOTHING = 'nothing was recorded'
-_PARTS = ('backbone', 'neck')  # which run in another dtype; heads have operations that not every dtype has
+_PARTS = ('backbone', 'neck')  # may run in another dtype; heads have operations that some dtypes lack
 
 
 @torch.compiler.disable
@@ -28,22 +28,23 @@ def accelerate(
     recorded: Collection[str],
     tolerance: float = TOLERANCE,
 ) -> str | None:
-    """Fold batch norms into convolutions and make a network channels-last, if what is recorded stays the same.
+    """Fold batch norms into convolutions and make a network channels-last, if its records stay the same.
 
-    Which batch norm follows which convolution is seen in a forward, not guessed from the order of the modules, and
-    further forwards show that the records are the same to rounding. A change after which they are not is undone.
+    A forward pass shows which batch norm follows which convolution; it is not guessed from the order of the modules.
+    Further forwards check that the records stay the same up to rounding; otherwise the change is undone.
 
     Args:
-        model: The frozen network, in eval mode, changed in place. A batch norm that is folded becomes an identity.
+        model: The frozen network, in eval mode, changed in place. A folded batch norm becomes an identity.
         run: Runs the network on a batch, until everything is recorded.
-        records: Gives the tensors that the last run recorded.
-        recorded: Names of the modules whose output is recorded, of those whose input is, followed by `:input`, and of
-            recorded parameters. What a convolution hands to its batch norm is not there once the two are one.
-        tolerance: By how much records may change, as a part of their largest value.
+        records: Returns the tensors that the last run recorded.
+        recorded: Names of the modules whose output is recorded, of those whose input is recorded, followed by `:input`,
+            and of recorded parameters. A tensor between a convolution and its batch norm no longer exists after
+            folding.
+        tolerance: How much a record may change, as a fraction of its largest value.
 
     Returns:
-        What was left as it was, and why; None if nothing was. NOTHING, if the records are empty, so that another batch
-        must show it.
+        What was left unchanged, and why; None if nothing was. NOTHING if the records are empty and another batch is
+        needed for the check.
     """
     with _watching(model) as pairs:
         run()
@@ -68,7 +69,7 @@ def accelerate(
         try:
             run()
             reason = _difference(before, records(), tolerance)
-        except Exception as error:  # of code that looks into a layer that is gone
+        except Exception as error:  # from code that looks into a layer that is gone
             reason = f'{type(error).__name__}: {error}'
         if reason is not None:
             undo()
@@ -79,11 +80,11 @@ def accelerate(
 
 @contextmanager
 def _watching(model: nn.Module) -> Iterator[dict[str, str]]:
-    """A context that sees which convolutions hand all that they return to one batch norm, which takes nothing else.
+    """A context that finds convolutions whose output goes only to one batch norm, which has no other input.
 
-    Afterwards the dict has the batch norm's name for each such convolution's.
+    Afterwards the dict maps the name of each such convolution to that of its batch norm.
     """
-    made: dict[int, tuple[Any, int, str | None]] = {}  # by a tensor's id: a reference, its version, what made it
+    made: dict[int, tuple[Any, int, str | None]] = {}  # by a tensor's id: a reference, its version, its module
     flows: Counter[tuple[str | None, str]] = Counter()
     calls: Counter[str] = Counter()
     pairs: dict[str, str] = {}
@@ -116,7 +117,7 @@ def _watching(model: nn.Module) -> Iterator[dict[str, str]]:
 
 
 def _is_conv(module: nn.Module) -> bool:
-    """Whether each output channel is linear in its slice of `weight`, which standardised weights are not."""
+    """Whether each output channel is linear in its slice of `weight`; not the case with standardised weights."""
     if not isinstance(module, nn.Conv2d) or type(module)._conv_forward is not nn.Conv2d._conv_forward:
         return False
     kind = type(module)
@@ -126,7 +127,7 @@ def _is_conv(module: nn.Module) -> bool:
 
 
 def _is_norm(module: nn.Module) -> bool:
-    """Whether a batch norm scales and shifts by its running sums."""
+    """Whether a batch norm scales and shifts by its running statistics."""
     if not isinstance(module, nn.modules.batchnorm._BatchNorm) or module.training or module.running_var is None:
         return False
     return type(module).forward in (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
@@ -161,7 +162,7 @@ def _fold(pairs: list[tuple[Any, Any]], model: nn.Module) -> Callable[[], None]:
 def _last(model: nn.Module) -> Callable[[], None]:
     """Make convolutions channels-last; returns a function that undoes it.
 
-    Operations of mmcv's own (RoIAlign, deformable convolution) misread such maps on a CPU, and get contiguous ones.
+    mmcv's own operations (RoIAlign, deformable convolution) misread such maps on a CPU, so they get contiguous ones.
     """
     weights: list[Tensor] = [module.weight for module in model.modules() if _is_conv(module)]  # type: ignore[misc]
     kept = [weight.data for weight in weights]
@@ -183,10 +184,10 @@ def _last(model: nn.Module) -> Callable[[], None]:
 
 
 def _difference(before: list[Tensor], after: list[Tensor], tolerance: float) -> str | None:
-    """Half a sentence where records differ by more than the tolerance."""
+    """The part of a sentence that describes records that differ by more than the tolerance, if any."""
     for a, b in zip(before, after, strict=True):
         if a.shape != b.shape:
-            return f'a record of {tuple(a.shape)} becomes {tuple(b.shape)}'
+            return f'a record of shape {tuple(a.shape)} becomes {tuple(b.shape)}'
         if a.numel() and not a.is_floating_point():
             if not torch.equal(a, b):
                 return 'a record of whole numbers changes'
@@ -198,7 +199,7 @@ def _difference(before: list[Tensor], after: list[Tensor], tolerance: float) -> 
 
 
 def run_in(model: nn.Module, dtype: torch.dtype) -> None:
-    """Let backbone and neck compute in a shorter dtype, as autocast does; what they return is float32 again.
+    """Let backbone and neck compute in a shorter dtype, as autocast does; their outputs are float32 again.
 
     Args:
         model: The frozen network, changed in place: weights of convolutions and linear layers in these parts are kept

@@ -1,4 +1,4 @@
-"""A student with a distiller attached, for mmengine's Runner: to everything outside it is the student."""
+"""A student with a distiller attached, for mmengine's Runner; to everything else it looks like the student."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -25,20 +25,19 @@ _OWN = ('distiller', 'teacher', 'architecture')
 class DistillAlgorithm(BaseModel):
     """Base of the algorithms: shares the student's modules, parameters and names, and adds a distiller.
 
-    The student's children are this module's children under the same names, so parameters, checkpoints, optimiser
-    rules by name (`paramwise_cfg`, layer decay) and hooks that look for `model.bbox_head` are the student's own. Only
-    the distiller's parts stand beside them, under `distiller.`. Attributes that are not found here are looked up in
-    the student.
+    The student's children are this module's children under the same names, so parameters, checkpoints, optimiser rules
+    by name (`paramwise_cfg`, layer decay) and hooks that look for `model.bbox_head` see the student. Only the
+    distiller's parts are added, under `distiller.`. Attributes that are not found here are looked up in the student.
 
     Args:
         architecture: The student: package path, config file, dict, or MMRazor's `dict(cfg_path=...)`.
         distiller: Config of the distiller.
-        data_preprocessor: Replaces the student's; of the same type, or without `type`, it replaces what it names.
-        init_cfg: Replaces the student's. One of type `Pretrained` loads a checkpoint, ours or MMRazor's, into student
-            and connectors when the student was initialised; what is missing in it is named in a warning.
+        data_preprocessor: Replaces the student's; if it has the same type, or no `type`, only the keys that it gives.
+        init_cfg: Replaces the student's. With type `Pretrained`, it loads a checkpoint, ours or MMRazor's, into student
+            and connectors after the student's initialisation; a warning lists what the file lacks.
         student_trainable: False freezes the student, so that only connectors train.
-        calculate_student_loss: False leaves the student's own losses out.
-        **unknown: Refused, with the nearest name.
+        calculate_student_loss: False leaves out the student's own losses.
+        **unknown: Refused, with the nearest known name.
 
     Raises:
         ConfigError: If the student cannot be built, or a recorder's source is not in it.
@@ -55,9 +54,9 @@ class DistillAlgorithm(BaseModel):
         module_inplace: bool = True,  # MMRazor's switch; records are safe here either way
         **unknown: Any,
     ) -> None:
-        if {*unknown} == {'pretrained', 'train_cfg'} and not any(unknown.values()):  # which mmseg's `init_model` sets
+        if {*unknown} == {'pretrained', 'train_cfg'} and not any(unknown.values()):  # set by mmseg's `init_model`
             raise ConfigError(
-                f'model: {type(self).__name__} trains; to infer, give the plain config of its student, '
+                f'model: {type(self).__name__} is for training; for inference, use the plain config of its student, '
                 'mmkd_ext.export.config.student_config(FILE).'
             )
         if unknown:
@@ -68,15 +67,16 @@ class DistillAlgorithm(BaseModel):
         student: Any = build_student(architecture, data_preprocessor, init_cfg)
         if not isinstance(student, BaseModel):
             raise ConfigError(
-                f'model.architecture must be a whole model, but {type(student).__name__} is a part of one; name the '
-                "model around it, as dict(type='mmpretrain.ImageClassifier', backbone=...)."
+                f'model.architecture must be a whole model, but {type(student).__name__} is only a part of '
+                "one; give the whole model, such as dict(type='mmpretrain.ImageClassifier', backbone=...)."
             )
         clash = [name for name, _ in student.named_children() if name in _OWN]
         if clash:
             raise ConfigError(
-                f'model.architecture: {type(student).__name__} has a part named {clash[0]!r}, a name used here.'
+                f'model.architecture: {type(student).__name__} has a part named {clash[0]!r}, a name that is reserved '
+                'here.'
             )
-        on_cpu = get_device() == 'cpu'  # where SyncBN does not work, and mmengine reverts it for a single process alone
+        on_cpu = get_device() == 'cpu'  # where SyncBN does not work, and mmengine reverts it only for a single process
         if on_cpu:
             student = revert_sync_batchnorm(student)
         super().__init__(data_preprocessor=student.data_preprocessor)
@@ -94,7 +94,7 @@ class DistillAlgorithm(BaseModel):
 
     @property
     def distillation_stopped(self) -> bool:
-        """Whether nothing is distilled (any more); a hook may set it, such as MMRazor's `StopDistillHook`."""
+        """Whether distillation is off; a hook such as MMRazor's `StopDistillHook` may set it."""
         return bool(self.distiller.stopped) and not self.distiller.active
 
     @distillation_stopped.setter
@@ -106,7 +106,7 @@ class DistillAlgorithm(BaseModel):
 
     def _adopt(self, student: BaseModel) -> None:
         """Make the student's children, parameters and buffers this module's own, under the same names."""
-        self.__dict__['architecture'] = student  # past nn.Module's registration: no second name for the same weights
+        self.__dict__['architecture'] = student  # bypasses nn.Module's registration: no second name for the weights
         for name, child in student.named_children():
             self._modules[name] = child
         for store in ('_parameters', '_buffers', '_non_persistent_buffers_set'):
@@ -118,7 +118,7 @@ class DistillAlgorithm(BaseModel):
         return self.__dict__['architecture']
 
     def __getattr__(self, name: str) -> Any:
-        """What is not found here is the student's."""
+        """Look up in the student what is not found here."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -127,7 +127,7 @@ class DistillAlgorithm(BaseModel):
             return getattr(self.__dict__['architecture'], name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A part that is replaced here is replaced in the student, whose forward runs it."""
+        """Replace a part also in the student, whose forward runs it."""
         super().__setattr__(name, value)
         self._mirror(name)
 
@@ -142,17 +142,17 @@ class DistillAlgorithm(BaseModel):
             student._modules[name] = self._modules[name]
 
     def train(self, mode: bool = True) -> 'DistillAlgorithm':
-        """Same as in `nn.Module`; the student notices too."""
+        """Same as in `nn.Module`; also sets the student's mode."""
         self.finite.finish()
         super().train(mode)
         self.student.train(mode and self.student_trainable)
         return self
 
     def init_weights(self) -> None:
-        """Initialise the student as its config says; then load what `init_cfg` of type `Pretrained` names.
+        """Initialise the student as its config says; then load the file of an `init_cfg` of type `Pretrained`.
 
         Raises:
-            ConfigError: If that file holds nothing of the student, or other shapes.
+            ConfigError: If that file has no weights of the student, or weights of other shapes.
         """
         self.student.init_weights()
         for module in self.distiller.modules():
@@ -175,17 +175,17 @@ class DistillAlgorithm(BaseModel):
             print_log(f'{key}: {file} has no {", ".join(missing)}.', 'current', logging.WARNING)
 
     def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Same as in `nn.Module`; no checkpoint is written after a loss that was not finite."""
+        """Same as in `nn.Module`; raises if a loss was not finite, so that no such checkpoint is written."""
         self.finite.finish()
         super()._save_to_state_dict(*args, **kwargs)
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, metadata: dict, strict: bool, missing: list, unexpected: list, errors: list
     ) -> None:
-        """Take the student's names and, from MMRazor's checkpoints, those with `architecture.` in front.
+        """Accept the student's names and, from MMRazor's checkpoints, names with `architecture.` in front.
 
         Raises:
-            ConfigError: If none of many names is the student's, which mmengine would say in a page of text and go on.
+            ConfigError: If no name is the student's, which mmengine would only report in a page of text.
         """
         old = f'{prefix}architecture.'
         for key in [key for key in state_dict if key.startswith(old)]:
@@ -200,7 +200,7 @@ class DistillAlgorithm(BaseModel):
                 f'{", ".join(map(repr, sorted(heads)[:4]))}, those of {type(self.student).__name__} with '
                 f'{", ".join(map(repr, dict(self.student.named_children())))}.'
             )
-        # The student does not know of the distiller beside it, which reports what it lacks itself.
+        # The student does not know about the distiller next to it, which itself reports what it lacks.
         unexpected += [key for key in unknown if not key.startswith(f'{prefix}distiller.')]
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
@@ -214,25 +214,25 @@ class DistillAlgorithm(BaseModel):
         raise NotImplementedError
 
     def _student_losses(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
-        """Run the student, recorders attached; its losses, prefixed, or none where they are not wanted."""
+        """Run the student with its recorders attached; returns its losses, prefixed, or none if they are not wanted."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.student_trainable):
             losses = self.student(inputs, data_samples, mode='loss')
         if not self.calculate_student_loss:
             if not dist.is_distributed():
-                return {}  # no gradient at all, so that weight decay leaves the head alone
+                return {}  # no gradient at all, so weight decay does not change the head
             return self._in_graph('student.loss_unused', tensors_in(losses))
         return {f'student.{name}': value for name, value in losses.items()}
 
     def _distill_losses(self, data_samples: Any, idle: Collection[str] = ()) -> dict[str, Tensor]:
-        """The distiller's losses, prefixed; called once in each step, whatever happened in it.
+        """The distiller's losses, prefixed; called exactly once in each step.
 
         Args:
             data_samples: Annotations of the batch.
-            idle: Losses for which this process has nothing.
+            idle: Losses for which this process has nothing to compare.
 
         Raises:
-            ConfigError: In the first step, if one does not train what it should.
-            FloatingPointError: If one is not finite; it names the loss and the batch's images. See `FiniteCheck`.
+            ConfigError: In the first step, if a loss does not train what it should.
+            FloatingPointError: If a loss is not finite; names the loss and the batch's images. See `FiniteCheck`.
         """
         losses = self.distiller.compute_distill_losses(idle)
         self.distiller.synchronise()
@@ -242,9 +242,9 @@ class DistillAlgorithm(BaseModel):
         return {**{f'distill.{name}': value for name, value in losses.items()}, **self._stopped_losses()}
 
     def _stopped_losses(self) -> dict[str, Tensor]:
-        """A zero for each loss that is stopped, so that the log does not repeat its last value ever after.
+        """A zero for each stopped loss, so that the log does not keep repeating its last value.
 
-        The parameters that only these use are in the graph, as distributed training expects.
+        The parameters that only these losses use stay in the graph, as distributed training expects.
         """
         zero = torch.zeros((), device=self.data_preprocessor.device)
         zeros = {f'distill.{name}': zero.clone() for name in self.distiller.wiring if name in self.distiller.stopped}
@@ -254,6 +254,6 @@ class DistillAlgorithm(BaseModel):
 
     @staticmethod
     def _in_graph(name: str, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
-        """A zero that keeps `tensors` in the graph, as distributed training expects of all that trains; or nothing."""
+        """A zero that keeps `tensors` in the graph, as distributed training expects of trained tensors; or nothing."""
         total = sum((tensor.sum() for tensor in tensors if tensor.requires_grad), torch.zeros(()))
         return {name: total * 0.0} if isinstance(total, Tensor) and total.requires_grad else {}

@@ -8,7 +8,7 @@ from mmkd_ext.registry import MODELS
 
 @MODELS.register_module(name=['DataFreeDistillation', 'DAFLDataFreeDistillation'])
 def data_free_distillation(**_: Any) -> NoReturn:
-    """Raise ConfigError: it trains a generator of images beside the student, with an optimiser of its own."""
+    """Raise ConfigError: this trains an image generator next to the student, with its own optimiser."""
     raise ConfigError(
         "model.type: distillation without data is not offered here; leave model._scope_='mmrazor' and add "
         "custom_imports=dict(imports=['mmkd_ext']), with which MMRazor's own engine runs it."

@@ -1,4 +1,4 @@
-"""Ends a run whose losses are not finite, without a wait for the device in its steps."""
+"""Ends a run whose losses are not finite, without making its steps wait for the device."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from mmkd_ext.distillers.mapping import DISTILLER_KEY
 
 
 class _Step(NamedTuple):
-    """What is kept of a step until its losses have come from the device."""
+    """The data kept from a step until its losses have arrived from the device."""
 
     names: list[str]
     values: Tensor
@@ -20,17 +20,17 @@ class _Step(NamedTuple):
 
 
 class FiniteCheck:
-    """Looks at a step's losses when those of the next step are there: by then the device has computed them.
+    """Checks a step's losses in the next step: by then the device has computed them.
 
-    Losses on a CPU are looked at immediately. Whoever saves or evaluates the model calls `finish` first, so that no
-    checkpoint is written of a model that trained on a loss that was not finite.
+    Losses on a CPU are checked immediately. Code that saves or evaluates the model calls `finish` first, so that no
+    checkpoint is written after training on a loss that was not finite.
     """
 
     def __init__(self) -> None:
         self._pending: _Step | None = None
 
     def __deepcopy__(self, memo: dict) -> 'FiniteCheck':
-        """A copy of the model (EMA) has had no step."""
+        """A copy of the model (EMA) starts without a step."""
         return FiniteCheck()
 
     @torch.compiler.disable
@@ -42,7 +42,7 @@ class FiniteCheck:
             data_samples: The batch's samples, whose `img_path` the message names; or None.
 
         Raises:
-            FloatingPointError: See `finish`; for the step before, or on a CPU for this one.
+            FloatingPointError: See `finish`; for the previous step, or on a CPU for this one.
         """
         self.finish()
         if not losses:
@@ -62,10 +62,10 @@ class FiniteCheck:
         return values.device.type == 'cpu'
 
     def finish(self) -> None:
-        """Look at the losses that were not looked at yet.
+        """Check the losses that have not been checked yet.
 
         Raises:
-            FloatingPointError: If one is not finite; it names the loss and the images of its step.
+            FloatingPointError: If one is not finite; names the loss and the images of its step.
         """
         step, self._pending = self._pending, None
         if step is None:

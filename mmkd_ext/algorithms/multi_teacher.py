@@ -1,4 +1,4 @@
-"""Distillation from several frozen teachers, each of which teaches what it knows best."""
+"""Distillation from several frozen teachers."""
 
 from collections.abc import Mapping
 from inspect import signature
@@ -18,8 +18,8 @@ TEACHERS_KEY = 'model.teachers'
 class MultiTeacherDistill(TeacherDistill):
     """A student, a distiller and several frozen teachers.
 
-    The source of a teacher's recorder begins with the name of its teacher, and `student.` stands for the student
-    itself, which then teaches its shallower parts (as in `SelfDistill`):
+    The source of a teacher's recorder begins with the name of its teacher; `student.` stands for the student itself,
+    which then teaches its own shallower parts (as in `SelfDistill`):
 
         teachers=dict(
             det=dict(teacher='mmdet::faster_rcnn/faster-rcnn_r101_fpn_2x_coco.py', teacher_ckpt='r101.pth'),
@@ -30,8 +30,8 @@ class MultiTeacherDistill(TeacherDistill):
                 fpn=dict(type='ModuleOutputs', source='det.neck'),
                 tokens=dict(type='ModuleOutputs', source='fm.backbone')), ...)
 
-    Each teacher has its own weights, pixels, image size and dtype, runs without gradient, and stops at the last of its
-    records that a loss uses.
+    Each teacher has its own weights, pixel normalisation, image size and dtype, runs without gradient, and stops at the
+    last of its records that a loss uses.
 
     Args:
         architecture: The student, see `DistillAlgorithm`.
@@ -48,7 +48,9 @@ class MultiTeacherDistill(TeacherDistill):
 
     def __init__(self, architecture: Any = None, teachers: Any = None, distiller: Any = None, **kwargs: Any) -> None:
         if not isinstance(teachers, Mapping) or not teachers:
-            raise ConfigError(f'{TEACHERS_KEY} must be a dict of at least one teacher by name, got {teachers!r}.')
+            raise ConfigError(
+                f'{TEACHERS_KEY} must be a dict with the name and config of at least one teacher, got {teachers!r}.'
+            )
         for name, cfg in teachers.items():
             _check_options(name, cfg)
         distiller, owners = _without_owners(distiller, teachers)
@@ -56,7 +58,7 @@ class MultiTeacherDistill(TeacherDistill):
         self._teach({f'{TEACHERS_KEY}.{name}': dict(cfg) for name, cfg in teachers.items()}, owners)
         for taught in self.taught.values():
             if not self._needed(taught):
-                raise ConfigError(f'{taught.key} is used by no loss; remove it, or map a record of it.')
+                raise ConfigError(f'{taught.key} is used by no loss; remove it, or map one of its records.')
 
 
 _OPTIONS = sorted({*signature(TeacherDistill._build_teacher).parameters} - {'self', 'key', 'recorders', 'initial'})
@@ -66,7 +68,9 @@ def _check_options(name: str, cfg: Any) -> None:
     """Refuse a teacher's entry that is malformed or has unknown keys."""
     key = f'{TEACHERS_KEY}.{name}'
     if name == STUDENT or not str(name).isidentifier():
-        raise ConfigError(f'{key}: {name!r} cannot be the name of a teacher; take a word without dots, not `student`.')
+        raise ConfigError(
+            f'{key}: {name!r} cannot be the name of a teacher; use a word without dots other than `student`.'
+        )
     if not isinstance(cfg, Mapping) or 'teacher' not in cfg:
         raise ConfigError(f'{key} must be a dict with `teacher`, got {cfg!r}.')
     for option in cfg:
@@ -75,7 +79,7 @@ def _check_options(name: str, cfg: Any) -> None:
 
 
 def _without_owners(distiller: Any, teachers: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
-    """A distiller's config in which no source begins with a teacher's name, and the key of each recorder's teacher."""
+    """A distiller's config without teachers' names in its sources, and the key of each recorder's teacher."""
     if not isinstance(distiller, Mapping):
         raise ConfigError(f'{DISTILLER_KEY} must be a dict with the key `type`, got {distiller!r}.')
     owners, recorders = {}, {}

@@ -1,4 +1,4 @@
-"""The teacher's pixels from the student's: each was trained on images normalised in its own way."""
+"""Turn the student's pixels into the teacher's: each model was trained with its own normalisation."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from mmkd_ext.errors import ConfigError
 
 
 class _Pixels(NamedTuple):
-    """What a data preprocessor does to a pixel."""
+    """How a data preprocessor changes a pixel."""
 
     mean: Tensor
     std: Tensor
@@ -20,7 +20,7 @@ class _Pixels(NamedTuple):
 
 
 def _pixels(preprocessor: Any) -> _Pixels:
-    """Read it off the preprocessors of the toolboxes, which name the same things differently."""
+    """Read it from a toolbox's preprocessor; the toolboxes name the same things differently."""
     normalises = getattr(preprocessor, '_enable_normalize', False)
     mean = preprocessor.mean.detach().float().cpu() if normalises else torch.zeros(1, 1, 1)
     std = preprocessor.std.detach().float().cpu() if normalises else torch.ones(1, 1, 1)
@@ -30,7 +30,7 @@ def _pixels(preprocessor: Any) -> _Pixels:
 
 
 def describe(preprocessor: nn.Module) -> str:
-    """What it does to a pixel, in words."""
+    """How a preprocessor changes a pixel, in words."""
     pixels = _pixels(preprocessor)
     mean, std = (', '.join(f'{x:.4g}' for x in values.flatten()) for values in (pixels.mean, pixels.std))
     order = 'channels in reverse order' if pixels.swap else 'channels in the order they are loaded in'
@@ -38,18 +38,18 @@ def describe(preprocessor: nn.Module) -> str:
 
 
 def same_pixels(student: nn.Module, teacher: nn.Module) -> bool:
-    """Whether two data preprocessors normalise pixels alike, to a hundredth, in one channel order; padding aside."""
+    """Whether two data preprocessors normalise pixels alike, to a hundredth, in the same channel order."""
     s, t = _pixels(student), _pixels(teacher)
     same_std = torch.allclose(s.std, t.std, rtol=0.01)
     return s.swap == t.swap and same_std and bool(((s.mean - t.mean).abs() <= 0.01 * t.std).all())
 
 
 def changes(own: nn.Module, given: nn.Module, size: Sequence[int] | None = None, divisor: int = 1) -> str:
-    """How a teacher's images differ from those that it would be given by itself, in words; empty where they do not.
+    """How a teacher's images differ from those that it would get on its own, in words; empty if they do not.
 
     Args:
-        own: Its data preprocessor.
-        given: The one whose pixels it is given.
+        own: The teacher's data preprocessor.
+        given: The preprocessor that made the pixels that it gets.
         size: See `PixelAdapter`.
         divisor: See `PixelAdapter`.
     """
@@ -63,16 +63,16 @@ def changes(own: nn.Module, given: nn.Module, size: Sequence[int] | None = None,
 class PixelAdapter:
     """Turns the student's normalised images into the teacher's: mean, std, channel order and padding value.
 
-    The map is exact up to float32 rounding, and the identity (no work at all) where both agree. Padding stays where the
-    student has it: at the right and the bottom, as all three toolboxes make it, found by the samples' `img_shape`.
-    Without `size` and `divisor` the size stays the student's, too.
+    The conversion is exact up to float32 rounding, and does nothing if both agree. Padding stays where the student has
+    it: at the right and the bottom, as in all three toolboxes, found from the samples' `img_shape`. Without `size` and
+    `divisor` the size stays the student's, too.
 
     Args:
         student: The student's data preprocessor.
         teacher: The teacher's.
         key: The config key of the teacher, for messages.
         size: Height and width to which the padded images are resized (bilinear, antialiased).
-        divisor: Without a size: resize each side to its nearest multiple of this (a patch size).
+        divisor: Without a size: resize each side to the nearest multiple of this (a patch size).
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class PixelAdapter:
         self.swap = s.swap != t.swap
         mean, std = (s.mean.flip(0), s.std.flip(0)) if self.swap else (s.mean, s.std)
         self.scale, self.shift = std / t.std, (mean - t.mean) / t.std
-        self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}  # a copy to a device makes the host wait for it
+        self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}  # copying to a device makes the host wait
         self.pad = t.pad
         same_affine = bool((self.scale == 1).all() and (self.shift == 0).all())
         self.identity = same_affine and not self.swap and s.pad == t.pad
@@ -101,22 +101,22 @@ class PixelAdapter:
             data_samples: For each image an object with `img_shape`, its height and width without padding; or None.
 
         Raises:
-            ConfigError: If the two want other images and `inputs` is not a batch of images.
+            ConfigError: If the two need different images and `inputs` is not a batch of images.
         """
         if self.identity and not self.resizes:
             return inputs
         if not isinstance(inputs, Tensor) or inputs.ndim != 4:
             does = "resizes the student's images" if self.identity else 'normalises images differently than the student'
-            raise ConfigError(f'{self.key}: it {does}, which works for (B, C, H, W) only.')
+            raise ConfigError(f'{self.key}: it {does}, which only works for inputs (B, C, H, W).')
         return self.resized(inputs if self.identity else self._normalised(inputs, data_samples))
 
     @property
     def resizes(self) -> bool:
-        """Whether the teacher's images may be of another size than the student's."""
+        """Whether the teacher's images may have another size than the student's."""
         return self.size is not None or self.divisor > 1
 
     def resized(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W), preprocessed for the teacher, in its size."""
+        """Resize images (B, C, H, W), preprocessed for the teacher, to its size."""
         if not self.resizes:
             return images
         size = self.size or tuple(max(round(side / self.divisor), 1) * self.divisor for side in images.shape[-2:])

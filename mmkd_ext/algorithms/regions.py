@@ -1,4 +1,4 @@
-"""Runs of a detector's box heads: which of them count, on which regions, and how to run heads on given ones."""
+"""Runs of a detector's box heads: which of them count, on which regions, and how to run heads on given regions."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import Recorder
 from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorder
 
-# What some heads want of the whole image beside the regions, and the part of the roi_head that gives it, second.
+# What some heads need of the whole image besides the regions, and, second, the part of the roi_head that gives it.
 _CONTEXT = dict(semantic_feat='semantic_head', glbctx_feat='glbctx_head')
 CONTEXT_PARTS = tuple(f'roi_head.{part}' for part in _CONTEXT.values())
 
@@ -22,8 +22,8 @@ class Part(NamedTuple):
 
     Attributes:
         source: Its name.
-        stage: The stage of the box heads whose regions it sees: 0 where there is one stage, None outside of them.
-        head: The box head that it is on or in, or None.
+        stage: The stage of the box heads whose regions it sees: 0 if there is one stage, None outside of the box heads.
+        head: The box head that is recorded, or of which a part is; or None.
     """
 
     source: str
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
     @classmethod
     def of(cls, recorder: Recorder, detector: Any) -> 'Part':
-        """What a recorder is on."""
+        """The part that a recorder records."""
         stage = stage_of(recorder.source) if isinstance(recorder, ModuleOutputsRecorder) else None
         head = None
         if stage is not None and recorder.source.startswith('roi_head.bbox_head'):
@@ -41,7 +41,7 @@ class Part(NamedTuple):
 
 
 def stage_of(source: str) -> int | None:
-    """The stage whose regions a module sees, by its name.
+    """The stage whose regions a module sees, from its name.
 
     Examples:
         >>> stage_of('roi_head.bbox_head.1.fc_cls')
@@ -56,11 +56,11 @@ def stage_of(source: str) -> int | None:
 
 @contextmanager
 def counted_runs(model: nn.Module, recorders: Iterable[Recorder]) -> Iterator[None]:
-    """Record a detector's box heads only where they run on the sampled regions, for the losses that train them.
+    """Record a detector's box heads only when they run on the sampled regions, for the losses that train them.
 
-    Samplers that look for hard examples (OHEMSampler, ScoreHLRSampler) run extractor, head and classification loss
-    before, on regions of which they keep some; PISA runs the classification loss once more, to weigh regions. So what
-    runs while regions are sampled is not recorded, and of a head's losses only what the head's own `loss` is given.
+    Samplers that look for hard examples (OHEMSampler, ScoreHLRSampler) first run extractor, head and classification
+    loss on candidate regions, of which they keep some; PISA runs the classification loss once more, to weight regions.
+    So nothing is recorded while regions are sampled, and of a head's losses only the inputs of the head's own `loss`.
     """
     every = list(recorders)
     losses = [recorder for recorder in every if re.match(r'roi_head\.bbox_head\b.*\.loss_\w+$', recorder.source)]
@@ -75,7 +75,7 @@ def counted_runs(model: nn.Module, recorders: Iterable[Recorder]) -> Iterator[No
 
 
 def region_recorders(detector: Any) -> dict[str, ModuleInputsRecorder]:
-    """Recorders of the regions (N, 5) that the box heads of each stage are given; item 1 of record 0."""
+    """Recorders of the regions (N, 5) that the box heads of each stage get; item 1 of record 0."""
     extractor = 'roi_head.bbox_roi_extractor'
     stages = detector.roi_head.bbox_roi_extractor
     sources = [f'{extractor}.{i}' for i in range(len(stages))] if isinstance(stages, nn.ModuleList) else [extractor]
@@ -89,10 +89,10 @@ def run_heads(detector: Any, levels: Sequence[Tensor], regions: Sequence[Tensor]
     """Run a detector's box heads on given regions.
 
     Args:
-        detector: Of two stages.
+        detector: A two-stage detector.
         levels: Its FPN levels.
         regions: (N, 5) for each stage, the image's index and a box; further stages see those of the last.
-        first: The stage to begin with.
+        first: The stage to start with.
     """
     head = detector.roi_head
     wanted = {name: getattr(head, part, None) for name, part in _CONTEXT.items() if name in _arguments(head)}
@@ -105,7 +105,7 @@ def run_heads(detector: Any, levels: Sequence[Tensor], regions: Sequence[Tensor]
 
 
 def run_without_regions(detector: Any, first: int, images: Tensor) -> None:
-    """Run the stages of a cascade from `first` on, which mmdet leaves out where the one before had no region."""
+    """Run the stages of a cascade from `first` on, which mmdet skips if the previous one had no region."""
     extractor = detector.roi_head.bbox_roi_extractor[first]
     levels = [images.new_zeros(1, extractor.out_channels, 1, 1)] * extractor.num_inputs
     run_heads(detector, levels, [images.new_zeros(0, 5)], first)
@@ -119,7 +119,7 @@ def check_regions(detector: Any, key: str) -> None:
         key: The config key that holds it, for messages.
 
     Raises:
-        ConfigError: If it has none, or they want more than a region's pixels and the known context of the image.
+        ConfigError: If it has none, or they need more than a region's pixels and the known context of the image.
     """
     head = getattr(detector, 'roi_head', None)
     if not hasattr(head, 'bbox_roi_extractor'):
@@ -130,16 +130,16 @@ def check_regions(detector: Any, key: str) -> None:
     unknown = [name for name in _arguments(head) if name not in ('stage', 'x', 'rois', *_CONTEXT)]
     if unknown:
         raise ConfigError(
-            f'{key}: a {type(head).__name__} cannot be used: besides regions it needs {", ".join(unknown)}, which the '
+            f'{key}: {type(head).__name__} cannot be used: besides regions it needs {", ".join(unknown)}, which the '
             'other detector does not provide.'
         )
 
 
 def check_branches(student: Any, teacher: Any) -> None:
-    """Refuse a student whose batch grows by branches (TridentNet) where the teacher's, in eval mode, does not.
+    """Refuse a student whose batch grows by branches (TridentNet) if the teacher's, in eval mode, does not.
 
     Raises:
-        ConfigError: If there are regions of more images than the teacher has maps.
+        ConfigError: If there are regions for more images than the teacher has maps.
     """
     ours = getattr(student.backbone, 'num_branch', 1)
     theirs = getattr(teacher.backbone, 'num_branch', 1)
@@ -148,19 +148,20 @@ def check_branches(student: Any, teacher: Any) -> None:
     if ours != theirs:
         raise ConfigError(
             f'model.architecture: {type(student).__name__} samples regions of {ours} branches per image, but the '
-            f'teacher has {theirs}; use a student of one branch, or a teacher with as many and test_branch_idx=-1.'
+            f'teacher has {theirs}; use a student with one branch, or a teacher with as many branches and '
+            'test_branch_idx=-1.'
         )
 
 
 def check_compared(parts: Mapping[str, Part], key: str) -> None:
-    """Refuse a loss of parts that do not belong together.
+    """Refuse a loss that compares parts that do not belong together.
 
     Args:
-        parts: What each argument of the loss is, its stage as one of the student's.
+        parts: The part behind each argument of the loss, with its stage as one of the student's.
         key: The config key of the loss's mapping, for messages.
 
     Raises:
-        ConfigError: If they see different regions, or their heads code boxes differently.
+        ConfigError: If they see different regions, or their heads encode boxes differently.
     """
     seen: dict[int | None, str] = {}
     coded: dict[Any, str] = {}
@@ -174,7 +175,7 @@ def check_compared(parts: Mapping[str, Part], key: str) -> None:
         (one, what), (other, against) = list(seen.items())[:2]
         raise ConfigError(
             f'{key}: {what} and {against} see different regions, of stages {one} and {other} of a cascade; map parts '
-            'of one stage on each other.'
+            'of the same stage.'
         )
     if len(coded) > 1:
         (one, what), (other, against) = list(coded.items())[:2]
@@ -185,7 +186,7 @@ def check_compared(parts: Mapping[str, Part], key: str) -> None:
 
 
 def check_softmax(parts: Iterable[Part], key: str) -> None:
-    """Refuse a loss of probabilities that sum to 1 on a head that is trained to give others.
+    """Refuse a loss of probabilities that sum to 1 for a head that is not trained with a softmax.
 
     Raises:
         ConfigError: If a head's classification loss has no softmax over the classes and the background.
@@ -194,8 +195,8 @@ def check_softmax(parts: Iterable[Part], key: str) -> None:
         loss = getattr(part.head, 'loss_cls', None)
         if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'custom_cls_channels', False):
             raise ConfigError(
-                f'{key}: the classes of {part.source} are trained by {type(loss).__name__}, which is not a softmax '
-                'over the classes and the background, which this loss assumes; compare heads with '
+                f'{key}: the classes of {part.source} are trained by {type(loss).__name__}, but this loss assumes a '
+                'softmax over the classes and the background; compare heads with '
                 "loss_cls=dict(type='CrossEntropyLoss'), or their embeddings alone."
             )
 
@@ -214,7 +215,7 @@ def _arguments(head: Any) -> list[str]:
 
 
 def _stages(parts: Any) -> list:
-    """The parts of each stage, which heads of one stage hold without a list."""
+    """The parts of each stage; heads of one stage hold them without a list."""
     return [] if parts is None else list(parts) if isinstance(parts, (list, nn.ModuleList)) else [parts]
 
 
@@ -231,7 +232,7 @@ def _paused(recorders: Iterable[Recorder], by: int) -> Iterator[None]:
 
 @contextmanager
 def _within(owner: Any, name: str, context: Callable[[], AbstractContextManager]) -> Iterator[None]:
-    """Let a method of one object run in a context of its own."""
+    """Let a method of one object run within a context."""
     method = getattr(owner, name)
 
     def run(*args: Any, **kwargs: Any) -> Any:

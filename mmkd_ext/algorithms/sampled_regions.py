@@ -1,4 +1,4 @@
-"""The regions that a two-stage student samples, and the box heads of teachers that look at the same ones."""
+"""The regions that a two-stage student samples, and the box heads of teachers that see the same regions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,23 +25,23 @@ from mmkd_ext.recorders.module import ModuleOutputsRecorder
 
 _HEADS = ('roi_head.shared_head', 'roi_head.bbox_roi_extractor', 'roi_head.bbox_head')
 _RUN = ('backbone', 'neck', 'rpn_head', *_HEADS, *CONTEXT_PARTS)
-# Losses of class probabilities that sum to 1, ours and MMRazor's and mmdet's.
+# Losses of class probabilities that sum to 1: ours, MMRazor's and mmdet's.
 _OF_SOFTMAX = ('KDLoss', 'DKDLoss', 'DISTLoss', 'KLDivergence', 'KDSoftCELoss', 'KnowledgeDistillationKLDivLoss')
 
 
 class SampledRegions:
-    """What the student's box heads are given in a step.
+    """The regions that the student's box heads get in a step.
 
     Args:
         student: A two-stage detector of mmdet.
-        teachers: Those that look at these regions, by the config key that holds each.
-        distiller: Of the recorders and losses.
-        model_of: The teacher that a teacher's recorder of this name is on.
+        teachers: The teachers that see these regions, by the config key that holds each.
+        distiller: The distiller with the recorders and losses.
+        model_of: Gives the teacher that the teacher recorder of a name is on.
 
     Raises:
         ConfigError: If one of them has no box head that runs on given regions, a teacher's recorder is on a part that
-            is not run, or a loss compares heads that see different regions, code boxes differently or, for one of
-            softmax, have no softmax.
+            does not run, or a loss compares heads that see different regions, encode boxes differently or, for a loss
+            that assumes a softmax, have none.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class SampledRegions:
         distiller.student_recorders.recorders.update(regions)
 
     def _check_losses(self, model_of: Callable[[str], nn.Module]) -> dict[str, set[int]]:
-        """The stages of the student whose regions each loss is of.
+        """The stages of the student whose regions each loss compares.
 
         Raises:
-            ConfigError: If a loss compares what does not belong together.
+            ConfigError: If a loss compares parts that do not belong together.
         """
         found: dict[str, set[int]] = {}
         for loss, sources in self.distiller.levels():
@@ -88,7 +88,7 @@ class SampledRegions:
 
     @contextmanager
     def recorded(self, inputs: Tensor) -> Iterator[None]:
-        """Run the student in this. What its sampler runs leaves no record, and a stage without regions an empty one."""
+        """A context to run the student in: its sampler's runs leave no record, a stage without regions an empty one."""
         recorders = self.distiller.student_recorders.recorders
         with counted_runs(self.student, recorders.values()):
             yield
@@ -97,19 +97,19 @@ class SampledRegions:
                 run_without_regions(self.student, left_out[0], inputs)
 
     def boxes(self) -> list[Tensor]:
-        """What the student's extractors were given, stage by stage: (N, 5), the image's index and a box."""
+        """The inputs of the student's extractors, stage by stage: (N, 5), the image's index and a box."""
         return [self.distiller.student_recorders.get(name, data_idx=1) for name in self._names]
 
     def idle(self) -> list[str]:
-        """The losses of regions where the student sampled none; they are 0, as mmdet's own are."""
+        """The losses on regions when the student sampled none; they are 0, like mmdet's own."""
         empty = {i for i, boxes in enumerate(self.boxes()) if not len(boxes)}
         return [loss for loss, stages in self._stages.items() if stages & empty]
 
     def forward(self, recorders: RecorderManager) -> Callable[[Any, Any], None]:
-        """A teacher's forward on these regions: backbone, neck and box heads; the RPN where a record of it is wanted.
+        """A teacher's forward on these regions: backbone, neck and box heads; the RPN only if it is recorded.
 
         Args:
-            recorders: That teacher's.
+            recorders: The teacher's recorders.
         """
         boxes = self.boxes()
         with_rpn = any(recorder.source.startswith('rpn_head') for recorder in recorders.recorders.values())
@@ -126,6 +126,6 @@ class SampledRegions:
 def _check_run(name: str, source: str) -> None:
     if not source.startswith(_RUN) or source.rpartition('.')[2].startswith('loss'):
         raise ConfigError(
-            f'{DISTILLER_KEY}.teacher_recorders.{name}.source={source!r} is not run: on sampled regions run the '
-            f"teacher's {', '.join(_RUN)}, and no losses (labels are the student's)."
+            f'{DISTILLER_KEY}.teacher_recorders.{name}.source={source!r} does not run: on sampled regions, '
+            f"only the teacher's {', '.join(_RUN)} run, and no losses (labels are the student's)."
         )

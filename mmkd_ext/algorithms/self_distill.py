@@ -1,4 +1,4 @@
-"""Distillation without a teacher: the student's own results, detached, are the target."""
+"""Distillation without a teacher: the student's own outputs, detached, are the targets."""
 
 from typing import Any
 

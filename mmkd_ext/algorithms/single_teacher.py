@@ -18,7 +18,7 @@ from mmkd_ext.registry import MODELS
 class SingleTeacherDistill(TeacherDistill):
     """A student, a distiller and a frozen teacher.
 
-    The teacher runs first, without gradient, until the last record that a loss uses; what lies behind (a detector's
+    The teacher runs first, without gradient, until the last record that a loss uses; anything after it (a detector's
     heads, when FPN levels are distilled) is never computed. So MMRazor's `FpnTeacherDistill` is the same class here,
     and so is its `OverhaulFeatureDistillation`, whose distiller is `OFDDistiller`.
 
@@ -29,22 +29,22 @@ class SingleTeacherDistill(TeacherDistill):
         teacher_ckpt: Path or URL of the teacher's weights.
         teacher_strict: False accepts a teacher whose weights are missing or do not all fit.
         inherit: Parts of the student that start with the teacher's weights, such as `['neck', 'bbox_head']`. They are
-            copied when the student is initialised, so that what is loaded later (`load_from`, `--resume`) stands, and
-            then train like all others.
+            copied when the student is initialised, so weights that are loaded later (`load_from`, `--resume`) take
+            precedence, and then train like all others.
         teacher_pixels: 'own' gives the teacher images in its own normalisation, whatever the student's is; 'student'
-            those of the student, as MMRazor does.
-        teacher_fold: Fold the teacher's batch norms into its convolutions and make its maps channels-last, if what is
-            recorded of the first batch changes by no more than this, as a part of its largest value. The default allows
-            float32 rounding; a deep teacher may need 1e-4, of which the log tells. 0 never folds.
+            gives it the student's images, as MMRazor does.
+        teacher_fold: Fold the teacher's batch norms into its convolutions and make its maps channels-last, if the
+            records of the first batch change by no more than this, as a fraction of their largest value. The default
+            allows float32 rounding; a deep teacher may need 1e-4, which the log then says. 0 never folds.
         teacher_dtype: 'bfloat16' (or, on a GPU, 'float16') runs the teacher's backbone and neck in this dtype. Records
-            differ by the rounding of that dtype.
+            change by the rounding of that dtype.
         teacher_input_size: Height and width to which the teacher's images are resized; the student's size if None. Its
-            maps are then of other sizes than the student's: `CWTLoss` and `Conv1x1Connector` can resize. For what the
-            teacher's backbone and neck give, and for classifiers.
-        teacher_size_divisor: Without `teacher_input_size`: resize each side to its nearest multiple of this, such as
+            maps then differ in size from the student's: `CWTLoss` and `Conv1x1Connector` can resize. For records of the
+            teacher's backbone and neck, and for classifiers.
+        teacher_size_divisor: Without `teacher_input_size`: resize each side to the nearest multiple of this, such as
             the patch size of a ViT.
-        teacher_outputs: Folder of what the teacher said in each step of this very run, which
-            `tools/teacher_outputs.py` makes; no teacher is then built or run.
+        teacher_outputs: Folder with the teacher's outputs in each step of this same run, made by
+            `tools/teacher_outputs.py`; then no teacher is built or run.
         teacher_trainable: MMRazor's switch; only False is possible.
         teacher_norm_eval: MMRazor's switch; only True is possible.
         teacher_module_inplace: MMRazor's switch; records are safe here either way.
@@ -54,7 +54,7 @@ class SingleTeacherDistill(TeacherDistill):
         ConfigError: If student, teacher and distiller do not fit together.
     """
 
-    sampled_regions = False  # whether the teacher's box heads look at the regions that the student samples
+    sampled_regions = False  # whether the teacher's box heads see the regions that the student samples
 
     def __init__(
         self,
@@ -108,10 +108,10 @@ class SingleTeacherDistill(TeacherDistill):
         """The teacher.
 
         Raises:
-            AttributeError: If there is none, as its outputs are read from disk.
+            AttributeError: If there is none because its outputs are read from disk.
         """
         if KEY not in self.taught:
-            raise AttributeError('the teacher is not built: model.teacher_outputs has what it says')
+            raise AttributeError('the teacher is not built: model.teacher_outputs has its outputs')
         return self.taught[KEY].teacher
 
     @staticmethod
@@ -120,7 +120,7 @@ class SingleTeacherDistill(TeacherDistill):
         return "set model.type='RoIDistill'"
 
     def _check_heir(self, name: str) -> None:
-        """Refuse a part that student and teacher do not both have, with the same weights in the same shapes."""
+        """Refuse a part that student and teacher do not both have with the same weights in the same shapes."""
         key, shapes = f'model.inherit={name!r}', []
         for who, model in (('student', self.student), ('teacher', self.teacher.model)):
             parts = dict(model.named_modules())
@@ -140,12 +140,12 @@ class SingleTeacherDistill(TeacherDistill):
             self.student.data_preprocessor, self.teacher.model.data_preprocessor
         ):
             raise ConfigError(
-                f'{key} holds {first}, made for pixels that the student normalises otherwise (mean, std or channel '
-                "order); give it the teacher's data_preprocessor, or leave the part out."
+                f'{key} holds {first}, trained on pixels that the student normalises differently (mean, std or '
+                "channel order); give the student the teacher's data_preprocessor, or leave out this part."
             )
 
     def init_weights(self) -> None:
-        """Initialise the student, and the teacher where it has no checkpoint; then hand down what is inherited."""
+        """Initialise the student, and a teacher without a checkpoint; then copy the inherited parts."""
         super().init_weights()
         for name in self.inherit:
             self.student.get_submodule(name).load_state_dict(self.teacher.model.get_submodule(name).state_dict())

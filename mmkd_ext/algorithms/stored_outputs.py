@@ -1,8 +1,8 @@
-"""What a teacher said of each step's images, on disk: a run that reads it has no teacher.
+"""A teacher's outputs for each step's images, on disk: a run that reads them needs no teacher.
 
-A folder has `outputs.json`, which says what the outputs are of, and for each process a folder of files with a number of
-steps each; a run by iterations is one epoch. A step's tensors are named `STEP/RECORDER/RECORD_IDX/DATA_IDX`, and
-`STEP/images` is a print of the images, by which a step is known to be the same.
+A folder has `outputs.json`, which says which run the outputs belong to, and for each process a folder of files with
+several steps each; a run that counts iterations is one epoch. A step's tensors are named
+`STEP/RECORDER/RECORD_IDX/DATA_IDX`, and `STEP/images` is a fingerprint of the images, to check that they are the same.
 """
 
 import json
@@ -25,12 +25,12 @@ from mmkd_ext.files import replacing
 KEY = 'model.teacher_outputs'
 NOTE = 'outputs.json'
 FORMAT = 2  # of the note; 2 knows the teacher's weights wherever and whenever they were saved
-_TOLERANCE = 1e-3  # in standard deviations of a pixel; a crop that is shifted by one differs by more
+_TOLERANCE = 1e-3  # in standard deviations of a pixel; a crop shifted by one pixel differs by more
 _MAKE = 'python -m mmkd_ext teacher_outputs CONFIG --out'
 
 
 def print_of(images: Tensor) -> Tensor:
-    """(B, 2), numbers that differ where images do: mean pixels, weighted along each side.
+    """A fingerprint (B, 2) that differs if the images do: mean pixels, weighted along each side.
 
     Args:
         images: (B, C, H, W), as the model's preprocessor made them.
@@ -42,11 +42,11 @@ def print_of(images: Tensor) -> Tensor:
 
 
 def pack(value: Tensor, top: int | None = None) -> dict[str, Tensor]:
-    """A tensor in half precision, by the endings of its names.
+    """Convert a tensor to half precision; returns tensors by the suffixes of their names.
 
     Args:
-        value: Of any shape.
-        top: Of logits (N, C): keep the largest ones of each row, and how much probability all others have together.
+        value: Tensor of any shape.
+        top: For logits (N, C): how many of the largest to keep in each row, with the total probability of the others.
     """
     value = value.detach().cpu()
     if top is not None and value.ndim == 2 and value.shape[1] > top:
@@ -58,7 +58,7 @@ def pack(value: Tensor, top: int | None = None) -> dict[str, Tensor]:
 
 
 def unpack(parts: Mapping[str, Tensor]) -> Tensor:
-    """What `pack` was given, to its precision; logits that it left out are equal, and as probable together."""
+    """Undo `pack`, up to its precision; logits that it left out become equal, with the same total probability."""
     value = parts[''].float() if parts[''].is_floating_point() else parts['']
     if ':classes' not in parts:
         return value
@@ -68,7 +68,7 @@ def unpack(parts: Mapping[str, Tensor]) -> Tensor:
 
 
 def _half(value: Tensor) -> Tensor:
-    """In float16 where its range allows it, else in bfloat16."""
+    """Convert to float16 if its range suffices, else to bfloat16."""
     if not value.is_floating_point():
         return value
     half = value.half()
@@ -76,7 +76,7 @@ def _half(value: Tensor) -> Tensor:
 
 
 def teacher_sources(distiller: Any) -> list[Source]:
-    """All that the losses that are computed use of the teacher."""
+    """All sources on the teacher that the active losses use."""
     return list(dict.fromkeys(
         replace(source, connector=None, connector_idx=None)
         for source in sources_of(distiller.active)
@@ -85,7 +85,7 @@ def teacher_sources(distiller: Any) -> list[Source]:
 
 
 def record_name(source: Source) -> str:
-    """The name of what is used of a record."""
+    """The name of the part of a record that is used."""
     return f'{source.recorder}/{source.record_idx}/{source.data_idx}'
 
 
@@ -93,17 +93,17 @@ def chunk_path(folder: str | Path, step: int, epoch_steps: int, chunk_steps: int
     """The file that has a step of this process.
 
     Args:
-        folder: That has the files of all processes.
+        folder: The folder with the files of all processes.
         step: Counted from the beginning of the run.
-        epoch_steps: Of an epoch.
-        chunk_steps: Of a file; it ends where the epoch ends.
+        epoch_steps: Steps per epoch.
+        chunk_steps: Steps per file; a file also ends with its epoch.
     """
     epoch, inside = divmod(step, epoch_steps)
     return Path(folder) / f'rank_{dist.get_rank()}' / f'{epoch:05d}_{inside // chunk_steps:05d}.safetensors'
 
 
 def write_chunk(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a chunk whole or not at all."""
+    """Write a chunk completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         save_file(tensors, part)
@@ -119,7 +119,9 @@ def read_note(folder: str | Path) -> dict[str, Any]:
     try:
         note = json.loads(path.read_text())
     except (OSError, ValueError):
-        raise ConfigError(f'{KEY}: {folder} has no outputs of a teacher; make them with: {_MAKE} {folder}.') from None
+        raise ConfigError(
+            f'{KEY}: {folder} has no stored outputs of a teacher; make them with: {_MAKE} {folder}.'
+        ) from None
     if note.get('format') != FORMAT:
         raise ConfigError(
             f'{KEY}: the outputs in {folder} were made by another version of mmkd_ext, which notes their teacher in '
@@ -129,14 +131,14 @@ def read_note(folder: str | Path) -> dict[str, Any]:
 
 
 class TeacherOutputs:
-    """Gives a distiller's teacher recorders what they held in the same step with the teacher running.
+    """Fills a distiller's teacher recorders with the records that the running teacher left in the same step.
 
     Args:
-        folder: The outputs.
-        distiller: Whose losses use them.
+        folder: The folder with the outputs.
+        distiller: The distiller whose losses use them.
 
     Raises:
-        ConfigError: If there is nothing, not all that the losses use, or class means are of another teacher.
+        ConfigError: If there are none, some that the losses use are missing, or the class means are of another teacher.
     """
 
     def __init__(self, folder: str, distiller: Any) -> None:
@@ -150,28 +152,28 @@ class TeacherOutputs:
             if means.get('fingerprint', self.note['fingerprint']) != self.note['fingerprint']:
                 raise ConfigError(
                     f'{KEY}: {folder} is of another teacher than the class means of '
-                    f'model.distiller.distill_losses.{name}; make one of them anew.'
+                    f'model.distiller.distill_losses.{name}; make one of them again.'
                 )
         lacking = sorted({record_name(source) for source in teacher_sources(distiller)} - set(self.note['records']))
         if lacking:
             raise ConfigError(
                 f'{KEY}: {folder} does not have {", ".join(lacking)} (recorder, record_idx and data_idx), but '
-                f'{", ".join(self.note["records"])}; make them anew with this config.'
+                f'{", ".join(self.note["records"])}; make them again with this config.'
             )
 
     def __deepcopy__(self, memo: dict) -> 'TeacherOutputs':
-        """Copies of the algorithm (EMA) share it."""
+        """Copies of the algorithm (EMA) share this object."""
         return self
 
     def fill(self, distiller: Any, images: Tensor) -> None:
-        """Give the teacher recorders the records of this step.
+        """Fill the teacher recorders with the records of this step.
 
         Args:
-            distiller: Whose recorders they are.
-            images: (B, C, H, W), the student's.
+            distiller: The distiller that has the recorders.
+            images: The student's images, (B, C, H, W).
 
         Raises:
-            ConfigError: If the outputs are not of this step's images, or end before it.
+            ConfigError: If the outputs are not from this step's images, or end before it.
         """
         step = int(MessageHub.get_current_instance().get_info('iter', 0))
         found = self._read(step)
@@ -179,9 +181,9 @@ class TeacherOutputs:
         now = print_of(images).to(expected.device)
         if now.shape != expected.shape or (now - expected).abs().max() > _TOLERANCE:
             raise ConfigError(
-                f'{KEY}: the images of step {step + 1} are not those that {self.folder} has outputs of: data, '
-                'augmentation, batch size, seed, number of workers or of processes differ, or ExactResumeHook is '
-                'missing (which python -m mmkd_ext train adds).'
+                f'{KEY}: the images of step {step + 1} are not those of the outputs in {self.folder}: data, '
+                'augmentation, batch size, seed, or number of workers or processes differ, or ExactResumeHook is '
+                'missing (python -m mmkd_ext train adds it).'
             )
         records: dict[str, dict[int, Any]] = {}
         for source in teacher_sources(distiller):
@@ -209,8 +211,8 @@ class TeacherOutputs:
                     self._names.setdefault(int(name.split('/')[0]), []).append(name)
             except (OSError, SafetensorError):
                 raise ConfigError(
-                    f'{KEY}: {path} of step {step + 1} is not there or damaged; make what is missing with: '
-                    f'{_MAKE} {self.folder}.'
+                    f'{KEY}: {path} of step {step + 1} is missing or damaged; make it again with: {_MAKE} '
+                    f'{self.folder}.'
                 ) from None
             self._path = path
         return {name: self._file.get_tensor(name) for name in self._names[step]}

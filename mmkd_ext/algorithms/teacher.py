@@ -1,7 +1,7 @@
-"""The teacher: loaded strictly, frozen, in eval mode always, fed with its own pixels, run no further than needed.
+"""The teacher: loaded strictly, frozen, always in eval mode, fed with its own pixels, run no further than needed.
 
-A `Teacher` is not an `nn.Module`. So it is in no checkpoint, no optimiser, no EMA copy and no DDP bucket of the
-algorithm that holds it; only device and dtype changes are passed on.
+A `Teacher` is not an `nn.Module`, so it is in no checkpoint, optimiser, EMA copy or DDP bucket of the algorithm that
+holds it; only device and dtype changes are passed on.
 """
 
 import copy
@@ -32,28 +32,28 @@ from mmkd_ext.recorders.manager import RecorderManager
 
 
 class Teacher:
-    """A frozen model and the way to run it.
+    """A frozen model, and how to run it.
 
     Its weights come from `checkpoint`, from `pretrained=True` next to a `cfg_path`, from an `init_cfg` of type
-    `Pretrained` on the whole model, or from what its class loads when it is built. The same rule holds for all: no
-    weight may be missing or unexpected, none may stay random. What was loaded is not initialised again.
+    `Pretrained` on the whole model, or from a file that its class loads when it is built. The same rule holds for all:
+    no weight may be missing or unexpected, and none may stay random. Loaded weights are not initialised again.
 
     Args:
         source: Package path, config file, dict, or MMRazor's `dict(cfg_path=..., pretrained=...)`. A backbone alone
             is enough, with its own weights or those of a whole model; its parts are then named `backbone.*`.
-        checkpoint: Path or URL of its weights; None where `source` has them.
-        student: The student, whose preprocessed images the teacher is given.
+        checkpoint: Path or URL of its weights; None if `source` has them.
+        student: The student, whose preprocessed images the teacher gets.
         strict: False accepts missing and unexpected weights, and a random teacher.
-        initial: A checkpoint of MMRazor's for student and teacher together, in which the teacher's weights are where
-            nothing else names them.
+        initial: A checkpoint of MMRazor's for student and teacher together, used for the teacher's weights if nothing
+            else names them.
         pixels: 'student' gives it the student's images as they are, whatever its own config says.
-        fold: Let it run with its batch norms folded into its convolutions and channels-last maps, if what is recorded
-            of the first batch changes by no more than this, as a part of the largest value; 0 or False never does. A
-            network that is given as `source`, already built, is not changed.
-        dtype: 'bfloat16' or 'float16' runs its backbone and neck so; what they return is float32.
+        fold: Run it with its batch norms folded into its convolutions and with channels-last maps, if the records of
+            the first batch change by no more than this, as a fraction of their largest value; 0 or False never does. A
+            network that is passed as `source`, already built, is not changed.
+        dtype: 'bfloat16' or 'float16' runs its backbone and neck in that dtype; their outputs are float32.
         key: The config key that holds all this, for messages.
         size: Height and width to which its images are resized; None for the student's.
-        divisor: Without a size: each side is resized to its nearest multiple of this.
+        divisor: Without a size: each side is resized to the nearest multiple of this.
 
     Raises:
         ConfigError: If the model cannot be built or its weights do not fit; missing and unexpected ones are listed.
@@ -97,9 +97,9 @@ class Teacher:
         silent = 'data_preprocessor' not in cfg and (cfg or isinstance(self.model, _Backbone))
         own = self.model.data_preprocessor
         if silent or pixels == 'student':
-            # One that says nothing of its pixels means those that the student is given.
+            # A teacher without a data preprocessor expects the pixels that the student gets.
             self.model.data_preprocessor = copy.deepcopy(student.data_preprocessor)
-        self.classes: list[str] | None = None  # that it was trained on, where its file says so
+        self.classes: list[str] | None = None  # that it was trained on, if its file names them
         if weights is not None:
             check_trained(source, weights)
             self.classes = load_teacher(self.model, weights.file, strict, weights.key, weights.prefix, key)
@@ -115,7 +115,7 @@ class Teacher:
         self._to_dtype = DTYPES[dtype]
 
     def init_weights(self) -> None:
-        """Initialise as the config's `init_cfg` says, but for weights that are loaded."""
+        """Initialise as the config's `init_cfg` says, except for weights that were loaded."""
         if self.loaded:
             return
         state = self._state()
@@ -127,14 +127,14 @@ class Teacher:
 
     @property
     def resized_in_vain(self) -> bool:
-        """Whether its images are resized, and its heads say where in them: not as the annotations do."""
+        """Whether its images are resized and its heads predict positions in them, which do not fit the annotations."""
         return self.pixels.resizes and getattr(self.model, 'head', None) is None  # a classifier's labels fit any size
 
     def predict(self, batch: Any) -> Any:
-        """What it predicts of a data loader's batch, whose images are normalised by itself and resized as in training.
+        """Its predictions for a data loader's batch, with its own normalisation, and resized as in training.
 
         Args:
-            batch: As `val_step` of mmengine's models takes it.
+            batch: A batch as `val_step` of mmengine's models takes it.
         """
         self.model.eval()
         if not self.pixels.resizes:
@@ -143,7 +143,7 @@ class Teacher:
         return self.model._run_forward({**data, 'inputs': self.pixels.resized(data['inputs'])}, mode='predict')
 
     def _state(self) -> dict[str, Tensor]:
-        """The model's tensors themselves, by name."""
+        """The model's tensors by name, not copies of them."""
         return self.model.state_dict(keep_vars=True)
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
@@ -162,19 +162,19 @@ class Teacher:
         """Run the teacher on the student's batch until `recorders` hold what is needed.
 
         Args:
-            recorders: Attached to the teacher meanwhile.
+            recorders: Attached to the teacher during the run.
             needed: How many records of each are used, see `RecorderManager.recording`.
             inputs: The student's images, (B, C, H, W), as its data preprocessor made them.
             data_samples: The batch's annotations.
-            forward: Called with the model and its images instead of the model's own forward, where only some of its
-                parts are to run (a detector's box head on given regions).
+            forward: Called with the model and its images instead of the model's own forward, if only some of its parts
+                should run (a detector's box head on given regions).
         """
         self.model.eval()
         images = self.pixels(inputs, data_samples)
 
         def run(function: Callable[[], Any]) -> bool:
             with recorders.recording(self.model, needed):
-                if not recorders.hold(needed):  # parameters are there without a forward
+                if not recorders.hold(needed):  # parameters need no forward
                     function()
             return recorders.hold(needed)
 
@@ -190,7 +190,7 @@ class Teacher:
 
     @torch.compiler.disable
     def _accelerate(self, run: Callable[[], None], recorders: RecorderManager) -> None:
-        """Make the model faster, once; where nothing is recorded of this batch, the next one is looked at."""
+        """Make the model faster, once; if this batch leaves no records, the next one is tried."""
         if self._to_fold:
             device = next((value.device.type for value in self.model.parameters()), 'cpu')
             with torch.autocast(device, enabled=False):
@@ -198,7 +198,7 @@ class Teacher:
             if reason == NOTHING:
                 return
             if reason:
-                print_log(f'{self.key}.teacher_fold={self._to_fold:g}: {reason}. A larger one allows it.', 'current')
+                print_log(f'{self.key}.teacher_fold={self._to_fold:g}: {reason}. A larger value allows it.', 'current')
         if self._to_dtype:
             run_in(self.model, self._to_dtype)
         self._to_fold, self._to_dtype = 0.0, None
@@ -206,12 +206,12 @@ class Teacher:
     def _run(self, run: Callable[[Callable[[], Any]], bool], images: Any, data_samples: Any) -> None:
         """Run the cheapest forward that reaches all records.
 
-        The features alone need no labels and are, of a self-supervised model, those of the unmasked images. Else the
-        losses are computed or, of a model that has none, its plain output.
+        Features alone need no labels and, for a self-supervised model, are those of the unmasked images. Otherwise the
+        losses are computed or, for a model without losses, its plain output.
 
         Args:
-            run: Calls a forward, from which it begins to record anew, until all records are there; says if they are.
-            images: The teacher's.
+            run: Calls a forward with fresh recording, until all records are there; returns whether they are.
+            images: The teacher's images.
             data_samples: The batch's annotations.
         """
         if self._features and isinstance(images, Tensor) and images.ndim == 4:
@@ -219,14 +219,14 @@ class Teacher:
             try:
                 if run(lambda: self.model.extract_feat(images)):
                     return
-            except (NotImplementedError, AttributeError, TypeError):  # not every model gives them so
+            except (NotImplementedError, AttributeError, TypeError):  # not every model has features in this form
                 if not first:
                     raise
             self._features = False
         if self.resized_in_vain:
             raise ConfigError(
-                f'{self.key}: teacher_input_size and teacher_size_divisor are for what the features of '
-                f'{type(self.model).__name__} give (backbone and neck); its heads compare with annotations of the '
+                f'{self.key}: teacher_input_size and teacher_size_divisor are only for the features of '
+                f'{type(self.model).__name__} (backbone and neck); its heads compare with annotations of the '
                 "student's size."
             )
         if self._losses:
@@ -241,7 +241,7 @@ class Teacher:
 
 
 def _size(size: Any, key: str) -> tuple[int, int] | None:
-    """Height and width as a config has them."""
+    """Height and width, as given in a config."""
     if size is None:
         return None
     if isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
@@ -250,16 +250,16 @@ def _size(size: Any, key: str) -> tuple[int, int] | None:
 
 
 def gives_features(model: nn.Module) -> bool:
-    """Whether `extract_feat` can be called as the model's `loss` does: with the images alone."""
+    """Whether `extract_feat` can be called as the model's `loss` does it: with the images alone."""
     function = getattr(model, 'extract_feat', None)
     return function is not None and set(list(signature(function).parameters)[1:]) <= {'stage'}
 
 
 class _Backbone(BaseModel):
-    """A backbone as a whole model, in which it is named `backbone`.
+    """Wraps a backbone as a whole model, in which it is named `backbone`.
 
     Args:
-        backbone: Called with images (B, C, H, W); a data preprocessor that it has becomes the whole model's.
+        backbone: Called with images (B, C, H, W); its data preprocessor, if any, becomes the whole model's.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -271,7 +271,7 @@ class _Backbone(BaseModel):
 
     @staticmethod
     def _name(module: nn.Module, state_dict: dict, prefix: str, *_: Any) -> None:
-        """Take the weights of the backbone alone or, from those of a whole model, the backbone's."""
+        """Accept the weights of the backbone alone or, from a whole model's weights, the backbone's."""
         whole = any(key.startswith(f'{prefix}backbone.') for key in state_dict)
         for key in list(state_dict):
             if not whole:
@@ -280,14 +280,14 @@ class _Backbone(BaseModel):
                 del state_dict[key]
 
     def extract_feat(self, inputs: Tensor) -> Any:
-        """What the backbone returns of images (B, C, H, W)."""
+        """The backbone's outputs for images (B, C, H, W)."""
         return self.backbone(inputs, **self._options)
 
     def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
-        """As `extract_feat`, whatever the mode."""
+        """Same as `extract_feat`, whatever the mode."""
         return self.extract_feat(inputs)
 
     def init_weights(self) -> None:
-        """As the backbone's, where it has one."""
+        """The backbone's own initialisation, if it has one."""
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()

@@ -1,4 +1,4 @@
-"""What algorithms with frozen teachers share, one or several."""
+"""The parts that algorithms with one or several frozen teachers share."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -21,18 +21,18 @@ from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
 
-STUDENT = 'student'  # the owner of a teacher's recorder that is on the student, whose record is then a target
+STUDENT = 'student'  # the owner of a teacher's recorder on the student, whose record is then a target
 
 
 @dataclass
 class Taught:
-    """One teacher and what is recorded of it.
+    """One teacher and its recorders.
 
     Attributes:
         key: The config key that holds it.
         teacher: The frozen network.
-        recorders: Those of the distiller's that are on it.
-        sampled_regions: Whether its box heads look at the regions that the student samples.
+        recorders: The distiller's recorders that are on it.
+        sampled_regions: Whether its box heads see the regions that the student samples.
     """
 
     key: str
@@ -46,16 +46,16 @@ class TeacherDistill(DistillAlgorithm):
 
     taught: dict[str, Taught]
     regions: SampledRegions | None
-    stored: TeacherOutputs | None = None  # what the teacher said, where it does not run
-    replays = False  # whether the images of each step must be those of another run
+    stored: TeacherOutputs | None = None  # the teacher's outputs, if it does not run
+    replays = False  # whether each step must have the same images as in another run
 
     def _teach(self, teachers: Mapping[str, dict], owners: Mapping[str, str] | None = None) -> None:
         """Build the teachers, and check that they fit the student and the distiller.
 
         Args:
             teachers: The arguments of `_build_teacher`, by the config key that holds them.
-            owners: The key of the teacher that each of the distiller's teacher recorders is on, or `student`; None
-                where there is one teacher.
+            owners: The key of the teacher that each of the distiller's teacher recorders is on, or `student`; None if
+                there is one teacher.
         """
         recorders = self.distiller.teacher_recorders
         of_all = owners or dict.fromkeys(recorders.recorders, next(iter(teachers)))
@@ -76,10 +76,10 @@ class TeacherDistill(DistillAlgorithm):
                 self.distiller.check_teacher(taught.teacher.model, self._only(taught))
 
     def _read_outputs(self, folder: str) -> None:
-        """Take what a teacher said from disk; none is built.
+        """Read a teacher's outputs from disk instead of building the teacher.
 
         Raises:
-            ConfigError: As of `TeacherOutputs`.
+            ConfigError: See `TeacherOutputs`.
         """
         self.taught, self.regions = {}, None
         self._own = self.distiller.teacher_recorders.only([])
@@ -102,10 +102,10 @@ class TeacherDistill(DistillAlgorithm):
     ) -> Taught:
         if sampled_regions and (teacher_input_size is not None or teacher_size_divisor != 1):
             raise ConfigError(
-                f'{key}: the regions that the student samples are of its own images; leave teacher_input_size and '
-                'teacher_size_divisor out.'
+                f'{key}: the student samples regions of its own images; leave out teacher_input_size and '
+                'teacher_size_divisor.'
             )
-        with torch.random.fork_rng(devices=[]):  # a student starts the same whether its teacher is built or not
+        with torch.random.fork_rng(devices=[]):  # the student's initialisation does not depend on building the teacher
             network = Teacher(
                 teacher,
                 teacher_ckpt,
@@ -122,7 +122,7 @@ class TeacherDistill(DistillAlgorithm):
         return Taught(key, network, recorders, sampled_regions)
 
     def _check_regions(self, owners: Mapping[str, str]) -> None:
-        """Take the student's sampled regions for those who look at them; refuse to compare them with others."""
+        """Use the student's sampled regions for the teachers that see them; refuse to compare them with others."""
 
         def model_of(recorder: str) -> nn.Module:
             return self.student if owners[recorder] == STUDENT else self.taught[owners[recorder]].teacher.model
@@ -141,8 +141,8 @@ class TeacherDistill(DistillAlgorithm):
             if others and len(set(of_regions.values())) > 1:
                 raise ConfigError(
                     f'{DISTILLER_KEY}.loss_forward_mappings.{loss}: {" and ".join(of_regions)} see different regions, '
-                    f'as each detector samples its own; {self._same_regions(others[0])}, so that the teacher looks at '
-                    "the student's."
+                    f'because each detector samples its own; {self._same_regions(others[0])}, so that the teacher '
+                    "sees the student's."
                 )
         models = {f'{taught.key}.teacher': taught.teacher.model for taught in looking}
         self.regions = SampledRegions(self.student, models, self.distiller, model_of) if looking else None
@@ -153,7 +153,7 @@ class TeacherDistill(DistillAlgorithm):
         return f'set {key}.sampled_regions=True'
 
     def _only(self, taught: Taught) -> Collection[str] | None:
-        """The names of a teacher's recorders where there are others; None where all are its own."""
+        """The names of a teacher's recorders if there are other teachers; None if all are its own."""
         everything = self.distiller.teacher_recorders.recorders
         return None if len(taught.recorders.recorders) == len(everything) else taught.recorders.recorders
 
@@ -163,7 +163,7 @@ class TeacherDistill(DistillAlgorithm):
         return {name: count for name, count in needed.items() if name in taught.recorders.recorders}
 
     def init_weights(self) -> None:
-        """Initialise the student, and teachers that have no checkpoint."""
+        """Initialise the student, and teachers without a checkpoint."""
         super().init_weights()
         for taught in self.taught.values():
             if not taught.teacher.loaded:
@@ -171,11 +171,11 @@ class TeacherDistill(DistillAlgorithm):
                 self.distiller.check_teacher(taught.teacher.model, self._only(taught))
 
     def train(self, mode: bool = True) -> 'TeacherDistill':
-        """Same as in `nn.Module`; when training begins, what compares classes sees those of the data set."""
+        """Same as in `nn.Module`; when training begins, losses that compare classes check those of the data set."""
         super().train(mode)
         if mode and self._data_unseen:
             data = class_names(MessageHub.get_current_instance().runtime_info.get('dataset_meta'))
-            if data is not None:  # mmengine's Runner notes it right before the first epoch
+            if data is not None:  # mmengine's Runner sets it right before the first epoch
                 self._data_unseen = False
                 known = [(taught.teacher.classes, self._only(taught)) for taught in self.taught.values()]
                 for classes, recorders in [(self.stored.note['classes'], None)] if self.stored else known:
@@ -184,7 +184,7 @@ class TeacherDistill(DistillAlgorithm):
         return self
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'TeacherDistill':
-        """The teachers go to the same device."""
+        """Also move the teachers to the device."""
         for taught in self.taught.values():
             taught.teacher.model._apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)
@@ -215,14 +215,14 @@ class TeacherDistill(DistillAlgorithm):
             distiller.clear()
 
     def _run_teachers(self, inputs: Any, data_samples: Any, sampled_regions: bool) -> None:
-        """Run the teachers that look at the student's regions, or the others."""
+        """Run the teachers that see the student's regions, or the others."""
         for taught in self.taught.values():
             if taught.sampled_regions == sampled_regions and (needed := self._needed(taught)):
                 forward = self.regions.forward(taught.recorders) if self.regions and sampled_regions else None
                 taught.teacher.record(taught.recorders, needed, inputs, data_samples, forward)
 
     def _distill_losses(self, data_samples: Any, idle: Collection[str] = ()) -> dict[str, Tensor]:
-        """The distiller's losses; zeros for those of regions where the student sampled none."""
+        """The distiller's losses; those on regions are zero if the student sampled none."""
         idle = self.regions.idle() if self.regions else idle
         losses = super()._distill_losses(data_samples, idle)
         if idle:

@@ -1,4 +1,4 @@
-"""Where the weights of a teacher are, whether they are all there, and how they get into it."""
+"""Where a teacher's weights are, whether they are complete, and how they are loaded."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +15,11 @@ from mmkd_ext.checkpoints import load_checkpoint_file, load_weights, weights_of
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.errors import ConfigError, listed
 
-KEY = 'model'  # which holds `teacher`, `teacher_ckpt` and so on; of one of several, `model.teachers.NAME`
+KEY = 'model'  # holds `teacher`, `teacher_ckpt` and so on; with several teachers, `model.teachers.NAME`
 
 
 class Weights(NamedTuple):
-    """Where weights are: the config key that says so, the path or URL, and what the names in it begin with."""
+    """The location of weights: the config key that names it, the path or URL, and the prefix of the names in it."""
 
     key: str
     file: str
@@ -27,11 +27,11 @@ class Weights(NamedTuple):
 
 
 def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any, key: str = KEY) -> Weights | None:
-    """The file that a teacher's weights are in; None where none is named for the whole model.
+    """The file with a teacher's weights; None if no file is named for the whole model.
 
     Args:
         checkpoint: `teacher_ckpt`.
-        cfg: The teacher's config, see `model_config`; empty where `model` was not built from one.
+        cfg: The teacher's config, see `model_config`; empty if `model` was not built from one.
         model: The teacher.
         key: The config key that holds `teacher` and `teacher_ckpt`.
     """
@@ -47,7 +47,7 @@ def teacher_weights(checkpoint: str | None, cfg: Mapping, model: Any, key: str =
 
 
 def initial_weights(file: str | None) -> Weights | None:
-    """The teacher's weights in a checkpoint of the whole algorithm, as MMRazor writes it; None where it has none."""
+    """The teacher's weights in a checkpoint of the whole algorithm, as MMRazor writes it; None if it has none."""
     if file is None:
         return None
     try:
@@ -60,10 +60,10 @@ def initial_weights(file: str | None) -> Weights | None:
 
 
 class Filled(TorchFunctionMode):
-    """Notes the tensors that are copied into while the block runs, as `load_state_dict` fills a model's.
+    """Notes the tensors that are written to within the block, for example by `load_state_dict`.
 
     Attributes:
-        tensors: These tensors, by their id.
+        tensors: These tensors, by id.
     """
 
     def __init__(self) -> None:
@@ -71,14 +71,14 @@ class Filled(TorchFunctionMode):
         self.tensors: dict[int, Tensor] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Run a function of torch's, and note what it fills."""
+        """Run a torch function, and note the tensor that it writes to."""
         if func is Tensor.copy_:
             self.tensors[id(args[0])] = args[0]
         return func(*args, **(kwargs or {}))
 
 
 def check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Tensor], key: str = KEY) -> None:
-    """Refuse a teacher with weights that its class does not load when it is built: a second one has others."""
+    """Refuse a teacher with weights that its class does not load when it is built, which a second build shows."""
     with torch.random.fork_rng(devices=[]):
         other = build_model(cfg, f'{key}.teacher').state_dict()
     random = [
@@ -89,12 +89,12 @@ def check_not_random(model: nn.Module, cfg: ConfigDict, loaded: Mapping[int, Ten
     if random:
         raise ConfigError(
             f'{key}.teacher_ckpt is missing: the teacher would be random ({_counted("weights", random)}). Name its '
-            f'checkpoint (path or URL), or set {key}.teacher_strict=False if that is meant.'
+            f'checkpoint (path or URL), or set {key}.teacher_strict=False if that is intended.'
         )
 
 
 def check_trained(source: Any, weights: Weights) -> None:
-    """Where a missing checkpoint is one that training the config `source` writes, say so."""
+    """Raise if a checkpoint is missing that training the config `source` would write."""
     if not isinstance(source, str) or '://' in weights.file:
         return
     path = Path(weights.file).expanduser()
@@ -115,17 +115,17 @@ def load_teacher(
     """Load a teacher's weights, all of them and nothing else.
 
     Args:
-        model: The teacher. What it does itself to weights that are loaded (renames, resizes) is done before they are
-            judged.
-        checkpoint: Path or URL. Weights may stand under `state_dict`, behind `module.` or, as MMRazor saves students,
-            `architecture.`; what a distillation run keeps under `distiller.` and `teacher.` is left out.
+        model: The teacher. Its own changes to loaded weights (renaming, resizing) are made before they are checked.
+        checkpoint: Path or URL. Weights may be under `state_dict`, and their names may begin with `module.` or, in
+            MMRazor's students, with `architecture.`; the parts of a distillation run under `distiller.` and `teacher.`
+            are left out.
         strict: False accepts missing and unexpected weights.
         key: The config key that names the file, for messages.
-        prefix: Only the weights whose names begin so are taken, without it.
+        prefix: Keep only the weights whose names begin with it, and remove it.
         parent: The config key that holds `teacher_strict`, for messages.
 
     Returns:
-        The names of the classes that it was trained on, where the file says so.
+        The names of the classes that it was trained on, if the file has them.
 
     Raises:
         ConfigError: If the file is unreadable or does not fit.
@@ -139,7 +139,7 @@ def load_teacher(
     if strict and (missing or unexpected):
         raise ConfigError(
             f'{key}: {checkpoint} does not belong to this teacher: {_counted("missing", missing)}, '
-            f'{_counted("unexpected", unexpected)}. Set {parent}.teacher_strict=False if that is meant.'
+            f'{_counted("unexpected", unexpected)}. Set {parent}.teacher_strict=False if that is intended.'
         )
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}

@@ -1,4 +1,4 @@
-"""Which classes a model tells apart, for losses that compare student and teacher class by class."""
+"""The classes of a model's head, for losses that compare student and teacher class by class."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorde
 HEADS = ('roi_head', 'bbox_head', 'decode_head', 'head')
 # Layers whose channels are classes, in the heads of the toolboxes.
 _LOGITS = re.compile(r'((roi_head\.)?bbox_head|decode_head|head)(\.\d+)?\.(fc|layers\.head|conv_seg|\w+_cls)(\.\d+)?')
-_NOT_BY_CHANNEL = {'ATLoss', 'AngleWiseRKD', 'DistanceWiseRKD'}  # MMRazor's, of sums over channels
+_NOT_BY_CHANNEL = {'ATLoss', 'AngleWiseRKD', 'DistanceWiseRKD'}  # MMRazor's, which sum over channels
 
 
 def class_count(model: Any) -> tuple[str, int] | None:
-    """The config key and the number of classes of a model's head, without background; None where none is known."""
+    """The config key and the number of classes of a model's head, without background; None if unknown."""
     for key in ('roi_head.bbox_head', *HEADS[1:]):
         head = model
         for name in key.split('.'):
@@ -30,7 +30,7 @@ def class_count(model: Any) -> tuple[str, int] | None:
 
 
 def class_names(meta: Any) -> list[str] | None:
-    """The names of the classes in a data set's `metainfo`, or a checkpoint's copy of it; None where there are none."""
+    """The names of the classes in a data set's `metainfo`, or a checkpoint's copy of it; None if there are none."""
     if not isinstance(meta, Mapping):
         return None
     found = meta.get('classes', meta.get('CLASSES'))
@@ -38,7 +38,7 @@ def class_names(meta: Any) -> list[str] | None:
 
 
 def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """Where two lists of classes part, as half a sentence: `0 is 'cat' and 'dog'`; empty where they are the same."""
+    """Where two lists of classes first differ, in a few words: `0 is 'cat' and 'dog'`; empty if they are equal."""
     for i, (a, b) in enumerate(zip(ours, theirs, strict=False)):
         if a != b:
             return f'{i} is {a!r} and {b!r}'
@@ -46,7 +46,7 @@ def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
 
 
 def losses_by_class(wiring: Wiring, parts: Parts) -> list[str]:
-    """The losses that compare what student and teacher say of the same class: that say so, or whose inputs do."""
+    """The losses that compare student and teacher class by class: declared so, or recognised by their inputs."""
     found = []
     for name, arguments in levels_of(wiring):
         sources = [arguments[arg] for arg in ('student', 'teacher') if arg in arguments]
@@ -63,7 +63,7 @@ def losses_by_class(wiring: Wiring, parts: Parts) -> list[str]:
 
 
 def _of_logits(loss: nn.Module, sources: Sequence[Source], parts: Parts) -> bool:
-    """Whether a loss that does not say so compares channels that are classes: all that it is given is class logits."""
+    """Whether a loss without such a declaration compares class by class: all its inputs are class logits."""
     if type(loss).__name__ in _NOT_BY_CHANNEL or next(loss.parameters(), None) is not None:
         return False
     for source in sources:
@@ -75,7 +75,7 @@ def _of_logits(loss: nn.Module, sources: Sequence[Source], parts: Parts) -> bool
 
 
 def check_counts(losses: Iterable[str], student: nn.Module, teacher: nn.Module) -> None:
-    """Refuse losses that compare class by class where student and teacher have other numbers of classes.
+    """Refuse losses that compare class by class if student and teacher have different numbers of classes.
 
     Raises:
         ConfigError: If there is such a loss; it names both keys.
@@ -86,16 +86,16 @@ def check_counts(losses: Iterable[str], student: nn.Module, teacher: nn.Module) 
     for name in losses:
         raise ConfigError(
             f'{DISTILLER_KEY}.distill_losses.{name} compares class by class, but '
-            f'model.architecture.{ours[0]}={ours[1]} and model.teacher.{theirs[0]}={theirs[1]}; take a teacher of the '
+            f'model.architecture.{ours[0]}={ours[1]} and model.teacher.{theirs[0]}={theirs[1]}; use a teacher with the '
             'same classes.'
         )
 
 
 def other_count(data: Sequence[str] | None, student: nn.Module) -> str:
-    """A sentence where a student's head has another number of classes than the data set; empty where it has not.
+    """A sentence if a student's head and the data set have different numbers of classes; otherwise empty.
 
     Args:
-        data: The names of the data set's classes, where they are known.
+        data: The names of the data set's classes, if they are known.
         student: The student.
     """
     ours = class_count(student)
@@ -107,21 +107,21 @@ def other_count(data: Sequence[str] | None, student: nn.Module) -> str:
 def check_names(
     losses: Iterable[str], data: Sequence[str], student: nn.Module, teacher: Sequence[str] | None
 ) -> Iterator[str]:
-    """Refuse losses that compare class by class where the data set has other classes than student or teacher.
+    """Refuse losses that compare class by class if the data set's classes differ from the student's or teacher's.
 
     Args:
-        losses: Their names.
+        losses: Names of the losses.
         data: The names of the data set's classes.
         student: The student.
-        teacher: The names of the classes that the teacher was trained on; None where its file does not say.
+        teacher: The names of the classes that the teacher was trained on; None if its file does not have them.
 
     Yields:
-        A sentence where the teacher's names are others, which may be another spelling, and one where the student has
-        another number of classes and no loss compares them.
+        A sentence if the teacher's names differ, which may only be another spelling, and one if the student's number of
+        classes differs and no loss compares them.
 
     Raises:
-        ConfigError: If the student has another number of classes and a loss compares them, or the teacher has them in
-            another order.
+        ConfigError: If the student has a different number of classes and a loss compares them, or the teacher has the
+            classes in another order.
     """
     ours, losses = class_count(student), list(losses)
     if not losses and (other := other_count(data, student)):
@@ -130,7 +130,7 @@ def check_names(
         key = f'{DISTILLER_KEY}.distill_losses.{name} compares class by class, but'
         if ours is not None and ours[1] != len(data):
             raise ConfigError(
-                f'{key} model.architecture.{ours[0]}={ours[1]} and train_dataloader.dataset has {len(data)} '
+                f'{key} model.architecture.{ours[0]}={ours[1]}, while train_dataloader.dataset has {len(data)} '
                 'classes; change one of the two.'
             )
         differs = first_difference(data, teacher or data)

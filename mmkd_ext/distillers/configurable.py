@@ -11,11 +11,11 @@
                 student=dict(from_student=True, recorder='fpn', data_idx=[0, 1, 2, 3], connector='fpn'),
                 teacher=dict(from_student=False, recorder='fpn', data_idx=[0, 1, 2, 3]))))
 
-The keys are MMRazor's. Two shorthands come on top. In a mapping, `recorder`, `record_idx`, `data_idx` or `connector`
-may be a list: the loss is computed for each level and summed (a loss that says `takes_levels = True` gets the lists
-instead). And a connector's config may say `levels=4`: four of them, one per level. A connector that says
-`takes_levels = True` is named once, gets the list of all levels and returns as many. `mapping` reads all this once,
-into plain data that the distiller runs in each step.
+The keys are MMRazor's, with two additional shorthands. In a mapping, `recorder`, `record_idx`, `data_idx` or
+`connector` may be a list: the loss is computed for each level and summed (a loss with `takes_levels = True` gets the
+lists instead). And a connector's config may have `levels=4`, which makes four connectors, one per level. A connector
+with `takes_levels = True` is named once, gets the list of all levels and returns as many. `mapping` reads all this once
+into plain data, which the distiller uses in each step.
 """
 
 import logging
@@ -66,23 +66,24 @@ from mmkd_ext.registry import MODELS
 
 @MODELS.register_module(name=['ConfigurableDistiller', 'BYOTDistiller'])
 class ConfigurableDistiller(nn.Module):
-    """Computes distillation losses of recorded results; the trainable parts are its connectors.
+    """Computes distillation losses from records; the trainable parts are its connectors.
 
-    What is recorded of the teacher gets no gradient, so MMRazor's `BYOTDistiller` is the same class here. Connectors
-    and losses that no mapping uses are left out, with a warning.
+    The teacher's records carry no gradient, so MMRazor's `BYOTDistiller` is the same class here. Connectors and losses
+    that no mapping uses are left out, with a warning.
 
     Args:
         student_recorders: Name to recorder config, attached to the student.
         teacher_recorders: The same for the teacher.
         distill_deliveries: Not supported; must be empty.
-        connectors: Name to connector config. A list of configs is applied in sequence. `levels=n` in a config makes n.
-        distill_losses: Name to loss config; names contain `loss`, as mmengine sums those.
+        connectors: Name to connector config. A list of configs is applied in sequence. `levels=n` in a config makes n
+            connectors.
+        distill_losses: Name to loss config; names must contain `loss`, because mmengine sums those.
         loss_forward_mappings: Name of a loss to {argument of its forward: where that comes from}, with the keys
             `from_student`, `recorder` and, optionally, `record_idx` (0), `data_idx` (None: the whole record),
-            `connector` (None) and `connector_idx` (None: all that the connector returns).
+            `connector` (None) and `connector_idx` (None: everything that the connector returns).
 
     Raises:
-        ConfigError: Where any of these does not fit the others; the message begins with the config key.
+        ConfigError: If any of these does not fit the others; the message begins with the config key.
     """
 
     def __init__(
@@ -110,22 +111,22 @@ class ConfigurableDistiller(nn.Module):
             key = f'{DISTILLER_KEY}.distill_losses.{name}'
             check_name(self.distill_losses, name, key)
             if 'loss' not in name:
-                raise ConfigError(f"{key}: a loss's name must contain 'loss', or it is not trained on.")
+                raise ConfigError(f"{key}: the name of a loss must contain 'loss', or mmengine does not train on it.")
             self.distill_losses[name] = build_part(cfg, MODELS, key)
         self.wiring = parse_mappings(loss_forward_mappings or {}, self.parts)
         self._tell_recorders()
         self._drop_unused()
         self._check_gradients = GradientCheck()
-        self.loss_factors: dict[str, float] = {}  # of scheduled losses, set by a hook before each step
-        self.stopped: set[str] = set()  # losses that are not computed any more
+        self.loss_factors: dict[str, float] = {}  # for scheduled losses, set by a hook before each step
+        self.stopped: set[str] = set()  # losses that are no longer computed
 
     @property
     def parts(self) -> Parts:
-        """What a mapping may name."""
+        """The parts that a mapping may name."""
         return Parts(self.distill_losses, self.connectors, self.student_recorders, self.teacher_recorders)
 
     def _tell_recorders(self) -> None:
-        """Which items of their records the losses use; all, of a recorder that no loss uses."""
+        """Tell the recorders which items of their records the losses use; a recorder that no loss uses keeps all."""
         used: dict[Recorder, set] = {}
         for source in sources_of(self.wiring):
             used.setdefault(self.recorder(source), set()).add(source.data_idx)
@@ -133,7 +134,7 @@ class ConfigurableDistiller(nn.Module):
             recorder.items = None if None in items else items
 
     def _drop_unused(self) -> None:
-        """A connector that no loss uses would get no gradient, which distributed training refuses."""
+        """Drop connectors that no loss uses: they would get no gradient, which distributed training refuses."""
         used = {source.connector for source in sources_of(self.wiring)}
         for parts, what, kept in (
             (self.distill_losses, 'distill_losses', self.wiring),
@@ -141,18 +142,18 @@ class ConfigurableDistiller(nn.Module):
         ):
             for name in [name for name in parts if name not in kept]:
                 del parts[name]
-                unused = f'{DISTILLER_KEY}.{what}.{name} is used by no entry of {MAPPINGS_KEY}; it is left out.'
+                unused = f'{DISTILLER_KEY}.{what}.{name} is not used by any entry of {MAPPINGS_KEY}; it is left out.'
                 print_log(unused, 'current', logging.WARNING)
 
     @property
     def active(self) -> Wiring:
-        """The wiring of the losses that are computed."""
+        """The wiring of the losses that are still computed."""
         return {name: arguments for name, arguments in self.wiring.items() if name not in self.stopped}
 
     def stop(self, losses: Iterable[str]) -> None:
-        """Compute these losses no more, nor what only they use; said when one of them was computed until now.
+        """Stop computing these losses, and anything that only they use; logged if one of them was still computed.
 
-        It is in no checkpoint: whoever stops a loss stops it again in a resumed run.
+        This is not in the checkpoint: code that stops a loss must stop it again in a resumed run.
         """
         new = [name for name in losses if name in self.wiring and name not in self.stopped]
         if new:
@@ -161,7 +162,7 @@ class ConfigurableDistiller(nn.Module):
             print_log(f'{DISTILLER_KEY}: no longer computed: {", ".join(new)}; {left}.', 'current')
 
     def idle_parameters(self) -> Iterator[nn.Parameter]:
-        """Of losses that are stopped, and of the connectors that only they use."""
+        """The parameters of stopped losses, and of the connectors that only they use."""
         used = {source.connector for source in sources_of(self.active)}
         for parts, busy in ((self.distill_losses, set(self.active)), (self.connectors, used)):
             for name, part in parts.items():
@@ -169,11 +170,11 @@ class ConfigurableDistiller(nn.Module):
                     yield from part.parameters()
 
     def needed(self, from_student: bool) -> dict[str, int | None]:
-        """How many records of each recorder the losses use; None where an index counts from the end."""
+        """How many records of each recorder the losses use; None if an index counts from the end."""
         return needed_records(self.active, from_student)
 
     def levels(self) -> Iterator[tuple[str, dict[str, Source]]]:
-        """The name of each loss, and where its arguments come from; once for each of its levels."""
+        """Each loss's name, and where its arguments come from, once per level."""
         return levels_of(self.wiring)
 
     def recorder(self, source: Source) -> Recorder:
@@ -181,7 +182,7 @@ class ConfigurableDistiller(nn.Module):
         return self.parts.recorders(source)[source.recorder]
 
     def _fed_by(self, recorders: Collection[str] | None) -> list[str]:
-        """The losses that are given a record of one of these teacher recorders; all of them if None."""
+        """The losses that get a record of one of these teacher recorders; all losses if None."""
         if recorders is None:
             return list(self.distill_losses)
         return [
@@ -191,26 +192,26 @@ class ConfigurableDistiller(nn.Module):
         ]
 
     def check_teacher(self, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
-        """Let each loss that holds something made by a teacher (class means) see that it was this one.
+        """Let each loss that holds something made by a teacher (class means) check that it was this teacher.
 
         Args:
             teacher: The teacher.
-            recorders: The names of its recorders, where there are several teachers.
+            recorders: The names of its recorders, if there are several teachers.
 
         Raises:
-            ConfigError: If it was not.
+            ConfigError: If it was another teacher.
         """
         self._ask_losses('check_teacher', teacher, recorders)
 
     def check_images(self, changes: str, recorders: Collection[str] | None = None) -> None:
-        """Let each loss that holds something made by a teacher (class means) see that it was made of the same images.
+        """Let each loss that holds something made by a teacher (class means) check that it was made from such images.
 
         Args:
-            changes: How the teacher's images differ from those that it would be given by itself, in words.
-            recorders: The names of its recorders, where there are several teachers.
+            changes: How the teacher's images differ from those that it would get on its own, in words.
+            recorders: The names of its recorders, if there are several teachers.
 
         Raises:
-            ConfigError: If it was not.
+            ConfigError: If it was made from other images.
         """
         self._ask_losses('check_images', changes, recorders)
 
@@ -222,20 +223,20 @@ class ConfigurableDistiller(nn.Module):
                 raise ConfigError(f'{DISTILLER_KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
 
     def _by_class(self, recorders: Collection[str] | None) -> list[str]:
-        """Of the losses that `_fed_by` gives those that compare class by class."""
+        """The losses from `_fed_by` that compare class by class."""
         fed = self._fed_by(recorders)
         return [name for name in classes.losses_by_class(self.wiring, self.parts) if name in fed]
 
     def check_classes(self, student: nn.Module, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
-        """Refuse a loss that compares class by class where student and teacher have other numbers of classes.
+        """Refuse a loss that compares class by class if student and teacher have different numbers of classes.
 
         Args:
             student: The student.
             teacher: The teacher.
-            recorders: The names of its recorders, where there are several teachers.
+            recorders: The names of its recorders, if there are several teachers.
 
         Raises:
-            ConfigError: If they do; it names both keys.
+            ConfigError: If they do; the message names both keys.
         """
         classes.check_counts(self._by_class(recorders), student, teacher)
 
@@ -246,36 +247,36 @@ class ConfigurableDistiller(nn.Module):
         teacher: Sequence[str] | None,
         recorders: Collection[str] | None = None,
     ) -> Iterator[str]:
-        """Refuse a loss that compares class by class where the data set has other classes than student or teacher.
+        """Refuse a loss that compares class by class if the data set's classes differ from the student's or teacher's.
 
         Args:
             data: The names of the data set's classes.
             student: The student.
-            teacher: The names of the classes that the teacher was trained on; None where its file does not say.
-            recorders: The names of its recorders, where there are several teachers.
+            teacher: The names of the classes that the teacher was trained on; None if its file does not have them.
+            recorders: The names of its recorders, if there are several teachers.
 
         Yields:
-            A sentence where the teacher's names are others, which may be another spelling.
+            A sentence if the teacher's names differ, which may only be another spelling.
 
         Raises:
-            ConfigError: If the student has another number of classes, the teacher has them in another order, or what a
-                loss holds (class means) is of other classes.
+            ConfigError: If the student has a different number of classes, the teacher has them in another order, or the
+                class means of a loss have other classes.
         """
         yield from classes.check_names(self._by_class(recorders), data, student, teacher)
         self._ask_losses('check_data', data, recorders)
 
     def compute_distill_losses(self, idle: Collection[str] = ()) -> dict[str, Tensor]:
-        """The losses of what the recorders hold; computed in float32, whatever the autocast context.
+        """The losses of the current records, computed in float32, whatever the autocast context.
 
         Args:
-            idle: Losses that are 0 because there is nothing to compare in this process. Their connectors run all the
-                same, so that one that sums over all processes (SyncBN) keeps none waiting.
+            idle: Losses that are 0 because there is nothing to compare in this process. Their connectors still run, so
+                that a connector that sums over all processes (SyncBN) does not keep the others waiting.
 
         Returns:
-            Name to 0-dim tensor, as named in `distill_losses`; without those that are stopped.
+            Name to 0-dim tensor, as named in `distill_losses`, without stopped losses.
 
         Raises:
-            ConfigError: If a record is missing, or a connector or a loss refuses what it is given.
+            ConfigError: If a record is missing, or a connector or a loss rejects its input.
         """
         losses = {}
         for name, arguments in self.active.items():
@@ -291,7 +292,7 @@ class ConfigurableDistiller(nn.Module):
         return losses
 
     def _over_levels(self, name: str, values: dict[str, Any], arguments: Arguments) -> Tensor:
-        """A loss: called once where it takes the list of levels or there is none, else the sum of its levels."""
+        """Compute a loss: called once if it takes the list of levels or there is no list, else summed over levels."""
         counts = {arg: len(values[arg]) for arg, argument in arguments.items() if argument.has_levels}
         if len(set(counts.values())) > 1:
             raise ConfigError(f'{MAPPINGS_KEY}.{name}: the arguments give different numbers of levels, {counts}.')
@@ -321,7 +322,7 @@ class ConfigurableDistiller(nn.Module):
         return width(self._connector_cfgs[name], f'{DISTILLER_KEY}.connectors.{name}', end) if name else None
 
     def _explain_width(self, error: Exception, values: dict[str, Any], origins: Mapping[str, Any]) -> None:
-        """Raise ConfigError if a loss fails because a connector gives other channels than it is compared with."""
+        """Raise ConfigError if a loss fails because a connector's output channels do not match the other side's."""
         if not config_can_mend(error):
             return
         sources = {arg: o.at(0) if isinstance(o, Argument) else o for arg, o in origins.items()}
@@ -334,7 +335,7 @@ class ConfigurableDistiller(nn.Module):
                 ) from error
 
     def _value(self, argument: Argument, key: str) -> Any:
-        """What the records of an argument hold, through their connectors; a list where it has levels."""
+        """The value of an argument: its records, through their connectors; a list if it has levels."""
         records = [self._record(source, key) for source in argument.sources]
         if argument.fused:
             return self._connect(argument.sources[0], 0, records if argument.listed else records[0], argument)
@@ -350,7 +351,7 @@ class ConfigurableDistiller(nn.Module):
         return value if source.from_student else map_tensors(Tensor.detach, value)
 
     def _connect(self, source: Source, level: int, value: Any, origin: Argument | Source) -> Any:
-        """What the connector of a source makes of a record, or of the list of all levels."""
+        """The output of a source's connector for a record, or for the list of all levels."""
         if source.connector is None:
             return value
         try:
@@ -369,7 +370,7 @@ class ConfigurableDistiller(nn.Module):
             raise
 
     def _idle(self, name: str, arguments: Arguments) -> Tensor:
-        """A zero, what its connectors give in the graph."""
+        """A zero that keeps the outputs of the loss's connectors in the graph."""
         records = [recorder.records for recorder in self.student_recorders.recorders.values()]
         total = torch.zeros((), device=next(tensors_in(records), torch.empty(0)).device)
         for arg, argument in arguments.items():
@@ -379,11 +380,11 @@ class ConfigurableDistiller(nn.Module):
         return total
 
     def synchronise(self) -> None:
-        """Share with all processes what each one's losses gathered in training (running class means).
+        """Share what the losses gathered in training (running class means) with all processes.
 
-        One sum over the processes, in each step of all of them: a sum inside of a loss would keep them waiting for a
-        process that had nothing to compute it of. A loss takes part that has `gathered`, a tensor, and
-        `take_total`, which gets the sum of all processes' `gathered`.
+        There is one sum over the processes, in each step of all of them: a sum inside a loss would keep them waiting
+        for a process that has nothing to compute. A loss takes part if it has `gathered`, a tensor, and `take_total`,
+        which gets the sum of all processes' `gathered`.
         """
         losses: list[Any] = [part for part in self.distill_losses.modules() if hasattr(part, 'gathered')]
         if not losses or not self.training or not dist.is_distributed():
@@ -398,7 +399,7 @@ class ConfigurableDistiller(nn.Module):
 
         Args:
             losses: What `compute_distill_losses` just returned.
-            student: The model of the student's recorders; None where it is not to be trained.
+            student: The model of the student's recorders; None if it is not trained.
 
         Raises:
             ConfigError: If one does not.
@@ -414,13 +415,13 @@ class ConfigurableDistiller(nn.Module):
         self.teacher_recorders.initialize(model)
 
     def get_record(self, recorder: str, from_student: bool, **where: Any) -> Any:
-        """What an entry of a mapping stands for.
+        """The value that an entry of a mapping stands for.
 
         Args:
             recorder: As in an entry of `loss_forward_mappings`.
             from_student: Likewise.
-            **where: Likewise: `record_idx`, `data_idx`, `connector`, `connector_idx`. Of a record that losses use, only
-                the items that they use are kept.
+            **where: Likewise: `record_idx`, `data_idx`, `connector`, `connector_idx`. If losses use a record, only the
+                items that they use are kept.
         """
         entry = dict(where, recorder=recorder, from_student=from_student)
         return self._value(parse_argument(entry, 'get_record', self.parts), f'get_record.{recorder}')
@@ -433,5 +434,5 @@ class ConfigurableDistiller(nn.Module):
 
 
 def _channels(value: Any) -> tuple[int, int] | None:
-    """Of a map or of vectors, (B, C, ...): how many, and its dimensions."""
+    """The channels and the number of dimensions of a map or of vectors, (B, C, ...)."""
     return (value.shape[1], value.ndim) if isinstance(value, Tensor) and value.ndim in (2, 4) else None

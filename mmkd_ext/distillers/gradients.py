@@ -1,4 +1,4 @@
-"""Where the gradient of a loss goes, read off autograd's graph without a backward pass."""
+"""Where the gradient of a loss goes, read from autograd's graph without a backward pass."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ class Reach:
 
 
 def why_none(model: nn.Module, recorder: Recorder) -> str:
-    """Half a sentence on what a recorder gives that carries no gradient, though `model` is trained."""
+    """The part of a sentence that says why a record carries no gradient although `model` is trained."""
     source = recorder.source
     if isinstance(recorder, ParameterRecorder):
         return f'the parameter {source} is frozen (frozen_stages?)'
@@ -44,37 +44,37 @@ def why_none(model: nn.Module, recorder: Recorder) -> str:
                 f'{source} is inside {name}, which runs under activation checkpointing and keeps no graph: set '
                 f'with_cp=False, or record what {name} returns'
             )
-    return f'{source} is of a frozen stage (frozen_stages), under activation checkpointing (with_cp) or behind a detach'
+    return f'{source} is in a frozen stage (frozen_stages), under activation checkpointing (with_cp) or behind a detach'
 
 
 class GradientCheck:
     """Checks once, before training, that each loss trains the student and that some loss trains each connector.
 
-    A connector that gives no gradient itself (MMRazor's `Paraphraser`, once it is trained) is left alone, and so is a
-    loss while it is idle, or a constant 0 because there is nothing to learn from.
+    A connector that passes no gradient on by design (MMRazor's `Paraphraser`, once it is trained) is not checked, and
+    neither is a loss while it is idle, or a constant 0 because there is nothing to learn from.
     """
 
     def __init__(self) -> None:
         self.done = False
-        self.values: dict[str, dict[str, Any]] = {}  # the arguments of each loss, until they are looked at
+        self.values: dict[str, dict[str, Any]] = {}  # the arguments of each loss, until they are checked
 
     def note(self, loss: str, values: dict[str, Any]) -> None:
-        """Keep what a loss is given in this step, if it is still to be looked at."""
+        """Keep a loss's inputs in this step, if it has not been checked yet."""
         if not self.done:
             self.values[loss] = values
 
     @torch.compiler.disable
     def __call__(self, losses: Mapping[str, Tensor], wiring: Wiring, parts: Parts, student: nn.Module | None) -> None:
-        """Look at a step's losses.
+        """Check a step's losses.
 
         Args:
             losses: Name to 0-dim tensor.
-            wiring: What each of them is given.
-            parts: Where that comes from.
-            student: The model of the student's recorders; None where it is not to be trained.
+            wiring: The arguments of each loss.
+            parts: Where they come from.
+            student: The model of the student's recorders; None if it is not trained.
 
         Raises:
-            ConfigError: If no gradient reaches any record of the student that a loss uses, or a connector.
+            ConfigError: If no gradient reaches any of the student's records that a loss uses, or a connector.
         """
         if self.done or not torch.is_grad_enabled():
             return
@@ -89,7 +89,7 @@ class GradientCheck:
             self.values.clear()
 
     def _check_connectors(self, reaches: Mapping[str, Reach], wiring: Wiring, connectors: nn.ModuleDict) -> None:
-        """Each connector's results, where they carry a gradient, must be reached by some loss."""
+        """Check that some loss reaches each connector's results, if they carry a gradient."""
         untrained: dict[str, tuple[str, nn.Module]] = {}
         trained = set()
         for loss, values in self.values.items():
@@ -107,7 +107,7 @@ class GradientCheck:
             if name not in trained and any(p.requires_grad for p in module.parameters()):
                 raise ConfigError(
                     f'{DISTILLER_KEY}.connectors.{name} would never be trained: the loss sends no gradient to '
-                    f'{MAPPINGS_KEY}.{user}; put a connector on the side that is trained, or take a loss that trains '
+                    f'{MAPPINGS_KEY}.{user}; put the connector on the side that is trained, or use a loss that trains '
                     'this one.'
                 )
 
@@ -115,7 +115,7 @@ class GradientCheck:
 def _check_student(
     name: str, arguments: Arguments, reach: Reach, parts: Parts, student: nn.Module, constant: bool
 ) -> None:
-    """A loss must send a gradient to some record of the student, unless it is constant for now."""
+    """Check that a loss sends a gradient to some record of the student, unless it is constant for now."""
     sources = [source for argument in arguments.values() for source in argument.sources if source.from_student]
     records = [
         (source, tensor)
@@ -130,18 +130,18 @@ def _check_student(
     key = f'{MAPPINGS_KEY}.{name}'
     if carrying:
         raise ConfigError(
-            f'{key}: the student learns nothing from it: no gradient reaches what its recorder '
-            f'{source.recorder!r} gives, which the loss or a connector detaches (are the two sides exchanged?).'
+            f'{key}: the student learns nothing from it: no gradient reaches the record of {source.recorder!r}, '
+            'because the loss or a connector detaches it (are student and teacher swapped?).'
         )
     why = why_none(student, parts.student_recorders[source.recorder])
     raise ConfigError(
-        f'{key}: the student learns nothing from it: what its recorder {source.recorder!r} gives carries no '
-        f'gradient; {why} (model.student_trainable=False trains connectors alone).'
+        f'{key}: the student learns nothing from it: the record of {source.recorder!r} carries no gradient; {why} '
+        '(model.student_trainable=False trains only connectors).'
     )
 
 
 def _results(argument: Argument, value: Any) -> list[tuple[Source, Any]]:
-    """The sources of an argument, and what came of each; all of a connector that takes all levels at once."""
+    """The sources of an argument, and the value of each; all levels together if the connector takes them at once."""
     if argument.fused or not argument.listed:
         return [(argument.sources[0], value)]
     return list(zip(argument.sources, value, strict=True))

@@ -1,12 +1,12 @@
-"""What `loss_forward_mappings` says, as data: the records that each argument of each loss is made of.
+"""`loss_forward_mappings` as data: the records behind each argument of each loss.
 
-An argument is one value or a list of values, one per level. Four ways to say "levels" in a config come down to that:
+An argument is one value or a list of values, one per level. Four ways to give "levels" in a config come down to that:
 
 * A list under any key of a mapping makes the argument a list, with one `Source` per level.
 * A connector's `levels=n` is a connector per level, for an argument of n levels.
 * A part (connector or loss) with `takes_levels = True` is called once, with the list; any other part is called for
   each level.
-* `connector_idx` picks from what a connector returned for a level.
+* `connector_idx` picks an item of a connector's output for a level.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ from mmkd_ext.recorders.manager import RecorderManager
 
 DISTILLER_KEY = 'model.distiller'
 MAPPINGS_KEY = f'{DISTILLER_KEY}.loss_forward_mappings'
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of what may be a list of levels
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # for the keys that may be a list of levels
     'recorder': ((str,), "a recorder's name"),
     'record_idx': ((int,), 'a whole number'),
     'data_idx': (
         (int, str, type(None)),
-        'the index or key of an item (an item of an item needs a recorder of its own)',
+        'the index or key of an item (an item of an item needs its own recorder)',
     ),
     'connector': ((str, type(None)), "a connector's name"),
     'connector_idx': ((int, type(None)), 'a whole number'),
@@ -47,7 +47,7 @@ class Source:
     connector_idx: int | None = None
 
     def __str__(self) -> str:
-        """For messages: the record and its level."""
+        """The record and its level, for messages."""
         side = 'student' if self.from_student else 'teacher'
         level = '' if self.data_idx is None else f'[{self.data_idx}]'
         through = f' through connector {self.connector!r}' if self.connector else ''
@@ -60,8 +60,8 @@ class Argument:
 
     Attributes:
         sources: One per level.
-        listed: Whether it is a list with a value for each source; else it is the value of the only one.
-        fused: Whether its connector is given all levels at once.
+        listed: Whether it is a list with a value for each source; otherwise it is the value of the only source.
+        fused: Whether its connector gets all levels at once.
     """
 
     sources: tuple[Source, ...]
@@ -74,11 +74,11 @@ class Argument:
         return self.listed or self.fused
 
     def at(self, level: int) -> Source:
-        """The source of a level; that of all levels where it is not listed."""
+        """The source of a level; the only source if there is no list."""
         return self.sources[level if self.listed else 0]
 
     def __str__(self) -> str:
-        """For messages: its sources."""
+        """Its sources, for messages."""
         return ', '.join(map(str, self.sources))
 
 
@@ -88,7 +88,7 @@ Wiring = dict[str, Arguments]
 
 @dataclass(frozen=True)
 class Parts:
-    """What a mapping may name."""
+    """The parts that a mapping may name."""
 
     losses: nn.ModuleDict
     connectors: nn.ModuleDict
@@ -96,7 +96,7 @@ class Parts:
     teacher_recorders: RecorderManager
 
     def recorders(self, source: Source) -> RecorderManager:
-        """The recorders of the side that a source is of."""
+        """The recorders of the side that a source is on."""
         return self.student_recorders if source.from_student else self.teacher_recorders
 
 
@@ -132,11 +132,11 @@ def parse_argument(entry: Any, key: str, parts: Parts) -> Argument:
 
     Args:
         entry: Its mapping.
-        key: The config key of that, for messages.
-        parts: What it may name.
+        key: The config key of the mapping, for messages.
+        parts: The parts that it may name.
 
     Raises:
-        ConfigError: If it is malformed, or names what is not there.
+        ConfigError: If it is malformed, or names something that does not exist.
     """
     if not isinstance(entry, Mapping):
         raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
@@ -172,7 +172,7 @@ def _check_kinds(values: Mapping[str, Any], lists: Mapping[str, Any], key: str) 
 
 
 def _check_fusing(values: Mapping, lists: Mapping, key: str, parts: Parts) -> bool:
-    """Whether the connector takes all levels at once: it is named once, and all that it returns is used."""
+    """Whether the connector takes all levels at once; then it is named once, and all that it returns is used."""
     names = lists.get('connector', [values['connector']])
     fusing = [name for name in names if name in parts.connectors and takes_levels(parts.connectors[name])]
     for name in fusing:
@@ -196,7 +196,7 @@ def _check_source(source: Source, key: str, parts: Parts) -> None:
 
 
 def _check_levels(source: Source, count: int | None, key: str, parts: Parts) -> None:
-    """A connector per level needs as many levels; `count` is None where the mapping lists none."""
+    """Check that one connector per level gets as many levels; `count` is None if the mapping lists none."""
     module = parts.connectors[source.connector] if source.connector else None
     if isinstance(module, nn.ModuleList) and len(module) != count:
         raise ConfigError(
@@ -206,7 +206,7 @@ def _check_levels(source: Source, count: int | None, key: str, parts: Parts) -> 
 
 
 def _check_arguments(loss: nn.Module, given: Mapping[str, Any], key: str) -> None:
-    """Compare what a mapping gives with what the loss's forward takes."""
+    """Compare the arguments in a mapping with those of the loss's forward."""
     parameters = signature(loss.forward).parameters
     if any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values()):
         return

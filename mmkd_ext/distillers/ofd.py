@@ -1,4 +1,4 @@
-"""Overhaul of feature distillation: the teacher's maps before the ReLU, cut off at a margin that its batch norms give.
+"""Overhaul of feature distillation: the teacher's maps before the ReLU, clipped at a margin from its batch norms.
 
 Source: Heo et al., "A Comprehensive Overhaul of Feature Distillation", arXiv:1904.01866; loss and connectors are
 MMRazor's.
@@ -23,14 +23,14 @@ from mmkd_ext.registry import MODELS
 class OFDDistiller(ConfigurableDistiller):
     """Sets the margins of connectors that have one (`mmrazor.OFDTeacherConnector`) from the teacher's batch norms.
 
-    The recorder of such a connector must be of a batch norm.
+    The recorder of such a connector must be on a batch norm.
     """
 
     def check_teacher(self, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
         """Same as `ConfigurableDistiller`; also sets the margins.
 
         Raises:
-            ConfigError: If a connector with a margin is given what no batch norm returns.
+            ConfigError: If the input of a connector with a margin is not the output of a batch norm.
         """
         super().check_teacher(teacher, recorders)
         for source in sources_of(self.wiring):
@@ -42,13 +42,13 @@ class OFDDistiller(ConfigurableDistiller):
             if not isinstance(module, nn.modules.batchnorm._BatchNorm) or not module.affine:
                 raise ConfigError(
                     f'{DISTILLER_KEY}.teacher_recorders.{source.recorder}.source must be an affine batch norm, whose '
-                    f'statistics are the margin of connector {source.connector!r}, got {type(module).__name__}.'
+                    f'parameters give the margin of connector {source.connector!r}, got {type(module).__name__}.'
                 )
             connector.init_margin(ofd_margin(module.weight, module.bias))
 
 
 def ofd_margin(weight: Tensor, bias: Tensor) -> Tensor:
-    """The mean of what the ReLU cuts off; three deviations below zero where that is next to nothing.
+    """The mean of the values that the ReLU cuts off; minus three deviations if it cuts off almost nothing.
 
     Args:
         weight: The batch norm's weight, (C,).

@@ -1,4 +1,4 @@
-"""The connectors and losses of a distiller: built from their configs, and called with what the recorders hold."""
+"""The connectors and losses of a distiller: built from their configs, and called with the recorders' records."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +14,13 @@ from mmkd_ext.registry import MODELS
 
 
 def check_name(parts: nn.ModuleDict, name: str, key: str) -> None:
-    """Refuse a name that `torch.nn.ModuleDict` cannot hold.
+    """Refuse a name that `torch.nn.ModuleDict` does not accept.
 
     Raises:
-        ConfigError: If it is one; the message begins with `key`.
+        ConfigError: If the name is not accepted; the message begins with `key`.
     """
     if '.' in name or hasattr(parts, name):
-        raise ConfigError(f'{key}: {name!r} cannot be a name here (a dot in it, or a word that torch uses); rename it.')
+        raise ConfigError(f'{key}: {name!r} cannot be a name here (it has a dot, or torch uses it); rename it.')
 
 
 def build_connector(cfg: Any, key: str) -> nn.Module:
@@ -32,7 +32,9 @@ def build_connector(cfg: Any, key: str) -> nn.Module:
     if isinstance(cfg, (list, tuple)):
         parts = [build_part(c, MODELS, f'{key}[{i}]') for i, c in enumerate(cfg)]
         if len(set(map(takes_levels, parts))) > 1:
-            raise ConfigError(f'{key}: of connectors in sequence all or none must take all levels at once.')
+            raise ConfigError(
+                f'{key}: either all or none of the connectors in a sequence must take all levels at once.'
+            )
         return nn.Sequential(*parts)
     if not isinstance(cfg, dict) or 'levels' not in cfg:
         return build_part(cfg, MODELS, key)
@@ -47,36 +49,36 @@ def build_connector(cfg: Any, key: str) -> nn.Module:
 
 
 def width(cfg: Any, key: str, end: str) -> tuple[str, int] | None:
-    """The config key of the channels that a connector is told to take or to give, and how many; None if it says none.
+    """The config key and value of a connector's input or output channels; None if its config has none.
 
     Args:
         cfg: The connector's config, or a list of several in sequence.
-        key: The config key of that.
+        key: The config key of the connector.
         end: `in` or `out`.
     """
     if isinstance(cfg, (list, tuple)) and cfg:
         at = 0 if end == 'in' else len(cfg) - 1
         cfg, key = cfg[at], f'{key}[{at}]'
-    names = [f'{end}_channels', f'{end}_channel'] if isinstance(cfg, dict) else []  # MMRazor has both
+    names = [f'{end}_channels', f'{end}_channel'] if isinstance(cfg, dict) else []  # MMRazor uses both
     return next(((f'{key}.{name}', cfg[name]) for name in names if isinstance(cfg.get(name), int)), None)
 
 
 def takes_levels(part: nn.Module) -> bool:
-    """Whether a loss or a connector is called once with the list of all levels; a sequence is as its connectors are."""
+    """Whether a loss or a connector is called once with the list of all levels; a sequence follows its connectors."""
     return getattr(part, 'takes_levels', isinstance(part, nn.Sequential) and any(map(takes_levels, part)))
 
 
 def connector_at(connectors: nn.ModuleDict, name: str, level: int) -> tuple[str, Any]:
-    """The connector of a level, and its name: of one per level, `fpn[2]`."""
+    """The connector of a level, and its name, such as `fpn[2]` if there is one per level."""
     module = connectors[name]
     return (f'{name}[{level}]', module[level]) if isinstance(module, nn.ModuleList) else (name, module)
 
 
 def call_connector(connector: Any, value: Any) -> Any:
-    """What a connector makes of a record, or of the list of all levels.
+    """The output of a connector for a record, or for the list of all levels.
 
     Raises:
-        ValueError: If it changes the record, or takes and returns other than a list of levels where it should.
+        ValueError: If it changes the record, or does not take and return a list of levels when it should.
     """
     versions = [tensor._version for tensor in tensors_in(value)]
     given = map_tensors(Tensor.contiguous, value) if _is_of_mmrazor(connector) else value
@@ -87,7 +89,7 @@ def call_connector(connector: Any, value: Any) -> Any:
 
 
 def _fused(connector: nn.Module, levels: Any) -> list:
-    """What a connector that takes all levels at once makes of them."""
+    """The output of a connector that takes all levels at once."""
     if not isinstance(levels, (list, tuple)):
         raise ValueError(f'it takes a list of levels, got {describe(levels)}; list them in data_idx')
     results = connector(list(levels))
@@ -97,10 +99,10 @@ def _fused(connector: nn.Module, levels: Any) -> list:
 
 
 def call_loss(loss: nn.Module, values: Mapping[str, Any]) -> Tensor:
-    """A loss in float32, whatever the autocast context; 0-dim.
+    """Compute a loss in float32, whatever the autocast context; 0-dim.
 
     Raises:
-        ValueError: If it is not one number.
+        ValueError: If the result is not one number.
     """
     device = next((t.device.type for t in tensors_in(dict(values))), 'cpu')
     with torch.autocast(device, enabled=False):
@@ -112,7 +114,7 @@ def call_loss(loss: nn.Module, values: Mapping[str, Any]) -> Tensor:
 
 
 def _is_of_mmrazor(part: nn.Module) -> bool:
-    """Its parts use `view`, which refuses maps that are not contiguous (channels last, or tokens put back in place)."""
+    """Whether a part is MMRazor's, whose `view` rejects maps that are not contiguous (channels-last, or tokens)."""
     return any(kind.__module__.startswith('mmrazor.') for kind in type(part).__mro__)
 
 
@@ -122,9 +124,9 @@ def to_float32(tensor: Tensor) -> Tensor:
 
 
 def explain(error: Exception, key: str, given: str) -> None:
-    """Raise ConfigError for what the config can mend; to any other error add a note of where it happened."""
+    """Raise ConfigError for an error that the config can fix; add a note of where it happened to any other error."""
     if config_can_mend(error):
-        reason = str(error).rstrip('.') or 'it refuses what it is given'
+        reason = str(error).rstrip('.') or 'it rejects its input'
         raise ConfigError(f'{key}: {reason} ({given}).') from error
     if hasattr(error, 'add_note'):  # from Python 3.11 on
         error.add_note(f'{key}: {given}.')
@@ -139,7 +141,7 @@ def describe(value: Any) -> str:
 
 
 def unlike(values: Mapping[str, Any]) -> str:
-    """A hint where some arguments are vectors and others are maps."""
+    """A hint if some arguments are vectors and others are maps."""
     kinds: dict[str, str] = {}
     for arg, value in values.items():
         dims = {tensor.ndim for tensor in tensors_in(value) if tensor.is_floating_point()}

@@ -168,7 +168,7 @@ GOOD = dict(teacher=None)
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda e, d: e.clear(), r'^model\.teachers must be a dict of at least one teacher by name, got \{\}'),
+        (lambda e, d: e.clear(), r'^model\.teachers must be a dict with the name and config of at least one teacher'),
         (lambda e, d: e.update(student=GOOD), r"^model\.teachers\.student: 'student' cannot be the name"),
         (lambda e, d: e.update({'a.b': GOOD}), r"^model\.teachers\.a\.b: 'a\.b' cannot be the name"),
         (lambda e, d: e.update(wide=7), r'^model\.teachers\.wide must be a dict with `teacher`, got 7'),

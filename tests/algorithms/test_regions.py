@@ -112,7 +112,7 @@ def test_a_head_that_cannot_run_on_given_regions_is_named() -> None:
 
     teacher = build_model(model_config(str(MINI / 'faster_rcnn_student.py'), 'm'), 'm')
     teacher.roi_head.__class__ = Other
-    with pytest.raises(ConfigError, match=r'^model\.teacher: a Other cannot be used: .* needs object_feats'):
+    with pytest.raises(ConfigError, match=r'^model\.teacher: Other cannot be used: .* needs object_feats'):
         RoIDistill(str(MINI / 'faster_rcnn_student.py'), teacher, distiller())
 
 
@@ -177,7 +177,7 @@ def trident() -> dict:
             detector(),
             detector(loss_cls=dict(type='SeesawLoss', num_classes=10)),
             distiller(),
-            'are trained by SeesawLoss, which is not a softmax',
+            'are trained by SeesawLoss, but this loss assumes a softmax',
         ),
         (trident(), detector(), dict(type='ConfigurableDistiller'), 'TridentFasterRCNN samples regions of 3 branches'),
     ],

@@ -179,5 +179,5 @@ def none_of(result: Any) -> Any:
 @pytest.mark.parametrize('source', ['roi_head.mask_head.convs', 'roi_head.bbox_head.loss_cls'])
 def test_a_record_of_a_part_that_is_not_run_is_refused_before_the_first_step(source: str) -> None:
     wiring = distiller(other=dict(type='ModuleInputs', source=source))
-    with pytest.raises(ConfigError, match=rf"teacher_recorders\.other\.source='{source}' is not run"):
+    with pytest.raises(ConfigError, match=rf"teacher_recorders\.other\.source='{source}' does not run"):
         build(detector('mask_rcnn'), detector('mask_rcnn'), wiring)

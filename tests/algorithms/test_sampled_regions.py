@@ -55,5 +55,5 @@ def test_a_teacher_with_regions_of_its_own_is_refused() -> None:
 
 
 def test_regions_are_not_resized() -> None:
-    with pytest.raises(ConfigError, match=r'^model\.teachers\.det: .*leave teacher_input_size'):
+    with pytest.raises(ConfigError, match=r'^model\.teachers\.det: .*leave out teacher_input_size'):
         make(teacher_input_size=(64, 64))

@@ -344,7 +344,7 @@ class TestInherit:
         for other in (dict(std=[1] * 3), dict(mean=[0] * 3), dict(bgr_to_rgb=True)):
             for name in ('backbone', 'backbone.conv'):
                 with pytest.raises(
-                    ConfigError, match=rf"^model\.inherit='{name}' holds backbone\.conv, made for pixels"
+                    ConfigError, match=rf"^model\.inherit='{name}' holds backbone\.conv, trained on pixels"
                 ):
                     algorithm(name, **other)
             algorithm('neck', **other)

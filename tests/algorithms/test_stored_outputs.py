@@ -119,7 +119,7 @@ class TestTeacherOutputs:
     def test_a_step_that_is_not_there_is_named(self, folder: Path) -> None:
         self.at(1)
         parts = distiller()
-        with pytest.raises(ConfigError, match=r'of step 2 is not there or damaged; make what is missing with'):
+        with pytest.raises(ConfigError, match=r'of step 2 is missing or damaged; make it again with'):
             TeacherOutputs(str(folder), parts).fill(parts, self.images)
 
     def test_what_no_loss_was_given_then_is_named(self, folder: Path) -> None:
@@ -136,5 +136,7 @@ class TestTeacherOutputs:
             TeacherOutputs(str(folder), distiller())
 
     def test_a_folder_without_outputs_is_refused_with_the_command(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r'has no outputs of a teacher; make them with: .*teacher_outputs CONFIG'):
+        with pytest.raises(
+            ConfigError, match=r'has no stored outputs of a teacher; make them with: .*teacher_outputs CONFIG'
+        ):
             TeacherOutputs(str(tmp_path), distiller())

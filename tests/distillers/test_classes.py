@@ -82,7 +82,7 @@ DIGITS = [str(digit) for digit in range(10)]
 @pytest.mark.parametrize(
     ('data', 'learnt', 'said'),
     [
-        (DIGITS[:9], None, r'loss_kd compares class by class, but .*head.num_classes=10 and .* has 9 classes'),
+        (DIGITS[:9], None, r'loss_kd compares class by class, but .*head.num_classes=10, while .* has 9 classes'),
         (DIGITS, DIGITS[::-1], r"loss_kd .* in another order: class 0 is '0' and '9'; give .*metainfo"),
         (DIGITS, ['zero', *DIGITS[1:]], None),
         (DIGITS, DIGITS, None),

@@ -320,7 +320,7 @@ class TestConnectorsOfAllLevels:
             ([('connectors.fuse.levels', 3)], r'connectors\.fuse\.levels: FusingConnector takes all levels at once'),
             (
                 [('connectors.fuse', [dict(type=TwoResults), dict(type=FusingConnector)])],
-                r'connectors\.fuse: of connectors in sequence all or none must take all levels',
+                r'connectors\.fuse: either all or none of the connectors in a sequence must take all levels',
             ),
             ([(f'{TEACHER}.data_idx', [0, 1])], r"loss_forward_mappings\.loss_cwt: .*\{'student': 3, 'teacher': 2\}"),
         ],
@@ -441,8 +441,8 @@ class TestMistakesInTheConfig:
             ([(f'{STUDENT}.from_student', 1)], rf'{STUDENT}\.from_student must be True or False, got 1'),
             (
                 [(f'{TEACHER}.data_idx', [[0, 1], [0, 2], [0, 3]])],
-                rf'{TEACHER}\.data_idx must be the index or key of an item \(an item of an item needs a recorder of '
-                r'its own\), or a list with one per level, got \[\[0, 1\], ',
+                rf'{TEACHER}\.data_idx must be the index or key of an item \(an item of an item needs its own '
+                r'recorder\), or a list with one per level, got \[\[0, 1\], ',
             ),
             (
                 [(f'{STUDENT}.connector', [['mlp']] * 3)],
@@ -468,7 +468,7 @@ class TestMistakesInTheConfig:
             ),
             (
                 [('distill_losses', dict(cwt=BASE['distill_losses']['loss_cwt']))],
-                r"distill_losses\.cwt: a loss's name must contain 'loss'",
+                r"distill_losses\.cwt: the name of a loss must contain 'loss'",
             ),
             (
                 [('distill_losses.loss_cwt.type', 'CWTLos')],
@@ -635,8 +635,8 @@ def test_what_no_mapping_uses_is_left_out_with_a_warning(
             ('connectors.spare', dict(type='EmbedConnector', in_channels=3, out_channels=5)),
         )
     )
-    assert said[0].startswith('model.distiller.distill_losses.loss_two is used by no entry of model.distiller.loss_f')
-    assert said[1].startswith('model.distiller.connectors.spare is used by no entry')
+    assert said[0].startswith('model.distiller.distill_losses.loss_two is not used by any entry')
+    assert said[1].startswith('model.distiller.connectors.spare is not used by any entry')
     losses = run(distiller, student, teacher, x)
     assert set(losses) == {'loss_cwt'}
     losses['loss_cwt'].backward()

@@ -52,7 +52,7 @@ class TestGradientsThatReachNobody:
         student = toy(1)
         student.backbone.__class__ = Checkpointed
         cfg = distiller(student='backbone.norm', teacher='backbone.norm')
-        said = r"loss_forward_mappings\.loss_cwt: the student learns nothing .* 's' gives carries no gradient; "
+        said = r"loss_forward_mappings\.loss_cwt: the student learns nothing .* 's' carries no gradient; "
         self.refused(said + r'backbone\.norm is inside backbone, .* set with_cp=False', student, distiller=cfg)
 
     def test_a_record_inside_a_checkpointed_block_that_keeps_the_graph(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ class TestGradientsThatReachNobody:
     def test_a_frozen_stage(self) -> None:
         student = toy(1)
         student.backbone.requires_grad_(False)
-        said = r'loss_forward_mappings\.loss_cwt: the student learns nothing .*; backbone is of a frozen stage'
+        said = r'loss_forward_mappings\.loss_cwt: the student learns nothing .*; backbone is in a frozen stage'
         self.refused(said + r' \(frozen_stages\)', student)
 
     def test_a_frozen_parameter(self) -> None:
@@ -87,7 +87,7 @@ class TestGradientsThatReachNobody:
     def test_a_loss_that_detaches_the_student(self, constant: float | None) -> None:
         cfg = distiller()
         cfg['distill_losses']['loss_cwt'] = dict(type=Detaching, which='student', constant=constant)
-        said = r"loss_forward_mappings\.loss_cwt: .* no gradient reaches what its recorder 's' gives, .* exchanged\?"
+        said = r"loss_forward_mappings\.loss_cwt: .* no gradient reaches the record of 's', .* swapped\?"
         self.refused(said, distiller=cfg)
 
     def test_a_connector_on_the_side_that_the_loss_detaches(self) -> None:
