@@ -1,10 +1,13 @@
 """The wheel: what it carries, and that it works where there is no checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,9 +72,31 @@ def test_it_has_one_package_its_commands_and_no_tests(site: Path) -> None:
     assert 'mmkd_ext contributors' in (info / 'METADATA').read_text()
 
 
+def test_getting_started_names_configs_to_mim_as_mim_finds_them(site: Path) -> None:
+    """mim 0.3.9 takes a path that exists, else the one file of the package with that name; two are an error."""
+    text = (ROOT / 'docs' / 'getting_started.md').read_text()
+    found = Counter(name for _, _, names in os.walk(site / 'mmkd_ext', followlinks=True) for name in names)
+    (once,) = re.findall(r'mim train mmkd_ext (\w+\.py)', text)
+    assert found[once] == 1
+    (path,) = re.findall(r'mim train mmkd_ext "\$configs/(\S+)"', text)
+    assert (site / 'mmkd_ext' / '.mim' / 'configs' / path).is_file()
+    (twice,) = re.findall(r'refuses a name that it finds twice,\s+such as `(\w+\.py)`', text)
+    assert found[twice] > 1
+    unique = re.findall(r'`configs/(\w+)`', re.search(r'The names of (.*?) all occur once', text, re.DOTALL).group(1))
+    assert {found[file.name] for folder in unique for file in (ROOT / 'configs' / folder).glob('*.py')} == {1}
+
+
+def test_training_by_mim_passes_options_that_the_command_has(command: Callable) -> None:
+    """mim adds `--launcher none`, and `--gpus` where the help has that word."""
+    done = command('tools/train.py', '--help')
+    assert '--launcher {none,' in done.stdout
+    assert '--gpus' not in done.stdout
+
+
 @pytest.mark.slow
-def test_a_package_path_trains_without_a_checkout(site: Path, tmp_path: Path) -> None:
-    """It comes as far as the data set, which is not there."""
+def test_a_package_path_is_read_from_an_unpacked_wheel_up_to_the_data_set_that_is_not_there(
+    site: Path, tmp_path: Path
+) -> None:
     words = [sys.executable, '-m', 'mmkd_ext', 'train', 'mmkd_ext::cwt/faster_rcnn_r101_r50_coco.py']
     env = dict(os.environ, PYTHONPATH=str(site))
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
