@@ -3,6 +3,7 @@
 #
 # Its tools are the extra `docs` of pyproject.toml. They get a small environment of their own, in
 # ${XDG_CACHE_HOME:-~/.cache}/mmkd_ext/docs-*; the API reference is read from the sources, so that no torch is needed.
+# --tools makes that environment and builds nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/mmkd_ext
@@ -12,8 +13,9 @@ env=$cache/docs-$key
 if [ ! -f "$env/ready" ]; then
   echo "docs: installing ${tools[*]} in $env (a minute, once)" >&2
   "${PYTHON:-python3}" -m venv --clear "$env"
-  "$env/bin/python" -m pip install -qq --disable-pip-version-check "${tools[@]}"
+  "$env/bin/python" -m pip install -qq --disable-pip-version-check --retries 1 "${tools[@]}"
   touch "$env/ready"
 fi
+if [ "${1:-}" = --tools ]; then exit; fi
 NO_MKDOCS_2_WARNING=1 "$env/bin/python" -m mkdocs build --quiet --clean "$@"
 echo "docs: build/docs/index.html"

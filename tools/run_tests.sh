@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what is missing, then lint, types and tests: bash tools/run_tests.sh [arguments of pytest]
+# Sets up what is missing, then lint, types, tests and the site: bash tools/run_tests.sh [arguments of pytest]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$(bash tools/setup_env.sh --python)
@@ -8,5 +8,7 @@ bin=$(dirname "$python")
 "$bin/ruff" format --check mmkd_ext tools tests studies setup.py
 "$bin/mypy"
 for script in tools/*.sh .ci/run; do bash -n "$script"; done
+# A test builds the site where mkdocs is, which is in a small environment of its own; without a network it is skipped.
+bash tools/build_docs.sh --tools || echo "run_tests: mkdocs cannot be installed; the site is not built" >&2
 # One thread a process: two processes of two threads each wait for each other more than they compute.
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} "$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"

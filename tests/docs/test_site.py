@@ -106,7 +106,7 @@ def test_the_messages_of_the_troubleshooting_page_are_those_of_the_package() -> 
 def mkdocs() -> list[str] | None:
     """The program that builds the site: this environment's, or that of tools/build_docs.sh."""
     cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache')) / 'mmkd_ext'
-    places = [shutil.which('mkdocs'), *map(str, cache.glob('docs-*/bin/mkdocs'))]
+    places = [shutil.which('mkdocs'), *(str(ready.parent / 'bin' / 'mkdocs') for ready in cache.glob('docs-*/ready'))]
     return next(([place, 'build'] for place in places if place), None)
 
 
@@ -114,7 +114,7 @@ def mkdocs() -> list[str] | None:
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     command = mkdocs()
     if command is None:
-        pytest.skip('mkdocs is not installed; bash tools/build_docs.sh installs it')
+        pytest.skip('mkdocs is not installed; bash tools/build_docs.sh --tools installs it')
     words = [*command, '--quiet', '--strict', '--site-dir', str(tmp_path / 'site')]
     env = dict(os.environ, NO_MKDOCS_2_WARNING='1')  # the theme's news of its successor
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
