@@ -19,25 +19,21 @@ into plain data, which the distiller uses in each step.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import permutations
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
-from mmengine import dist
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd_ext.build import build_part
-from mmkd_ext.distillers import classes
 from mmkd_ext.distillers.gradients import GradientCheck
+from mmkd_ext.distillers.loss_checks import LossChecks
 from mmkd_ext.distillers.mapping import (
     DISTILLER_KEY,
     MAPPINGS_KEY,
     Argument,
     Arguments,
-    Parts,
     Source,
     Wiring,
     levels_of,
@@ -56,16 +52,16 @@ from mmkd_ext.distillers.parts import (
     explain,
     takes_levels,
     unlike,
-    width,
 )
-from mmkd_ext.errors import ConfigError, config_can_mend
+from mmkd_ext.distillers.widths import explain_compared, explain_given
+from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import Recorder, map_tensors, tensors_in
 from mmkd_ext.recorders.manager import RecorderManager
 from mmkd_ext.registry import MODELS
 
 
 @MODELS.register_module(name=['ConfigurableDistiller', 'BYOTDistiller'])
-class ConfigurableDistiller(nn.Module):
+class ConfigurableDistiller(LossChecks, nn.Module):
     """Computes distillation losses from records; the trainable parts are its connectors.
 
     The teacher's records carry no gradient, so MMRazor's `BYOTDistiller` is the same class here. Connectors and losses
@@ -119,11 +115,6 @@ class ConfigurableDistiller(nn.Module):
         self._check_gradients = GradientCheck()
         self.loss_factors: dict[str, float] = {}  # for scheduled losses, set by a hook before each step
         self.stopped: set[str] = set()  # losses that are no longer computed
-
-    @property
-    def parts(self) -> Parts:
-        """The parts that a mapping may name."""
-        return Parts(self.distill_losses, self.connectors, self.student_recorders, self.teacher_recorders)
 
     def _tell_recorders(self) -> None:
         """Tell the recorders which items of their records the losses use; a recorder that no loss uses keeps all."""
@@ -181,90 +172,6 @@ class ConfigurableDistiller(nn.Module):
         """The recorder of a source."""
         return self.parts.recorders(source)[source.recorder]
 
-    def _fed_by(self, recorders: Collection[str] | None) -> list[str]:
-        """The losses that get a record of one of these teacher recorders; all losses if None."""
-        if recorders is None:
-            return list(self.distill_losses)
-        return [
-            name
-            for name, arguments in self.wiring.items()
-            if any(not s.from_student and s.recorder in recorders for a in arguments.values() for s in a.sources)
-        ]
-
-    def check_teacher(self, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
-        """Let each loss that holds something made by a teacher (class means) check that it was this teacher.
-
-        Args:
-            teacher: The teacher.
-            recorders: The names of its recorders, if there are several teachers.
-
-        Raises:
-            ConfigError: If it was another teacher.
-        """
-        self._ask_losses('check_teacher', teacher, recorders)
-
-    def check_images(self, changes: str, recorders: Collection[str] | None = None) -> None:
-        """Let each loss that holds something made by a teacher (class means) check that it was made from such images.
-
-        Args:
-            changes: How the teacher's images differ from those that it would get on its own, in words.
-            recorders: The names of its recorders, if there are several teachers.
-
-        Raises:
-            ConfigError: If it was made from other images.
-        """
-        self._ask_losses('check_images', changes, recorders)
-
-    def _ask_losses(self, check: str, value: Any, recorders: Collection[str] | None) -> None:
-        for name in self._fed_by(recorders):
-            try:
-                getattr(self.distill_losses[name], check, lambda _: None)(value)
-            except ValueError as error:
-                raise ConfigError(f'{DISTILLER_KEY}.distill_losses.{name}: {str(error).rstrip(".")}.') from None
-
-    def _by_class(self, recorders: Collection[str] | None) -> list[str]:
-        """The losses from `_fed_by` that compare class by class."""
-        fed = self._fed_by(recorders)
-        return [name for name in classes.losses_by_class(self.wiring, self.parts) if name in fed]
-
-    def check_classes(self, student: nn.Module, teacher: nn.Module, recorders: Collection[str] | None = None) -> None:
-        """Refuse a loss that compares class by class if student and teacher have different numbers of classes.
-
-        Args:
-            student: The student.
-            teacher: The teacher.
-            recorders: The names of its recorders, if there are several teachers.
-
-        Raises:
-            ConfigError: If they do; the message names both keys.
-        """
-        classes.check_counts(self._by_class(recorders), student, teacher)
-
-    def check_data(
-        self,
-        data: Sequence[str],
-        student: nn.Module,
-        teacher: Sequence[str] | None,
-        recorders: Collection[str] | None = None,
-    ) -> Iterator[str]:
-        """Refuse a loss that compares class by class if the data set's classes differ from the student's or teacher's.
-
-        Args:
-            data: The names of the data set's classes.
-            student: The student.
-            teacher: The names of the classes that the teacher was trained on; None if its file does not have them.
-            recorders: The names of its recorders, if there are several teachers.
-
-        Yields:
-            A sentence if the teacher's names differ, which may only be another spelling.
-
-        Raises:
-            ConfigError: If the student has a different number of classes, the teacher has them in another order, or the
-                class means of a loss have other classes.
-        """
-        yield from classes.check_names(self._by_class(recorders), data, student, teacher)
-        self._ask_losses('check_data', data, recorders)
-
     def compute_distill_losses(self, idle: Collection[str] = ()) -> dict[str, Tensor]:
         """The losses of the current records, computed in float32, whatever the autocast context.
 
@@ -312,27 +219,10 @@ class ConfigurableDistiller(nn.Module):
         try:
             return call_loss(self.distill_losses[name], values)
         except Exception as error:
-            self._explain_width(error, values, origins)
+            explain_compared(error, values, origins, self._connector_cfgs)
             shapes = '; '.join(f'{arg} is {describe(values[arg])} from {origins[arg]}' for arg in origins)
             explain(error, f'{DISTILLER_KEY}.distill_losses.{name}', f'{shapes}{unlike(values)}')
             raise
-
-    def _width(self, source: Source, end: str) -> tuple[str, int] | None:
-        name = source.connector
-        return width(self._connector_cfgs[name], f'{DISTILLER_KEY}.connectors.{name}', end) if name else None
-
-    def _explain_width(self, error: Exception, values: dict[str, Any], origins: Mapping[str, Any]) -> None:
-        """Raise ConfigError if a loss fails because a connector's output channels do not match the other side's."""
-        if not config_can_mend(error):
-            return
-        sources = {arg: o.at(0) if isinstance(o, Argument) else o for arg, o in origins.items()}
-        for (arg, source), (other, against) in permutations(sources.items(), 2):
-            told, given, wanted = self._width(source, 'out'), _channels(values[arg]), _channels(values[other])
-            if told and given and wanted and given[1] == wanted[1] and given[0] == told[1] != wanted[0]:
-                raise ConfigError(
-                    f'{told[0]}={told[1]}, but {against} has {wanted[0]} channels, {describe(values[other])}, so that '
-                    f'{DISTILLER_KEY}.distill_losses cannot compare them: {str(error).rstrip(".")}.'
-                ) from error
 
     def _value(self, argument: Argument, key: str) -> Any:
         """The value of an argument: its records, through their connectors; a list if it has levels."""
@@ -359,12 +249,7 @@ class ConfigurableDistiller(nn.Module):
             result = call_connector(connector, value)
             return result if source.connector_idx is None else result[source.connector_idx]
         except Exception as error:
-            told, found = self._width(source, 'in'), _channels(value)
-            if told and found and found[0] != told[1] and config_can_mend(error):
-                record = replace(source, connector=None)
-                raise ConfigError(
-                    f'{told[0]}={told[1]}, but {record} has {found[0]} channels, {describe(value)}.'
-                ) from error
+            explain_given(error, value, source, self._connector_cfgs)
             given = f'given {describe(value)} by {origin}'
             explain(error, f'{DISTILLER_KEY}.connectors.{source.connector}', given)
             raise
@@ -378,21 +263,6 @@ class ConfigurableDistiller(nn.Module):
                 for tensor in tensors_in(self._value(argument, f'{name}.{arg}')):
                     total = total + 0.0 * tensor.sum()
         return total
-
-    def synchronise(self) -> None:
-        """Share what the losses gathered in training (running class means) with all processes.
-
-        There is one sum over the processes, in each step of all of them: a sum inside a loss would keep them waiting
-        for a process that has nothing to compute. A loss takes part if it has `gathered`, a tensor, and `take_total`,
-        which gets the sum of all processes' `gathered`.
-        """
-        losses: list[Any] = [part for part in self.distill_losses.modules() if hasattr(part, 'gathered')]
-        if not losses or not self.training or not dist.is_distributed():
-            return
-        total = torch.cat([loss.gathered.flatten() for loss in losses])
-        dist.all_reduce(total)
-        for loss, part in zip(losses, total.split([loss.gathered.numel() for loss in losses]), strict=True):
-            loss.take_total(part.view_as(loss.gathered))
 
     def check_gradients(self, losses: Mapping[str, Tensor], student: nn.Module | None) -> None:
         """See `GradientCheck`: in the first step, each loss must train the student, and some loss each connector.
@@ -431,8 +301,3 @@ class ConfigurableDistiller(nn.Module):
         self._check_gradients.values.clear()
         self.student_recorders.clear()
         self.teacher_recorders.clear()
-
-
-def _channels(value: Any) -> tuple[int, int] | None:
-    """The channels and the number of dimensions of a map or of vectors, (B, C, ...)."""
-    return (value.shape[1], value.ndim) if isinstance(value, Tensor) and value.ndim in (2, 4) else None

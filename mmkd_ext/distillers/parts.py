@@ -48,21 +48,6 @@ def build_connector(cfg: Any, key: str) -> nn.Module:
     return made
 
 
-def width(cfg: Any, key: str, end: str) -> tuple[str, int] | None:
-    """The config key and value of a connector's input or output channels; None if its config has none.
-
-    Args:
-        cfg: The connector's config, or a list of several in sequence.
-        key: The config key of the connector.
-        end: `in` or `out`.
-    """
-    if isinstance(cfg, (list, tuple)) and cfg:
-        at = 0 if end == 'in' else len(cfg) - 1
-        cfg, key = cfg[at], f'{key}[{at}]'
-    names = [f'{end}_channels', f'{end}_channel'] if isinstance(cfg, dict) else []  # MMRazor uses both
-    return next(((f'{key}.{name}', cfg[name]) for name in names if isinstance(cfg.get(name), int)), None)
-
-
 def takes_levels(part: nn.Module) -> bool:
     """Whether a loss or a connector is called once with the list of all levels; a sequence follows its connectors."""
     return getattr(part, 'takes_levels', isinstance(part, nn.Sequential) and any(map(takes_levels, part)))
