@@ -110,7 +110,7 @@ def write_chunk(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def read_note(folder: str | Path) -> dict[str, Any]:
-    """What the outputs in a folder are of.
+    """The note on the run that the outputs in a folder belong to.
 
     Raises:
         ConfigError: If there are none, or an earlier version of this package made them.

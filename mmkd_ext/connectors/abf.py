@@ -1,15 +1,14 @@
-"""Attention-based fusion (ABF) of ReviewKD: each level of the student is joined with what comes from the levels above.
+"""Attention-based fusion (ABF) of ReviewKD: each level of the student is fused with the levels above it.
 
 Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.09044, in the form of the released
 code.
 
     From the deepest level up to the shallowest:
-    x = BN(conv1x1(student's level)) of `mid_channels`
-    below the deepest: above is resized to x; g = sigmoid(conv1x1([x, above])) of two maps; x = g_0 x + g_1 above
-    above = x, resized to the teacher's size where it differs
-    result = BN(conv3x3(above)) of the teacher's channels
+    x = BN(conv1x1(student's level)) of `mid_channels` below the deepest: above is resized to x; g = sigmoid(conv1x1([x,
+    above])) of two maps; x = g_0 x + g_1 above above = x, resized to the teacher's size if it differs result =
+    BN(conv3x3(above)) of the teacher's channels
 
-Resizing takes the nearest value. The results go into `HCLLoss`.
+Resizing uses the nearest value. The results go into `HCLLoss`.
 
 Shapes: a level is B images, C channels, H x W positions; an embedding (B, C) counts as one position.
 """
@@ -28,9 +27,9 @@ class ABFConnector(nn.Module):
     Args:
         in_channels: Channels of the student's levels.
         out_channels: Channels of the teacher's levels.
-        mid_channels: Width of the fusion; None takes that of the student's last level, at most 512. Detectors and
+        mid_channels: Width of the fusion; None uses that of the student's last level, at most 512. Detectors and
             MobileNet used 256.
-        out_sizes: Sizes of the teacher's levels, each a whole number or (H, W), where they are not the student's.
+        out_sizes: Sizes of the teacher's levels, each a whole number or (H, W), if they differ from the student's.
     """
 
     takes_levels = True
@@ -49,7 +48,7 @@ class ABFConnector(nn.Module):
                 f'got {len(in_channels)} and {len(out_channels)}'
             )
         if out_sizes is not None and len(out_sizes) != len(in_channels):
-            raise ValueError(f'out_sizes must list {len(in_channels)} levels as in_channels does, got {len(out_sizes)}')
+            raise ValueError(f'out_sizes must list {len(in_channels)} levels, like in_channels, got {len(out_sizes)}')
         self.in_channels = in_channels
         self.out_sizes = out_sizes
         mid = mid_channels or min(512, in_channels[-1])
@@ -62,7 +61,7 @@ class ABFConnector(nn.Module):
         """Levels (B, in_channels[i], H, W) or (B, in_channels[i]) to maps (B, out_channels[i], H, W).
 
         Raises:
-            ValueError: If there are not as many levels as `in_channels`, or one has other channels.
+            ValueError: If the number of levels is not that of `in_channels`, or a level has other channels.
         """
         if not isinstance(levels, (list, tuple)) or len(levels) != len(self.in_channels):
             given = len(levels) if isinstance(levels, (list, tuple)) else f'a {type(levels).__name__}'

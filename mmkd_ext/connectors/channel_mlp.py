@@ -1,8 +1,8 @@
 """The non-linear channel-wise transformation of CWT: each position's channels go through a small perceptron.
 
-Source: arXiv:2303.13212 (see `losses/cwt.py`): MLP(x) = W2 ReLU(W1 x), made of 1x1 convolutions with bias. Whether
-another convolution first brings the student to the teacher's width, and how wide the hidden layer is, is not stated
-there; none and the teacher's width are the defaults.
+Source: arXiv:2303.13212 (see `losses/cwt.py`): MLP(x) = W2 ReLU(W1 x), made of 1x1 convolutions with bias. The paper
+does not state whether another convolution first brings the student to the teacher's width, nor how wide the hidden
+layer is; the defaults are no such convolution and the teacher's width.
 """
 
 from torch import Tensor, nn
@@ -18,9 +18,9 @@ class ChannelMLPConnector(nn.Module):
     Args:
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
-        hidden_channels: Width between the two, at least 1; None takes `out_channels`.
-        align: Another 1x1 convolution in front, from `in_channels` to `out_channels`, as MGD's code has if the two
-            differ. It adds no function that the first of the two could not learn, only weights.
+        hidden_channels: Width between the two convolutions, at least 1; None uses `out_channels`.
+        align: Another 1x1 convolution in front, from `in_channels` to `out_channels`, as in MGD's code if the two
+            differ. It adds weights, but nothing that the first convolution could not learn.
 
     Raises:
         ValueError: If `hidden_channels` is less than 1.

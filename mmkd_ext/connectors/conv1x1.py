@@ -39,7 +39,7 @@ class Conv1x1Connector(nn.Module):
     ) -> None:
         super().__init__()
         if scale is not None and size is not None:
-            raise ValueError(f'scale={scale} and size={tuple(size)} both say how large the map becomes; give one')
+            raise ValueError(f'scale={scale} and size={tuple(size)} both set the size of the map; give only one')
         self.in_channels = in_channels
         self.scale, self.size = scale, None if size is None else tuple(size)
         self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=not norm)

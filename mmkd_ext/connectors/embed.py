@@ -17,7 +17,7 @@ class EmbedConnector(nn.Module):
     Args:
         in_channels: Channels of the student's embedding.
         out_channels: Channels of the teacher's embedding.
-        dropout: Probability of a channel to be dropped in training.
+        dropout: Probability that a channel is dropped in training.
         init_std: Draw the linear layer's weight and bias from N(0, init_std), 0.01 in the ImageNet settings. None is
             the CIFAR setting: torch's default weight, and a bias of 0.
     """

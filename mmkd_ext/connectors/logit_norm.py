@@ -1,4 +1,4 @@
-"""NORM's normalised logits, for distillation: see `losses/logit_norm.py`, which normalises those of the head's loss."""
+"""NORM's normalised logits, for distillation; `losses/logit_norm.py` normalises those of the head's loss."""
 
 from torch import Tensor, nn
 
@@ -8,10 +8,10 @@ from mmkd_ext.registry import MODELS
 
 @MODELS.register_module()
 class LogitNormConnector(nn.Module):
-    """Logits of mean 0 and standard deviation `scale`; nothing is trained, so student and teacher may share it.
+    """Normalises logits to mean 0 and standard deviation `scale`; it has no weights, so both sides may share it.
 
     Args:
-        scale: Their standard deviation over the classes.
+        scale: Standard deviation over the classes.
     """
 
     def __init__(self, scale: float = 2.5) -> None:

@@ -1,4 +1,4 @@
-"""A data set of small images that is decoded once and augmented a batch at a time."""
+"""A data set of small images that are decoded once and augmented batch by batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,14 +20,14 @@ class InMemoryImages:
     """Keeps a data set of small images in memory, and crops and flips whole batches.
 
     Decoding and augmenting one 32x32 image at a time can take as long as a small network's step. This wrapper runs the
-    deterministic steps of the pipeline once per image, and applies `RandomCrop` and `RandomFlip` to a batch at once;
-    what a network sees has the distribution that the wrapped data set has without it. `student_config` leaves the
-    wrapper out, so a plain config holds the wrapped data set.
+    deterministic steps of the pipeline once per image, and applies `RandomCrop` and `RandomFlip` to a whole batch; the
+    images have the same distribution as those of the wrapped data set. `student_config` leaves out the wrapper, so a
+    plain config has the wrapped data set.
 
     It needs `num_workers=0`, or about 3 KB of shared memory per image of 32x32.
 
     Args:
-        dataset: A config of a data set whose pipeline gives images of one size. Its random steps may be mmpretrain's
+        dataset: Config of a data set whose pipeline returns images of one size. Its random steps may be mmpretrain's
             `RandomCrop` (a square `crop_size`, a `padding` of one number, filled with zeros) and horizontal
             `RandomFlip` (`prob`), each at most once.
 
@@ -51,7 +51,7 @@ class InMemoryImages:
         self._samples: list[Any] = []
 
     def _take(self, step: dict) -> bool:
-        """Whether a step is random and done by the batch; its settings are noted."""
+        """Whether a step is random and applied to the batch; notes its settings."""
         name, rest = step['type'], {key: value for key, value in step.items() if key != 'type'}
         if name == 'RandomCrop':
             size, padding = rest.pop('crop_size', None), rest.pop('padding', 0)
@@ -66,7 +66,7 @@ class InMemoryImages:
         return name in ('RandomCrop', 'RandomFlip')
 
     def full_init(self) -> None:
-        """Decode all images, where this was not done yet."""
+        """Decode all images, unless this was done before."""
         if self._images is not None:
             return
         items = [self.dataset[i] for i in range(len(self.dataset))]
@@ -86,7 +86,7 @@ class InMemoryImages:
         """The batch that PyTorch's fetcher asks for, augmented at once.
 
         Args:
-            indices: Of B images.
+            indices: Indices of B images.
 
         Returns:
             B items: `inputs`, an image (3, H, W) of bytes, and `data_samples`.

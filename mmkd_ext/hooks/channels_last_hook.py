@@ -13,12 +13,12 @@ from mmkd_ext.registry import HOOKS
 class ChannelsLastHook(Hook):
     """Converts the student's convolutions to the channels-last memory format before the first step.
 
-    Convolutions pass the layout on, so the maps follow. Results are the same to rounding; on a CPU a small network's
-    step takes about two thirds of the time, on GPUs it pays with mixed precision. Checkpoints are not affected.
+    Convolutions pass the layout on, so the maps follow. Results are the same up to rounding; on a CPU a small network's
+    step takes about two thirds of the time, on GPUs it pays off with mixed precision. Checkpoints are not affected.
 
     Raises:
-        ConfigError: In `before_run`, if the student has operations of mmcv's own (deformable convolution, RoIAlign):
-            some of them silently misread channels-last maps on a CPU.
+        ConfigError: In `before_run`, if the student has mmcv's own operations (deformable convolution, RoIAlign): some
+            of them silently misread channels-last maps on a CPU.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -28,6 +28,6 @@ class ChannelsLastHook(Hook):
             if type(module).__module__.startswith('mmcv.ops'):
                 raise ConfigError(
                     f'custom_hooks: ChannelsLastHook is for models without mmcv.ops, but {name} is a '
-                    f'{type(module).__name__}; leave the hook out.'
+                    f'{type(module).__name__}; leave out the hook.'
                 )
         model.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Find, before the first step, what only the shapes of real data reveal: one step of a copy of the model."""
+"""Find mistakes that only the shapes of real data reveal, before the first step, with a step of a copy of the model."""
 
 import copy
 import random
@@ -17,30 +17,30 @@ from torch.nn.parallel import DistributedDataParallel
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.registry import HOOKS
 
-_IMAGES = 2  # with one alone a batch norm behind a global pooling has no statistics
+_IMAGES = 2  # with only one, a batch norm after global pooling has no statistics
 
 
 @HOOKS.register_module()
 class DryRunHook(Hook):
-    """Computes the losses of a copy of the model for a few images before training, and throws all of it away.
+    """Computes the losses of a copy of the model on a few images before training, and discards everything.
 
-    A connector of a wrong width, a record that is not there, class means of other channels and a loss that trains
-    nothing end the run with their sentence before a data loader has started or a weight has changed. Weights,
-    statistics, random numbers, samplers and the optimiser are as if it had not been. `tools/train.py` has it always.
+    A connector of the wrong width, a missing record, class means with other channels, or a loss that trains nothing
+    ends the run with its message before a data loader has started or a weight has changed. Weights, statistics, random
+    numbers, samplers and the optimiser are unaffected. `tools/train.py` always uses this hook.
 
-    What fails for another reason is left to the first step, which shows the whole of it.
+    Failures for other reasons are left to the first step, which shows them in full.
     """
 
-    priority = 'LOW'  # after the hooks that look at the config, and the one that notes the data set's classes
+    priority = 'LOW'  # after the hooks that check the config, and the one that sets the data set's classes
 
     def before_train(self, runner: Runner) -> None:
-        """Raise ConfigError as the first step would."""
+        """Raise the ConfigError that the first step would raise."""
         model: Any = runner.model
         if isinstance(model, DistributedDataParallel):
             model = model.module
         if is_model_wrapper(model) or not hasattr(model, 'distiller') or getattr(model, 'stored', None):
             return
-        model.train()  # which compares the classes; the copy need not say so again
+        model.train()  # compares the classes; the copy need not report it again
         with _random_state_kept():
             set_random_seed(0)
             try:
@@ -61,7 +61,7 @@ def _step(model: Any, loader: Any) -> None:
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """A context after which all generators go on as if nothing had been drawn."""
+    """A context after which all random generators continue as if nothing had been drawn."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:

@@ -14,27 +14,27 @@ from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 from mmkd_ext.distributed import unwrapped
 from mmkd_ext.registry import HOOKS
 
-_STRIDE = 1_000_003  # a prime: seeds of neighbouring epochs and ranks do not meet
+_STRIDE = 1_000_003  # a prime: seeds of neighbouring epochs and ranks do not collide
 _PENDING = 'pending_gradients'
 
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Makes what is random in a run depend on its seed, the process's rank and the number of the epoch or step alone.
+    """Makes the randomness of a run depend only on its seed, the process's rank, and the number of the epoch or step.
 
     mmengine saves weights, optimiser and schedule, but no random state: after a resume the augmentations, the sampled
     regions and the dropped units differ from those of an uninterrupted run. With this hook a run that is killed at any
     moment and resumed by the same command from its last checkpoint is, on a CPU, bit-identical to an uninterrupted one:
     by epochs or by iterations, with any number of workers and processes, with a seed or without (the checkpoint has
-    it), with EMA, and with gradients that wait for `accumulative_counts` where the checkpoint is made.
+    it), with EMA, and with accumulated gradients (`accumulative_counts`) at the checkpoint.
 
-    Workers are started anew at each epoch, as their random state cannot be set from outside, and transforms that keep
-    images for later ones (`CachedMosaic`, `CachedMixUp`) begin each epoch with none, as new workers do.
+    Workers are restarted at each epoch, because their random state cannot be set from outside, and transforms that keep
+    images for later ones (`CachedMosaic`, `CachedMixUp`) start each epoch with none, as in new workers.
 
-    The log names what cannot be repeated before the first step: checkpoints by iterations in a run by epochs (the
-    resumed run begins that epoch again), gradients that wait at a checkpoint of several processes (each has its own),
-    and sizes that mmdet's `BatchSyncRandomResize` keeps from step to step. Not seen, and not repeated, is whatever else
-    a model, a data set or another hook keeps outside its `state_dict`.
+    Before the first step, the log names what cannot be repeated: checkpoints by iterations in a run by epochs (the
+    resumed run starts that epoch again), accumulated gradients at a checkpoint of several processes (each has its own),
+    and sizes that mmdet's `BatchSyncRandomResize` keeps from step to step. Anything else that a model, a data set or
+    another hook keeps outside its `state_dict` is neither detected nor repeated.
     """
 
     priority = 'VERY_HIGH'
@@ -43,9 +43,9 @@ class ExactResumeHook(Hook):
         self._pending: dict[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Make the samplers anew from the run's seed, and give the gradients back that waited at the checkpoint.
+        """Recreate the samplers from the run's seed, and restore the gradients accumulated at the checkpoint.
 
-        Only now the seed is known: a resumed run takes it from the checkpoint, after its data loader was built.
+        The seed is only known now: a resumed run takes it from the checkpoint, after its data loader was built.
         """
         for sentence in _not_exact(runner):
             runner.logger.warning(f'A resumed run will not repeat this one exactly: {sentence}')
@@ -54,11 +54,11 @@ class ExactResumeHook(Hook):
         for name, gradient in self._pending.items():
             parameters[name].grad = gradient.to(parameters[name])
         if self._pending:
-            runner.logger.info(f'{len(self._pending)} gradients that waited at the checkpoint are restored.')
+            runner.logger.info(f'{len(self._pending)} gradients accumulated at the checkpoint are restored.')
         self._pending = {}
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed the epoch, and begin its data anew: fresh workers, empty caches."""
+        """Seed the epoch, and restart its data: fresh workers, empty caches."""
         seed = _seed(runner, runner.epoch)
         set_random_seed(seed)
         loader: Any = runner.train_dataloader
@@ -78,7 +78,7 @@ class ExactResumeHook(Hook):
         replays = getattr(unwrapped(runner), 'replays', False)
         if replays and getattr(loader, 'num_workers', 0) == 0 and not isinstance(loader, _SeededLoader):
             loop.dataloader = _SeededLoader(loader, runner)
-        if hasattr(loop, 'dataloader_iterator'):  # a run by iterations, whose loader began before the seed was known
+        if hasattr(loop, 'dataloader_iterator'):  # a run by iterations, whose loader started before the seed was known
             loop.dataloader_iterator = _SeededFetches(type(loop.dataloader_iterator)(loader), runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -86,20 +86,21 @@ class ExactResumeHook(Hook):
         set_random_seed(_seed(runner, runner.iter, salt=1))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the gradients that wait for more steps; of several processes each has its own, and one saves."""
+        """Keep the accumulated gradients; with several processes each has its own, and only one saves."""
         if 'optimizer' in checkpoint and dist.get_world_size() == 1 and _waiting(runner):
             gradients = ((name, parameter.grad) for name, parameter in unwrapped(runner).named_parameters())
             checkpoint[_PENDING] = {name: grad.cpu() for name, grad in gradients if grad is not None}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Restore gradients that had been accumulated when the run was stopped."""
+        """Restore the gradients that had been accumulated when the run was stopped."""
         self._pending = checkpoint.pop(_PENDING, {}) if runner._resume and dist.get_world_size() == 1 else {}
 
 
 class _SeededFetches:
-    """The batches of a run by iterations, each fetched from a seed of its own.
+    """The batches of a run by iterations, each fetched with its own seed.
 
-    Without workers the fetch draws from the generators that the step before left, but a resumed run skips that step.
+    Without workers, a fetch draws from the generators as the previous step left them, but a resumed run skips that
+    step.
     """
 
     def __init__(self, batches: Iterator, runner: Runner) -> None:
@@ -115,9 +116,9 @@ class _SeededFetches:
 
 
 class _SeededLoader:
-    """A loader without workers in a run by epochs, whose fetches do not depend on what the steps before drew.
+    """A loader without workers in a run by epochs, whose fetches do not depend on what earlier steps drew.
 
-    For runs whose images must be those of another run whose steps are different.
+    For runs that must have the same images as another run with different steps.
     """
 
     def __init__(self, loader: Any, runner: Runner) -> None:
@@ -146,16 +147,16 @@ def _shared_seed(runner: Runner) -> int:
 
 
 def _waiting(runner: Runner) -> bool:
-    """Whether gradients wait for more steps before the parameters are updated."""
+    """Whether gradients are being accumulated over several steps."""
     optim: Any = runner.optim_wrapper
     wrappers = list(optim.values()) if isinstance(optim, OptimWrapperDict) else [optim]
     return not all(wrapper.should_update() for wrapper in wrappers)
 
 
 def _renew_samplers(runner: Runner) -> None:
-    """Bring samplers that the config describes to their beginning, seeded by the run where it gives no `seed`.
+    """Reset the samplers that the config describes; those without a `seed` get the run's.
 
-    Their objects stay, as the loader holds them; what they hold becomes that of new ones.
+    The objects stay, because the loader holds them; their content becomes that of new ones.
     """
     cfg: Any = runner._train_dataloader
     loader: Any = runner.train_dataloader
@@ -171,7 +172,7 @@ def _renew_samplers(runner: Runner) -> None:
 
 
 def _transforms(entry: Any) -> Iterator[Any]:
-    """A data set's transforms, those inside wrappers of data sets and of transforms, too."""
+    """A data set's transforms, including those inside wrappers of data sets and of transforms."""
     if isinstance(entry, (list, tuple)):
         for part in entry:
             yield from _transforms(part)
@@ -182,20 +183,20 @@ def _transforms(entry: Any) -> Iterator[Any]:
 
 
 def _not_exact(runner: Runner) -> Iterator[str]:
-    """What will not be repeated after a resume, a sentence each."""
+    """Yield a sentence for each thing that a resumed run will not repeat."""
     by_epoch = not isinstance(runner.train_loop, IterBasedTrainLoop)
     intervals = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.interval > 0]
     if by_epoch and any(not hook.by_epoch for hook in intervals):
         yield (
-            'default_hooks.checkpoint has by_epoch=False in a run by epochs, which goes on from the beginning of the '
-            'epoch; leave by_epoch out.'
+            'default_hooks.checkpoint has by_epoch=False in a run by epochs, which resumes from the beginning of the '
+            'epoch; leave out by_epoch.'
         )
     counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
     steps = [hook.interval * (len(runner.train_dataloader) if hook.by_epoch else 1) for hook in intervals]
     if dist.get_world_size() > 1 and any(count % counts for count in steps):
         yield (
             f'optim_wrapper.accumulative_counts={counts} does not divide the {min(steps)} steps between checkpoints, '
-            'and gradients that wait at a checkpoint of several processes are lost.'
+            'and gradients accumulated at a checkpoint of several processes are lost.'
         )
     if any(type(module).__name__ == 'BatchSyncRandomResize' for module in unwrapped(runner).modules()):
-        yield 'BatchSyncRandomResize keeps its size from step to step, and no checkpoint holds it.'
+        yield 'BatchSyncRandomResize keeps its size from step to step, but it is not in the checkpoint.'

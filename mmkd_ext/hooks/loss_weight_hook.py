@@ -16,13 +16,13 @@ from mmkd_ext.registry import HOOKS
 
 @HOOKS.register_module()
 class LossWeightHook(Hook):
-    """Multiplies distillation losses by a factor that depends on the epoch or the iteration alone.
+    """Multiplies distillation losses by a factor that depends only on the epoch or the iteration.
 
-    So a resumed run has the factor that it would have had. The factor comes on top of the loss's own weight,
-    and that of `loss_kd` is logged as `weight/kd`. The first epoch is 0.
+    So a resumed run has the same factor as an uninterrupted one. The factor multiplies the loss's own weight, and that
+    of `loss_kd` is logged as `weight/kd`. The first epoch is 0.
 
-    Where the factor is 0 from some epoch on, to the end of the schedule, the loss is not computed any more, nor what
-    only it uses: without another loss that needs it, the teacher does not run.
+    Once the factor stays 0 to the end of the schedule, the loss is no longer computed, nor is anything that only it
+    uses: if no other loss needs the teacher, it does not run.
 
         dict(type='mmkd_ext.LossWeightHook', loss='loss_kd', schedule='linear', end=20)           # 0, 1/20, 2/20, ...
         dict(type='mmkd_ext.LossWeightHook', loss='loss_norm', schedule='table',
@@ -33,17 +33,17 @@ class LossWeightHook(Hook):
         loss: Name of the loss in `distill_losses`, or a list of names.
         schedule: `linear`, `table` or `constant`.
         begin: Linear: until here the factor is `start_factor`.
-        end: Linear: from here on it is `end_factor`.
-        start_factor: Linear: where it starts.
-        end_factor: Linear: where it ends.
+        end: Linear: from here on the factor is `end_factor`.
+        start_factor: Linear: the factor at the start.
+        end_factor: Linear: the factor at the end.
         milestones: Table: ascending epochs (or iterations) at which the next factor begins.
         factors: Table: one factor more than milestones.
         factor: Constant: the factor.
         by_epoch: False counts iterations, which a run without epochs (`IterBasedTrainLoop`) needs.
 
     Raises:
-        ConfigError: If an argument that the schedule needs is missing or does not fit, the run has no such loss, or
-            another hook schedules it, too.
+        ConfigError: If an argument that the schedule needs is missing or invalid, the run has no such loss, or another
+            hook also schedules it.
     """
 
     priority = 'NORMAL'
@@ -63,13 +63,13 @@ class LossWeightHook(Hook):
     ) -> None:
         self.losses = [loss] if isinstance(loss, str) else list(loss)
         self.by_epoch = by_epoch
-        self._over = math.inf  # from here on the factor is 0 for good
+        self._over = math.inf  # from here on the factor stays 0
         of = f'custom_hooks: LossWeightHook of {", ".join(self.losses)}'
         if schedule == 'linear':
             if end is None or end <= begin:
                 raise ConfigError(f'{of}: a linear schedule needs `end` after begin={begin}, got end={end}.')
             self._over = end if end_factor == 0 else math.inf
-            # (x - begin) / span as one division, so that 1/20 is 1/20.
+            # (x - begin) / span as a single division, so that 1/20 is exact.
             self._factor = lambda x: (
                 start_factor + (end_factor - start_factor) * min(max(x - begin, 0), end - begin) / (end - begin)
             )
@@ -77,11 +77,11 @@ class LossWeightHook(Hook):
             steps, values = list(milestones or []), list(factors or [])
             if not steps or steps != sorted(set(steps)) or len(values) != len(steps) + 1:
                 raise ConfigError(
-                    f'{of}: a table needs ascending `milestones` and one factor more in `factors`, '
-                    f'got {milestones} and {factors}.'
+                    f'{of}: a table needs ascending `milestones` and one more factor in `factors`, got {milestones} '
+                    f'and {factors}.'
                 )
             self._factor = lambda x: values[bisect_right(steps, x)]
-            last = next((i for i in reversed(range(len(values))) if values[i] != 0), -1)  # that is not 0
+            last = next((i for i in reversed(range(len(values))) if values[i] != 0), -1)  # the last one that is not 0
             self._over = [0, *steps, math.inf][last + 1]
         elif schedule == 'constant':
             if factor is None:
@@ -94,11 +94,11 @@ class LossWeightHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Raise ConfigError if the model has no such loss, another hook has it, too, or the run no epochs to count."""
+        """Raise ConfigError if the model has no such loss, another hook has it, too, or the run counts no epochs."""
         if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ConfigError(
                 f'custom_hooks: LossWeightHook of {", ".join(self.losses)} counts epochs, but train_cfg counts '
-                'iterations: give by_epoch=False, and the schedule in iterations.'
+                'iterations: set by_epoch=False, and give the schedule in iterations.'
             )
         distiller = getattr(unwrapped(runner), 'distiller', None)
         known = getattr(distiller, 'distill_losses', {})
@@ -110,8 +110,8 @@ class LossWeightHook(Hook):
                 )
             if sum(name in hook.losses for hook in runner.hooks if isinstance(hook, LossWeightHook)) > 1:
                 raise ConfigError(
-                    f'custom_hooks: two LossWeightHooks schedule {name}, and one would have no effect; write both '
-                    'into one table.'
+                    f'custom_hooks: two LossWeightHooks schedule {name}, so one would have no effect; write both into '
+                    'one table.'
                 )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -122,5 +122,5 @@ class LossWeightHook(Hook):
             unwrapped(runner).distiller.stop(self.losses)
         for name in self.losses:
             unwrapped(runner).distiller.loss_factors[name] = factor
-            # Without `loss` in its name: mmengine logs what has it as a mean of the last steps.
+            # Without `loss` in its name, because mmengine logs such values as a mean of the last steps.
             runner.message_hub.update_scalar(f'train/weight/{re.sub("_?loss_?", "", name)}', factor)

@@ -1,8 +1,8 @@
 """Knowledge distillation of box regression: a region's predicted box offsets follow the teacher's.
 
-Not part of ND's released code, whose detectors distil class logits and embeddings only; an option for two-stage
+Not part of ND's released code, whose detectors only distil class logits and embeddings; an option for two-stage
 detectors. Both heads must encode boxes alike (`bbox_coder` with the same means and standard deviations); RoIDistill
-refuses others.
+refuses any others.
 
     L = 1 / N * sum over foreground regions i of || student_i[y_i] - teacher_i[y_i] ||_1
 

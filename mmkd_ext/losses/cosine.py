@@ -1,4 +1,4 @@
-"""Cosine distance of features, which is blind to their length: for teachers whose features have a scale of their own.
+"""Cosine distance of features, which ignores their length: for teachers whose features have a different scale.
 
 Source: the cosine term of Ranzinger et al., "AM-RADIO: Agglomerative Vision Foundation Model", CVPR 2024,
     arXiv:2312.06709.
@@ -24,7 +24,7 @@ def cosine_loss(student: Tensor, teacher: Tensor, resize: str | None = None) -> 
         resize: How the student's map is brought to the teacher's height and width, see `CWTLoss`; None refuses it.
 
     Returns:
-        0-dim; 0 where there are no rows.
+        0-dim; 0 if there are no rows.
 
     Raises:
         ValueError: If the shapes differ (with `resize`: in more than height and width) or are neither.
@@ -42,11 +42,11 @@ class CosineLoss(nn.Module):
 
     Args:
         resize: How a student's map of another height or width is brought to the teacher's: `nearest`, `bilinear` or
-            `area` (for a larger student's map); None refuses it.
+            `area` (if the student's map is larger); None refuses it.
         loss_weight: Factor on the loss.
 
     Raises:
-        ValueError: If there is no such resizing.
+        ValueError: If `resize` is unknown.
     """
 
     def __init__(self, resize: str | None = None, loss_weight: float = 1.0) -> None:

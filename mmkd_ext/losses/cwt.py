@@ -5,8 +5,8 @@ Source: Liu, Wang and Chu, "A Simple and Generic Framework for Feature Distillat
 
     L = alpha / B * sum over c, h, w of ( MLP(student) - teacher )^2
 
-The MLP is the connector `ChannelMLPConnector` (1x1 conv, ReLU, 1x1 conv); the teacher's map is used as it is. The
-division by the batch size alone follows the code base whose settings the paper's numbers line up with (MGD).
+The MLP is the connector `ChannelMLPConnector` (1x1 conv, ReLU, 1x1 conv); the teacher's map is used as it is. Dividing
+by the batch size only follows the code base of MGD, whose settings match the paper's numbers.
 
 Shapes: B images, C channels, H x W positions. The sum makes `alpha` small: 7e-5 for classification, 5e-7 for two-stage
 detectors, 2e-5 for one-stage detectors and for segmentation.
@@ -46,10 +46,9 @@ class CWTLoss(nn.Module):
     Args:
         alpha: The method's only hyper-parameter, the weight of the summed squares.
         resize: How a student's map of another height or width is brought to the teacher's: `nearest`, `bilinear`, or
-            `area`, the mean of the positions that fall into one, which is for a larger student's map (the other two
-            would skip positions there); None refuses it. The loss does it because only the loss sees both maps. The
-            student's map is the one that is resized, so that the sum, and with it `alpha`, counts the teacher's
-            positions.
+            `area`, the mean of the positions that fall into one, for a larger student's map (the other two would skip
+            positions of it); None refuses it. The loss resizes because only the loss sees both maps. It resizes the
+            student's map, so that the sum, and with it `alpha`, counts the teacher's positions.
         loss_weight: Factor on the result, for schedules.
 
     Raises:

@@ -39,7 +39,7 @@ def dense_kd_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], num_clas
         ValueError: If the numbers of levels or the shapes differ, or channels are not a multiple of `num_classes`.
     """
     if not student or len(student) != len(teacher):
-        raise ValueError(f'expected as many levels of both, got {len(student)} and {len(teacher)}')
+        raise ValueError(f'expected the same number of levels from both, got {len(student)} and {len(teacher)}')
     total, count = torch.zeros(()), torch.zeros(())
     for s, t in zip(student, teacher, strict=True):
         check_same_shape(s, t, 4, '(B, A * num_classes, H, W)')

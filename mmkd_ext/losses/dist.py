@@ -8,8 +8,8 @@ code.
     intra = 1 - mean over classes of Pearson( student's column, teacher's column )
     L = tau^2 (beta inter + gamma intra)
 
-As in the released code, 1e-8 is added to the product of the two norms, which plays down classes that are never
-predicted.
+As in the released code, 1e-8 is added to the product of the two norms, which reduces the effect of classes that are
+never predicted.
 
 Shapes: N samples (images or regions), K classes.
 """
@@ -96,7 +96,7 @@ class DISTLoss(nn.Module):
 
 
 def _pearson(x: Tensor, y: Tensor, dim: int) -> Tensor:
-    """Correlation along `dim`; 0, with no gradient, where one of the two is constant but for rounding."""
+    """Correlation along `dim`; 0, without gradient, where one of the two is constant up to rounding."""
     dx, dy = x - x.mean(dim, keepdim=True), y - y.mean(dim, keepdim=True)
     varies = _varies(dx, x, dim) & _varies(dy, y, dim)
     dx, dy = dx * varies, dy * varies
@@ -104,6 +104,6 @@ def _pearson(x: Tensor, y: Tensor, dim: int) -> Tensor:
 
 
 def _varies(deviation: Tensor, x: Tensor, dim: int) -> Tensor:
-    """Whether the deviation from the mean is more than the mean's rounding."""
+    """Whether the deviation from the mean is larger than the mean's rounding."""
     rounding = 4 * torch.finfo(x.dtype).eps * x.norm(dim=dim, keepdim=True)
     return deviation.norm(dim=dim, keepdim=True) > rounding

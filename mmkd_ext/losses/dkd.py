@@ -38,7 +38,7 @@ def dkd_loss(
         tau: Temperature, > 0.
         alpha: Weight of the target class against the rest.
         beta: Weight of the other classes among themselves.
-        reduction: 'batchmean'; any other word sums over the samples.
+        reduction: 'batchmean'; any other value sums over the samples.
 
     Returns:
         0-dim, in nats; 0 if the batch is empty.
@@ -69,7 +69,7 @@ class DKDLoss(nn.Module):
             confident teachers.
         loss_weight: Factor on the result.
         reduction: MMRazor's argument: 'batchmean', the average over samples, or 'sum'. Its 'mean' and 'none' are sums
-            as well, because it passes `size_average=False` to `torch.nn.functional.kl_div`, which overrules them.
+            as well, because it passes `size_average=False` to `torch.nn.functional.kl_div`, which overrides them.
     """
 
     aliases: ClassVar = dict(preds_S='student', preds_T='teacher', gt_labels='labels')  # MMRazor's
@@ -108,18 +108,18 @@ class DKDLoss(nn.Module):
         return self.loss_weight * dkd_loss(student, teacher, labels, *terms)
 
     def _check_range(self, labels: Tensor, classes: int) -> None:
-        """Look at the labels; once: reading a value waits for the GPU."""
+        """Check the labels, only once, because reading a value waits for the GPU."""
         check_labels(labels, len(labels))
         if not len(labels):
             return
         low, high = labels.aminmax()
         if low < 0 or high >= classes:
-            raise ValueError(f'expected labels from 0 to {classes - 1}, one of the logits each, got {low} to {high}')
+            raise ValueError(f'expected labels from 0 to {classes - 1}, one per logit, got {low} to {high}')
         self._labels_checked = True
 
 
 def _split(logits: Tensor, labels: Tensor, tau: float) -> tuple[Tensor, Tensor]:
-    """Logits of target and not target, (N, 2), and of the other classes, (N, K - 1)."""
+    """The logits of target and non-target, (N, 2), and of the other classes, (N, K - 1)."""
     column = torch.arange(logits.shape[1] - 1, device=logits.device)
     others = logits.gather(1, column + (column >= labels[:, None]).long())
     rest = tau * torch.logsumexp(others / tau, dim=1)

@@ -5,8 +5,8 @@ Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.090
     level = ( MSE_full + 1/2 MSE_a + 1/4 MSE_b + ... ) / ( 1 + 1/2 + 1/4 + ... )
     L = sum over levels of level
 
-MSE is the mean over all elements; a, b, ... are those of 4x4, 2x2 and 1x1 that are smaller than the map's height, the
-maps averaged to that size. The student's maps come from the connector `ABFConnector`.
+MSE is the mean over all elements; a, b, ... are the sizes out of 4x4, 2x2 and 1x1 that are smaller than the map's
+height, to which the maps are averaged. The student's maps come from the connector `ABFConnector`.
 
 Shapes: a level is B images, C channels, H x W positions; an embedding (B, C) counts as one position.
 """
@@ -25,7 +25,7 @@ def hcl_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 
     Args:
         student: One map (B, C, H, W) or embedding (B, C) per level.
-        teacher: As many of the same shapes; no gradient reaches them.
+        teacher: The same number, of the same shapes; no gradient reaches them.
 
     Returns:
         0-dim.

@@ -7,8 +7,8 @@ Source: Li, "Self-Regulated Feature Learning via Teacher-free Feature Distillati
 
 f_(1), f_(2), ... are the channels in order of decreasing s_c, which is computed over the batch and has no gradient.
 After ReLU a channel that is active everywhere is salient, one that is active in a few places is not. If the number of
-channels is odd, the middle one is left out. The released code first detached the salient half, later neither. The term
-is added to `TFDLoss`, with a weight as small: the released one is 1e-4 to 1e-3.
+channels is odd, the middle one is left out. The released code first detached the salient half, later neither half. The
+term is added to `TFDLoss`, with a similarly small weight: the released one is 1e-4 to 1e-3.
 
 Shapes: a stage has B images, C channels, H x W positions.
 """
@@ -71,7 +71,7 @@ def _stage(x: Tensor, i: int, detach_salient: bool) -> Tensor:
 
 
 def _by_saliency(x: Tensor) -> Tensor:
-    """The channels' indices, the most salient first; of equals the first."""
+    """The channels' indices, the most salient first; ties keep their order."""
     maps = x.flatten(2)
     directions = maps.sum(dim=2) / torch.linalg.vector_norm(maps, dim=2).clamp(min=1e-12)
     return directions.mean(dim=0).argsort(descending=True, stable=True)

@@ -1,13 +1,13 @@
 """N-to-one representation matching (NORM): each segment of the student's wide map follows the teacher's whole map.
 
 Source: Liu et al., "NORM: Knowledge Distillation via N-to-One Representation Matching", arXiv:2305.13803 (ICLR 2023),
-in the form of the released code. The wide map is what `NORMNeck` makes in `expand`; its channels are N segments of C,
+in the form of the released code. The wide map is the output of `NORMNeck`'s `expand`; its channels are N segments of C,
 in order.
 
     L = sum over k = 1..N of mean over b, c, h, w of ( E_k - F )^2
 
-Where one map is larger than the other, the released code max-pools it to the size of the smaller: the teacher's on
-CIFAR, the student's on ImageNet. It also scales the loss by epoch (`LossWeightHook`, schedule `table`).
+If one map is larger than the other, the released code max-pools it to the smaller size: the teacher's on CIFAR, the
+student's on ImageNet. It also scales the loss by epoch (`LossWeightHook`, schedule `table`).
 
 Shapes: B images, N segments, C channels of the teacher, H x W positions of the student's map, h x w of the teacher's.
 """
@@ -28,19 +28,19 @@ def norm_loss(student: Tensor, teacher: Tensor, num_segments: int | None = None,
     Args:
         student: Wide map, (B, N * C, H, W).
         teacher: Map, (B, C, h, w); no gradient reaches it.
-        num_segments: N; None takes what the two maps have.
-        pool: How the larger map is brought to the size of the smaller: `max`, `avg`, or None, which refuses it.
+        num_segments: N; None derives it from the two maps.
+        pool: How the larger map is brought to the size of the smaller one: `max`, `avg`, or None, which refuses it.
 
     Returns:
         0-dim.
 
     Raises:
-        ValueError: If the shapes are not these, or neither size is within the other.
+        ValueError: If the shapes are not these, or neither map is at least as large as the other in both directions.
     """
     n, teacher = _segments(student, teacher, num_segments), teacher.detach()
     student, teacher = _same_size(student, teacher, _POOLS[pool])
     segments = student.unflatten(1, (n, -1))
-    # The mean over all segments, N times. The teacher is a view, and `mse_loss` keeps nothing else for backward.
+    # N times the mean over all segments. The teacher is a view, and `mse_loss` keeps nothing else for backward.
     return n * mse_loss(segments, teacher.unsqueeze(1).expand_as(segments))
 
 
@@ -49,9 +49,9 @@ class NORMLoss(nn.Module):
     """Weighted `norm_loss`.
 
     Args:
-        num_segments: N. None takes what the two maps have, so that N is set in one place, the student's `NORMNeck`.
-        pool: How the larger map is brought to the size of the smaller: `max` as released, `avg`, or None, which refuses
-            maps of different sizes.
+        num_segments: N. None derives it from the two maps, so that N is set in one place, the student's `NORMNeck`.
+        pool: How the larger map is brought to the size of the smaller one: `max` as released, `avg`, or None, which
+            refuses maps of different sizes.
         loss_weight: Factor on the result.
 
     Raises:
@@ -74,7 +74,7 @@ class NORMLoss(nn.Module):
 
 
 def _segments(student: Tensor, teacher: Tensor, expected: int | None) -> int:
-    """N, of maps that are compared."""
+    """The number of segments, N, in the maps to compare."""
     if student.ndim == teacher.ndim == 4 and len(student) == len(teacher):
         n = expected or max(student.shape[1] // teacher.shape[1], 1)
         if student.shape[1] == n * teacher.shape[1]:

@@ -1,13 +1,13 @@
 """Teacher-free distillation (TFD): a network's deep stages teach its shallow ones.
 
 Source: Li, Liang, Yang and Jin, "Teacher-free Distillation via Regularizing Intermediate Representation", IJCNN 2022,
-    doi 10.1109/IJCNN55064.2022.9892575; in Tf-FD (ECCV 2022) the same is the inter-layer term.
+    doi 10.1109/IJCNN55064.2022.9892575; in Tf-FD (ECCV 2022) this is the inter-layer term.
 
     L_ij = mean over b, c, h, w of ( pool(f_i) - f_j[first C_i channels] )^2
     L = mean over pairs i < j of L_ij
 
-`pool` averages the shallow map to the deep map's size, and the deep map gets no gradient: nothing is trained but the
-network itself. The released weight is small, 5e-4 to 1e-2, and grows over the first 20 epochs (`LossWeightHook`).
+`pool` averages the shallow map to the deep map's size, and the deep map gets no gradient: only the network itself is
+trained. The released weight is small, 5e-4 to 1e-2, and grows over the first 20 epochs (`LossWeightHook`).
 
 Shapes: stage i has B images, C_i channels, H_i x W_i positions; a deeper stage has no fewer channels, and no more
     positions in either direction.
@@ -43,7 +43,7 @@ def tfd_loss(features: Sequence[Tensor], pairs: Sequence[Sequence[int]] | None =
     if len(maps) < stages:
         raise ValueError(f'expected {stages} stages or more, got {len(maps)}')
     terms = []
-    pooled = maps.copy()  # each stage as it was compared last
+    pooled = maps.copy()  # each stage as it was last compared
     for i, j in pairs:
         _check(maps[i], maps[j], i, j)
         pooled[i] = _pool(maps[i], maps[j].shape[2:], pooled[i])
@@ -60,7 +60,7 @@ class TFDLoss(nn.Module):
         loss_weight: Factor on the result.
 
     Raises:
-        ValueError: If a pair is not of two stages, the shallow one first.
+        ValueError: If a pair is not two stages with the shallow one first.
     """
 
     takes_levels = True
@@ -92,9 +92,9 @@ def _check(shallow: Tensor, deep: Tensor, i: int, j: int) -> None:
 
 
 def _pool(x: Tensor, size: Sequence[int], pooled: Tensor) -> Tensor:
-    """Averages over bins, going on from `pooled`, which is of `x`, where all bins are equal: the same for less.
+    """Averages over bins; if all bins are equal, it continues from `pooled`, made from `x`, which costs less.
 
-    Adaptive bins only where needed: on GPUs their gradient is not deterministic.
+    Adaptive bins are used only where needed: on GPUs their gradient is not deterministic.
     """
     if _divides(pooled.shape[2:], x.shape[2:]) and _divides(size, pooled.shape[2:]):
         x = pooled

@@ -1,7 +1,7 @@
 """Networks that the toolboxes lack; each is registered here or registers itself.
 
 The file of a backbone needs torch, mmengine and `base`, which it imports relatively, and nothing else of this package:
-an exported student takes it along as it is.
+it is copied unchanged next to an exported student.
 """
 
 from importlib import import_module
@@ -33,5 +33,5 @@ __all__ = [
 
 for _backbone in BACKBONES:
     MODELS.register_module(module=_backbone)
-for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
+for _module in iter_modules(__path__):  # so that files not named above register their types, too
     import_module(f'{__name__}.{_module.name}')

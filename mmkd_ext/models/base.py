@@ -1,4 +1,4 @@
-"""What the backbones share: stages that run in turn and are returned by index, and the usual layers."""
+"""The base of the backbones: stages that run in turn and are returned by index, and the usual layers."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ KAIMING: list[dict] = [
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution without bias that keeps the size, but for the stride."""
+    """A 3x3 convolution without bias that keeps the size, apart from the stride."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, 1, groups=groups, bias=False)
 
 
@@ -32,12 +32,12 @@ def unit(conv: nn.Conv2d, relu: bool = True) -> nn.Sequential:
 class StagedBackbone(BaseModule):
     """A stem and stages that run in turn.
 
-    A subclass names its stages, makes a module of each name, and one called `stem`. The module of a stage returns just
-    what the backbone returns for it, so that a recorder of the module and `out_indices` see the same map.
+    A subclass names its stages, and has a module of each name and one called `stem`. The module of a stage returns
+    exactly what the backbone returns for it, so a recorder of the module and `out_indices` see the same map.
 
     Args:
         out_indices: Which stages are returned; negative ones count from the end.
-        init_cfg: Same as in mmengine. None leaves what PyTorch's layers start with.
+        init_cfg: Same as in mmengine. None keeps PyTorch's default initialisation.
 
     Raises:
         ValueError: If `out_indices` names no stage, or one that does not exist.
@@ -49,7 +49,7 @@ class StagedBackbone(BaseModule):
         super().__init__(init_cfg)
         count = len(self.stages)
         if not out_indices or not all(-count <= i < count for i in out_indices):
-            raise ValueError(f'out_indices must be of the {count} stages {self.stages}, got {tuple(out_indices)}')
+            raise ValueError(f'out_indices must be among the {count} stages {self.stages}, got {tuple(out_indices)}')
         self.out_indices = sorted({i % count for i in out_indices})
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

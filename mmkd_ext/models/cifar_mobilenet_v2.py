@@ -1,8 +1,8 @@
-"""MobileNetV2 for 32x32 images, as the CRD and mdistiller code bases have it.
+"""MobileNetV2 for 32x32 images, as in the CRD and mdistiller code bases.
 
-Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", arXiv:1801.04381, with the
-changes of those code bases (`mobile_half`): the second stage has stride 1, the activation is ReLU and not ReLU6, the
-first stage has an (idle) expansion of its own, and channels are cut to whole numbers instead of multiples of 8.
+Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", arXiv:1801.04381, with the changes of
+those code bases (`mobile_half`): the second stage has stride 1, the activation is ReLU instead of ReLU6, the first
+stage has its own (idle) expansion, and channels are rounded down to whole numbers instead of to multiples of 8.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ STAGES = ((16, 1, 1), (24, 2, 1), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2
 
 
 class InvertedResidual(nn.Module):
-    """1x1 up, 3x3 depthwise, 1x1 down without an activation; a shortcut where the shape stays."""
+    """1x1 up, 3x3 depthwise, 1x1 down without an activation; a shortcut if the shape stays the same."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -33,17 +33,17 @@ class InvertedResidual(nn.Module):
 
 
 class CIFARMobileNetV2(StagedBackbone):
-    """MobileNetV2; of 32x32 images the maps are 16x16 (`layer1`, `layer2`), 8x8, 4x4, 4x4 and 2x2.
+    """MobileNetV2; for 32x32 images the maps are 16x16 (`layer1`, `layer2`), 8x8, 4x4, 4x4 and 2x2.
 
     The stages are `layer1` to `layer7`, linear (no ReLU), and `conv2`, the 1x1 convolution to the last channels. The
-    maps that mdistiller calls features are those of `layer2`, `layer3`, `layer5` and `layer7`. What goes into the last
+    maps that mdistiller calls features are those of `layer2`, `layer3`, `layer5` and `layer7`. The input of the last
     ReLU is the output of `conv2.bn`.
 
     Args:
         widen_factor: Width of all but the last channels, which are 1280 for a width up to 1.
-        expansion: Of the inverted residuals, but for the first.
-        final_relu: False leaves out the ReLU of `conv2`, as the student of NORM does.
-        out_indices: Which of the eight are returned.
+        expansion: Expansion of the inverted residuals, except the first.
+        final_relu: False leaves out the ReLU of `conv2`, as in the student of NORM.
+        out_indices: Which of the eight stages are returned.
         init_cfg: Same as in mmengine; the default is the original's.
     """
 

@@ -15,11 +15,11 @@ from .base import KAIMING, StagedBackbone, conv1x1, conv3x3, unit
 
 
 class PadShortcut(nn.Module):
-    """A shortcut without weights: every `stride`-th pixel, and zeros for the channels that are added on both sides.
+    """A shortcut without weights: every `stride`-th pixel, with the added channels as zeros, half on each side.
 
     Args:
         added: How many channels the block adds, an even number.
-        stride: The block's.
+        stride: Stride of the block.
     """
 
     def __init__(self, added: int, stride: int) -> None:
@@ -56,16 +56,16 @@ class BasicBlock(nn.Module):
 
 
 class CIFARResNet(StagedBackbone):
-    """ResNet of three stages; of 32x32 images the maps are 32x32, 16x16 and 8x8.
+    """ResNet with three stages; for 32x32 images the maps are 32x32, 16x16 and 8x8.
 
-    The stages are `layer1` to `layer3`. What goes into the last ReLU of one is recorded by
-    `dict(type='ModuleInputs', source='backbone.layer3.8.relu')`, where 8 is the last of its (depth - 2) / 6 blocks.
+    The stages are `layer1` to `layer3`. The input of a stage's last ReLU is recorded by `dict(type='ModuleInputs',
+    source='backbone.layer3.8.relu')`, where 8 is the last of its (depth - 2) / 6 blocks.
 
     Args:
         depth: 6n + 2: 8, 14, 20, 32, 44, 56, 110.
-        channels: Of the stem and the stages: (16, 16, 32, 64), or (32, 64, 128, 256) for the forms called x4.
+        channels: Channels of the stem and the stages: (16, 16, 32, 64), or (32, 64, 128, 256) for the forms called x4.
         out_indices: Which stages are returned, post-ReLU.
-        shortcut: What a block adds where the shape changes: 'conv', a 1x1 convolution with batch norm, or 'pad', the
+        shortcut: The shortcut where the shape changes: 'conv', a 1x1 convolution with batch norm, or 'pad', the
             subsampled map with zeros for the new channels (the paper's option A).
         init_cfg: Same as in mmengine; the default is the original's.
 

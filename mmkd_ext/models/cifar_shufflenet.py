@@ -1,4 +1,4 @@
-"""ShuffleNet V1 and V2 for 32x32 images, as the CRD and mdistiller code bases have them.
+"""ShuffleNet V1 and V2 for 32x32 images, as in the CRD and mdistiller code bases.
 
 Sources: Zhang et al., "ShuffleNet", arXiv:1707.01083 (3 groups, 240 to 960 channels), and Ma et al.,
 "ShuffleNet V2", arXiv:1807.11164 (1x: 116 to 464 channels, 1024 at the end), with the changes of those code
@@ -17,12 +17,12 @@ BLOCKS = (4, 8, 4)
 
 
 def shuffle(x: Tensor, groups: int) -> Tensor:
-    """Deal the channels of (B, C, H, W) out: the first of each group, then the second of each, and so on."""
+    """Reorder the channels of (B, C, H, W): the first of each group, then the second of each, and so on."""
     return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 class ShuffleUnitV1(nn.Module):
-    """Grouped 1x1, shuffle, 3x3 depthwise, grouped 1x1; the input is added or, pooled, put beside it."""
+    """Grouped 1x1, shuffle, 3x3 depthwise, grouped 1x1; the input is added or, pooled, concatenated."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, groups: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class ShuffleUnitV1(nn.Module):
 
 
 class ShuffleUnitV2(nn.Module):
-    """Half of the channels through 1x1, 3x3 depthwise and 1x1, beside the other half; then shuffle."""
+    """Half of the channels through 1x1, 3x3 depthwise and 1x1, concatenated with the other half; then shuffle."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class ShuffleUnitV2(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, H, W) to the same shape; `x` is not negative, so that the ReLU leaves its half as it is."""
+        """(B, channels, H, W) to the same shape; `x` is not negative, so the ReLU leaves its half unchanged."""
         kept, out = x.chunk(2, dim=1)
         out = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(out)))))
         return shuffle(self.relu(torch.cat([kept, self.bn3(self.conv3(out))], 1)), 2)
 
 
 class ShuffleDownV2(nn.Module):
-    """Two branches of all channels, both with a 3x3 depthwise convolution of stride 2, side by side; then shuffle."""
+    """Two branches of all channels, each with a 3x3 depthwise convolution of stride 2, concatenated; then shuffle."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -96,16 +96,16 @@ class ShuffleDownV2(nn.Module):
 
 
 class CIFARShuffleNetV1(StagedBackbone):
-    """ShuffleNet V1; of 32x32 images the maps are 16x16, 8x8 and 4x4.
+    """ShuffleNet V1; for 32x32 images the maps are 16x16, 8x8 and 4x4.
 
-    The stages are `layer1` to `layer3`. What goes into the last ReLU of one is recorded by
-    `dict(type='ModuleInputs', source='backbone.layer3.3.relu')`; the last unit is 3, 7 and 3.
+    The stages are `layer1` to `layer3`. The input of a stage's last ReLU is recorded by `dict(type='ModuleInputs',
+    source='backbone.layer3.3.relu')`; the last unit is 3, 7 and 3.
 
     Args:
-        channels: Of the stages.
-        groups: Of the grouped convolutions.
+        channels: Channels of the stages.
+        groups: Groups of the grouped convolutions.
         out_indices: Which stages are returned, post-ReLU.
-        init_cfg: Same as in mmengine; the default, as in the original, is how PyTorch's layers start.
+        init_cfg: Same as in mmengine; the default, as in the original, is PyTorch's.
     """
 
     stages = ('layer1', 'layer2', 'layer3')
@@ -128,16 +128,16 @@ class CIFARShuffleNetV1(StagedBackbone):
 
 
 class CIFARShuffleNetV2(StagedBackbone):
-    """ShuffleNet V2; of 32x32 images the maps are 16x16, 8x8, 4x4 and 4x4.
+    """ShuffleNet V2; for 32x32 images the maps are 16x16, 8x8, 4x4 and 4x4.
 
-    The stages are `layer1` to `layer3`, and `conv2`, the 1x1 convolution to the last channels. What goes into the last
-    ReLU of one is recorded by `dict(type='ModuleInputs', source='backbone.layer3.3.relu')`, in the order before the
+    The stages are `layer1` to `layer3`, and `conv2`, the 1x1 convolution to the last channels. The input of a stage's
+    last ReLU is recorded by `dict(type='ModuleInputs', source='backbone.layer3.3.relu')`, in the order before the
     shuffle (the last unit is 3, 7 and 3), and by `conv2.relu`.
 
     Args:
-        channels: Of the stages, and the last ones.
-        out_indices: Which of the four are returned, post-ReLU.
-        init_cfg: Same as in mmengine; the default, as in the original, is how PyTorch's layers start.
+        channels: Channels of the stages, and the last ones.
+        out_indices: Which of the four stages are returned, post-ReLU.
+        init_cfg: Same as in mmengine; the default, as in the original, is PyTorch's.
     """
 
     stages = ('layer1', 'layer2', 'layer3', 'conv2')

@@ -1,8 +1,8 @@
 """VGG for 32x32 images: five stages of 3x3 convolutions, with batch norm, and one linear layer in the head.
 
 Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", arXiv:1409.1556,
-in the form of the CRD and mdistiller code bases: batch norm, max pooling after the first three
-stages only, average pooling and a single linear layer at the end, and a VGG-8 with one convolution a stage.
+in the form of the CRD and mdistiller code bases: batch norm, max pooling after the first three stages only, average
+pooling and a single linear layer at the end, and a VGG-8 with one convolution per stage.
 """
 
 from collections import OrderedDict
@@ -12,15 +12,15 @@ from torch import nn
 
 from .base import KAIMING, StagedBackbone
 
-CONVS = {8: 1, 13: 2}  # convolutions a stage
+CONVS = {8: 1, 13: 2}  # convolutions per stage
 CHANNELS = (64, 128, 256, 512, 512)
 
 
 class CIFARVGG(StagedBackbone):
-    """VGG with batch norm; of 32x32 images the maps are 32x32, 16x16, 8x8, 4x4 and 4x4.
+    """VGG with batch norm; for 32x32 images the maps are 32x32, 16x16, 8x8, 4x4 and 4x4.
 
-    The stages are `layer1` to `layer5`; what goes into the last ReLU of one is recorded by
-    `dict(type='ModuleInputs', source='backbone.layer5.relu')`. The pooling between two stages is a part of the second.
+    The stages are `layer1` to `layer5`; the input of a stage's last ReLU is recorded by `dict(type='ModuleInputs',
+    source='backbone.layer5.relu')`. The pooling between two stages belongs to the second.
 
     Args:
         depth: 8 or 13.

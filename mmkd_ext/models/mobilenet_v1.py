@@ -1,7 +1,7 @@
 """MobileNetV1 for ImageNet.
 
 Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
-arXiv:1704.04861; mmpretrain has V2 and V3 only.
+arXiv:1704.04861; mmpretrain only has V2 and V3.
 """
 
 from collections import OrderedDict
@@ -30,15 +30,15 @@ def _separable(in_channels: int, channels: int, stride: int) -> nn.Sequential:
 
 
 class MobileNetV1(StagedBackbone):
-    """A stem of two blocks and four stages of 12; of 224x224 images the maps are 56x56, 28x28, 14x14 and 7x7.
+    """A stem of two blocks and four stages with 12 blocks; for 224x224 images the maps are 56x56, 28x28, 14x14 and 7x7.
 
-    The stages are `layer1` to `layer4`. What goes into the last ReLU of one is recorded by
-    `dict(type='ModuleInputs', source='backbone.layer4.1.relu')`; the last block is 1, 1, 5 and 1.
+    The stages are `layer1` to `layer4`. The input of a stage's last ReLU is recorded by `dict(type='ModuleInputs',
+    source='backbone.layer4.1.relu')`; the last block is 1, 1, 5 and 1.
 
     Args:
         widen_factor: Width; 1 ends with 1024 channels.
         out_indices: Which stages are returned, post-ReLU.
-        init_cfg: Same as in mmengine; the default, as in the code bases of NORM and DKD, is how PyTorch's layers start.
+        init_cfg: Same as in mmengine; the default, as in the code bases of NORM and DKD, is PyTorch's.
     """
 
     stages = ('layer1', 'layer2', 'layer3', 'layer4')

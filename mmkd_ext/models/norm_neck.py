@@ -8,11 +8,11 @@ in the form of the released code (OSVAI/NORM).
     y = x + contract(expand(x))    the default form; y = contract(expand(x)) is the plain one
 
 There is no activation, so in eval mode each position's channels go through one affine map, y = M x + m, which
-`mmkd_ext.export.fold_norm` puts into the layer that follows. The released code has classifiers only. The block
-stays the same, and linear, at other places: what comes after it there is a convolution, or before it (`NORMFeatures`).
+`mmkd_ext.export.fold_norm` puts into the layer that follows. The released code only has classifiers. At other places
+the block is the same, and linear, and is folded into a convolution after it, or before it (`NORMFeatures`).
 
-N = 1 is a transform with one segment. The released code skips the transform for N = 1: that is `NORMLoss` of the
-backbone's map and no neck of this kind.
+N = 1 is a transform with one segment. The released code skips the transform for N = 1: for that, use `NORMLoss` on the
+backbone's map without this neck.
 
 Shapes: B images, C channels of the student, C_t of the teacher, N segments, H x W positions.
 """
@@ -33,17 +33,17 @@ class FeatureTransform(BaseModule):
     """Expand, contract and, by default, add.
 
     Args:
-        in_channels: C, of the student's map.
-        teacher_channels: C_t, of the teacher's map.
+        in_channels: C, the channels of the student's map.
+        teacher_channels: C_t, the channels of the teacher's map.
         num_segments: N; the wide map has N * C_t channels.
         residual: False is the plain form.
-        with_bn: False leaves both batch norms out. The block is linear then (m = 0), so that it folds exactly even into
+        with_bn: False leaves out both batch norms. Then the block is linear (m = 0), so that it folds exactly even into
             a convolution that pads with zeros.
         init_cfg: Same as in mmengine; the default is that of the released ResNets. The residual branch does not start
             at 0.
 
     Raises:
-        ValueError: If there is no segment.
+        ValueError: If `num_segments` is less than 1.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FeatureTransform(BaseModule):
         with_bn: bool = True,
         init_cfg: dict | list[dict] | None = KAIMING,
     ) -> None:
-        from mmcv.cnn import ConvModule  # here, so that what needs no toolbox imports none
+        from mmcv.cnn import ConvModule  # here, so that code without a toolbox need not import one
 
         super().__init__(init_cfg)
         if num_segments < 1:
@@ -66,7 +66,7 @@ class FeatureTransform(BaseModule):
         self.residual = residual
         self.expand = linear(in_channels, num_segments * teacher_channels)
         self.contract = linear(num_segments * teacher_channels, in_channels)
-        self.expand.is_init = self.contract.is_init = True  # or each would start as ConvModule does, past `init_cfg`
+        self.expand.is_init = self.contract.is_init = True  # or ConvModule would initialise them, not `init_cfg`
 
     def forward(self, x: Any) -> Any:
         """(B, C, H, W) to the same shape.
@@ -86,15 +86,15 @@ class FeatureTransform(BaseModule):
 class NORMNeck(FeatureTransform):
     """The feature transform of the last map and, for classifiers, global average pooling of all.
 
-    Takes the place of mmpretrain's `GlobalAveragePooling`. With `pool=False` it is the neck of a segmentor (none in the
-    stock config). Its wide map is recorded by `dict(type='ModuleOutputs', source='neck.expand')`.
+    Replaces mmpretrain's `GlobalAveragePooling`. With `pool=False` it is the neck of a segmentor, which has none in the
+    stock config. Its wide map is recorded by `dict(type='ModuleOutputs', source='neck.expand')`.
 
     Args:
-        in_channels: C, of the student's last map.
-        teacher_channels: C_t, of the teacher's map.
+        in_channels: C, the channels of the student's last map.
+        teacher_channels: C_t, the channels of the teacher's map.
         num_segments: N.
         residual: False is the plain form.
-        with_bn: False leaves both batch norms out.
+        with_bn: False leaves out both batch norms.
         pool: False returns maps.
         init_cfg: Same as in mmengine.
     """
@@ -113,10 +113,10 @@ class NORMNeck(FeatureTransform):
         self.gap = nn.AdaptiveAvgPool2d(1) if pool else None
 
     def forward(self, inputs: Tensor | Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
-        """Map (B, C, H, W), or maps of which the last has C channels; as many are returned, (B, C) where pooled.
+        """A map (B, C, H, W), or maps the last of which has C channels; returns as many, (B, C) if pooled.
 
         Raises:
-            ConfigError: If that is not a map, or has other channels.
+            ConfigError: If the last one is not a map, or has other channels.
         """
         *others, last = [inputs] if isinstance(inputs, Tensor) else inputs
         self._check(last)
@@ -124,14 +124,14 @@ class NORMNeck(FeatureTransform):
         return maps[0] if isinstance(inputs, Tensor) else maps
 
     def _check(self, last: Any) -> None:
-        """Say in the student's words what `FeatureTransform.forward` would refuse."""
+        """Explain, in terms of the student, what `FeatureTransform.forward` would reject."""
         found = tuple(last.shape) if isinstance(last, Tensor) else type(last).__name__
         key = 'model.architecture.neck (model.neck where there is no teacher)'
         if not isinstance(last, Tensor) or last.ndim != 4:
             raise ConfigError(
                 f'{key}: NORMNeck with in_channels={self.in_channels} takes maps (B, {self.in_channels}, H, W), and '
-                f"the backbone's last output is {found}; let it give its map: gap_before_final_norm=False for "
-                "ConvNeXt and its like, out_type='featmap' for ViT and its like."
+                f"the backbone's last output is {found}; make it return its map: gap_before_final_norm=False for "
+                "ConvNeXt and similar, out_type='featmap' for ViT and similar."
             )
         if last.shape[1] != self.in_channels:
             raise ConfigError(
@@ -157,16 +157,17 @@ def norm_features(
         neck=dict(type='mmkd_ext.NORMFeatures', neck=dict(type='FPN', ...), after=['fpn_convs.0.conv', ...], ...)
 
     It folds into the convolution before it, which is exact whatever comes next (an extra level, the shared heads, their
-    padding). What is returned is the stock part: its class, its names, its initial values also for the transforms. The
-    wide map is recorded by `dict(type='ModuleOutputs', source='neck.fpn_convs.0.conv.transform.expand')`.
+    padding). The returned part is the stock part, with its class and names; its initialisation also applies to the
+    transforms. The wide map is recorded by `dict(type='ModuleOutputs',
+    source='neck.fpn_convs.0.conv.transform.expand')`.
 
     Args:
         neck: Config of the part.
         after: Names of its convolutions.
-        teacher_channels: C_t; the student's C is what each convolution gives.
+        teacher_channels: C_t; the student's C is the number of output channels of each convolution.
         num_segments: N.
         residual: False is the plain form.
-        with_bn: False leaves the batch norms out.
+        with_bn: False leaves out the batch norms.
 
     Raises:
         ValueError: If a name is not that of a convolution.

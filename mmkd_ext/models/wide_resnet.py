@@ -23,7 +23,7 @@ class PreActBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.relu2 = nn.ReLU()
         self.conv2 = conv3x3(channels, channels)
-        # As in the original, width alone decides; a stage that halves the map also widens.
+        # As in the original, only the width decides; a stage that halves the map also widens it.
         self.shortcut = conv1x1(in_channels, channels, stride) if in_channels != channels else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,16 +34,16 @@ class PreActBlock(nn.Module):
 
 
 class WideResNet(StagedBackbone):
-    """WRN-depth-width; of 32x32 images the maps are 32x32, 16x16, 8x8 and 8x8.
+    """WRN-depth-width; for 32x32 images the maps are 32x32, 16x16, 8x8 and 8x8.
 
     The stages are `layer1` to `layer3`, sums without an activation, and `final`, the batch norm and ReLU after
-    `layer3`. What is batch-normalised of `layer1`, before ReLU, is the output of `layer2.0.bn1`, that of `layer2` is
-    `layer3.0.bn1`'s, that of `layer3` is `final.bn`'s.
+    `layer3`. The batch-normalised map of `layer1`, before ReLU, is the output of `layer2.0.bn1`; that of `layer2` is
+    the output of `layer3.0.bn1`, and that of `layer3` the output of `final.bn`.
 
     Args:
         depth: 6n + 4: 16, 40.
         widen_factor: The stages have 16, 32 and 64 times as many channels.
-        out_indices: Which of the four are returned. The last, post-ReLU, is what the classifier pools.
+        out_indices: Which of the four stages are returned. The classifier pools the last one, post-ReLU.
         init_cfg: Same as in mmengine; the default is the original's.
 
     Raises:

@@ -28,5 +28,5 @@ __all__ = [
     'RecorderManager',
 ]
 
-for _module in iter_modules(__path__):  # a file that is not named above registers its types all the same
+for _module in iter_modules(__path__):  # so that files not named above register their types, too
     import_module(f'{__name__}.{_module.name}')

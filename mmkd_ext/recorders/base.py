@@ -1,4 +1,4 @@
-"""What every recorder shares: keeping values safe from later in-place operations, and handing them out."""
+"""The base of all recorders: it keeps values safe from later in-place operations, and hands them out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -34,12 +34,12 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def inputs(args: tuple, kwargs: dict, parameters: Sequence[str]) -> tuple:
-    """What was given by position, then what was given by name.
+    """The positional arguments, followed by the keyword arguments.
 
     Args:
         args: The positional arguments.
-        kwargs: The others.
-        parameters: Names in the order of the signature, which counts, not that of the call.
+        kwargs: The keyword arguments.
+        parameters: Names in the order of the signature, which is used, not the order of the call.
     """
     named = sorted(kwargs, key=lambda name: parameters.index(name) if name in parameters else len(parameters))
     return (*args, *(kwargs[name] for name in named))
@@ -50,7 +50,7 @@ def _like(value: Any, items: list) -> Any:
 
 
 def _only(value: Any, items: Collection[int | str] | None) -> Any:
-    """A list, tuple or dict with None in place of all but some of its items; other values as they are."""
+    """A list, tuple or dict with only some of its items, the others None; other values as they are."""
     if items is None:
         return value
     if isinstance(value, (list, tuple)):
@@ -64,21 +64,21 @@ def _only(value: Any, items: Collection[int | str] | None) -> Any:
 class Recorder(ABC):
     """Records one intermediate result of a model while it is attached.
 
-    A source that runs several times in one forward leaves several records. A record is a copy, in the graph, so that it
-    stays what the source returned at that moment: whether a later operation changes the tensor in place (an in-place
-    ReLU, `out += identity`) is not known in time, may differ from step to step, and is invisible inside a compiled
-    graph. Copying a detector's FPN levels takes less than a hundredth of its step.
+    A source that runs several times in one forward leaves several records. A record is a copy, in the graph, so it
+    stays what the source returned at that moment: whether a later operation will change the tensor in place (an
+    in-place ReLU, `out += identity`) is not known in time, may differ from step to step, and is invisible inside a
+    compiled graph. Copying a detector's FPN levels takes less than a hundredth of its step.
 
-    Outside a distiller a recorder is used as MMRazor's are: `recorder.initialize(model)`, then
-    `with recorder: model(x)`, then `recorder.get_record_data()`.
+    Outside a distiller, a recorder is used like MMRazor's: `recorder.initialize(model)`, then `with recorder:
+    model(x)`, then `recorder.get_record_data()`.
 
     Args:
-        source: Name of what is recorded; each kind of recorder says how it is written.
+        source: Name of the source; each kind of recorder says how it is written.
 
     Attributes:
-        items: The items of a record that are used, where it is a list, tuple or dict; the others are None in it, and
-            nothing is spent on them. None: all are.
-        paused: More than 0 while what the source gives is not to be recorded.
+        items: The items of a record that are used, if it is a list, tuple or dict; the others are recorded as None, at
+            no cost. None if all are used.
+        paused: More than 0 while the source should not be recorded.
     """
 
     may_be_empty = False  # the source
@@ -97,17 +97,17 @@ class Recorder(ABC):
 
     @abstractmethod
     def check(self, model: nn.Module) -> None:
-        """Raise ConfigError if `model` has no such source; the message needs no key, the caller knows it."""
+        """Raise ConfigError if `model` has no such source; the caller adds the config key to the message."""
 
     @abstractmethod
     def _tap(self, model: nn.Module) -> AbstractContextManager:
-        """A context in which the source calls `self.record`."""
+        """A context within which the source calls `self.record`."""
 
     def attach(self, model: nn.Module, on_record: Callable[[], None] | None = None) -> AbstractContextManager:
-        """A context in which the source of `model` is recorded, after what an earlier one left was dropped.
+        """A context that drops earlier records, and within which the source of `model` is recorded.
 
         Args:
-            model: Where the source is.
+            model: The model with the source.
             on_record: Called after each record; may raise to end the forward.
         """
         self.clear()
@@ -115,20 +115,20 @@ class Recorder(ABC):
         return self._tap(model)
 
     def record(self, value: Any) -> None:
-        """Keep a copy of `value`, or of those of its items that are used."""
+        """Keep a copy of `value`, or of the items that are used."""
         if self.paused:
             return
         self.records.append(_only(value, self.items))
         if self._on_record:
-            self._on_record()  # where it ends the forward, nothing is left that could change the value
+            self._on_record()  # if this ends the forward, nothing can change the value any more
         self.records[-1] = map_tensors(torch.clone, self.records[-1])
 
     def get(self, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
         """One record, or one item of it.
 
         Args:
-            record_idx: Which of the forward's records, negative from the end.
-            data_idx: Which item of it, where it is a list, tuple or dict; None for all of it.
+            record_idx: Which of the forward's records; negative counts from the end.
+            data_idx: Which item of the record, if it is a list, tuple or dict; None for the whole record.
 
         Raises:
             ConfigError: If the source was not reached or an index is out of range.
@@ -143,11 +143,11 @@ class Recorder(ABC):
         if data_idx is None:
             return record
         try:
-            if isinstance(record, torch.Tensor):  # data_idx picks from what was returned, not from a batch
+            if isinstance(record, torch.Tensor):  # data_idx picks an item of the returned value, not of a batch
                 raise TypeError
             return record[data_idx]
         except (KeyError, IndexError, TypeError):
-            given = f'one {type(record).__name__}, no list: leave data_idx out'
+            given = f'a single {type(record).__name__}, not a list: leave out data_idx'
             if isinstance(record, (list, tuple)):
                 given = f'{len(record)} items'
             elif isinstance(record, dict):
@@ -159,10 +159,10 @@ class Recorder(ABC):
         self.records = []
 
     def initialize(self, model: nn.Module | None = None) -> None:
-        """Set what `with recorder:` records.
+        """Set the model that `with recorder:` records.
 
         Args:
-            model: Where the source is; recorders of methods and functions need none.
+            model: The model with the source; recorders of methods and functions need none.
 
         Raises:
             ConfigError: If `model` has no such source.
@@ -179,7 +179,7 @@ class Recorder(ABC):
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Stop recording; the records stay until the next time."""
+        """Stop recording; the records stay until recording starts again."""
         context, self._context = self._context, None
         if context is not None:
             context.__exit__(*error)

@@ -1,4 +1,4 @@
-"""Recorders of what goes into and comes out of a method or a function, wherever it is called from."""
+"""Recorders of the inputs and outputs of a method or a function, wherever it is called from."""
 
 import importlib
 import inspect
@@ -60,7 +60,7 @@ class FunctionOutputsRecorder(Recorder):
         finally:
             if own:
                 setattr(owner, name, original)
-            else:  # inherited: what was set hides the parent's
+            else:  # inherited: the attribute that was set hides the parent's
                 delattr(owner, name)
 
     def _call(self, original: Any, args: tuple, kwargs: dict) -> Any:
@@ -71,13 +71,13 @@ class FunctionOutputsRecorder(Recorder):
 
 @TASK_UTILS.register_module(name=['FunctionInputs', 'FunctionInputsRecorder'])
 class FunctionInputsRecorder(FunctionOutputsRecorder):
-    """Records what a function is given: the tuple of its arguments, those given by name in the signature's order.
+    """Records the inputs of a function: the tuple of its arguments, keyword arguments in the signature's order.
 
     Args:
         source: See `FunctionOutputsRecorder`.
     """
 
-    skipped = 0  # arguments at the front
+    skipped = 0  # arguments at the front to leave out
 
     def _call(self, original: Any, args: tuple, kwargs: dict) -> Any:
         self.record(inputs(args[self.skipped :], kwargs, self._parameters))
@@ -96,7 +96,7 @@ class _OfClass:
             module = importlib.import_module(module_path)
         except (ImportError, ValueError):
             raise ConfigError(
-                f'source={self.source!r}: a method is named package.module.Class.method, and there is no module '
+                f'source={self.source!r}: a method is named package.module.Class.method, but there is no module '
                 f'{module_path!r} to import.'
             ) from None
         owner = getattr(module, class_name, None)
@@ -119,7 +119,7 @@ class MethodOutputsRecorder(_OfClass, FunctionOutputsRecorder):
 
 @TASK_UTILS.register_module(name=['MethodInputs', 'MethodInputsRecorder'])
 class MethodInputsRecorder(_OfClass, FunctionInputsRecorder):
-    """Records what a method is given besides the object itself, see `FunctionInputsRecorder`.
+    """Records the inputs of a method without the object itself, see `FunctionInputsRecorder`.
 
     Args:
         source: `package.module.Class.method`.

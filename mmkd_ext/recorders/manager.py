@@ -1,4 +1,4 @@
-"""All recorders of one model as one context, with an early end for a model that is only watched."""
+"""All recorders of one model as one context, which can end a forward early if its result is not needed."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,17 +14,17 @@ from mmkd_ext.registry import TASK_UTILS
 
 
 class _Enough(BaseException):
-    """Ends a forward when everything that is needed of it was recorded; no `except Exception` catches it."""
+    """Ends a forward when everything needed was recorded; no `except Exception` catches it."""
 
 
 class RecorderManager:
     """The recorders of a student or of a teacher.
 
-    Outside a distiller it is used as MMRazor's: `manager.initialize(model)`, then `with manager: model(x)`, then
+    Outside a distiller, it is used like MMRazor's: `manager.initialize(model)`, then `with manager: model(x)`, then
     `manager.get_recorder('fpn').get_record_data()`.
 
     Args:
-        recorders: Name to config, as `dict(fpn=dict(type='ModuleOutputs', source='neck'))`.
+        recorders: Name to config, such as `dict(fpn=dict(type='ModuleOutputs', source='neck'))`.
         key: The config key that holds them, for messages.
     """
 
@@ -37,7 +37,7 @@ class RecorderManager:
         }
 
     def check(self, model: nn.Module) -> None:
-        """Raise ConfigError, with the key, for a recorder whose source `model` has not."""
+        """Raise ConfigError, with the key, for a recorder whose source `model` does not have."""
         for name, recorder in self.recorders.items():
             try:
                 recorder.check(model)
@@ -51,7 +51,7 @@ class RecorderManager:
         Args:
             model: The model whose forward runs in the block.
             needed: For a forward whose own result is not needed: how many records of each recorder are used, None for
-                all. The block ends as soon as these were made. Without it the forward runs to its end.
+                all. The block ends as soon as these exist. Without it, the forward runs to its end.
         """
 
         def end_if_enough() -> None:
@@ -67,7 +67,7 @@ class RecorderManager:
             pass
 
     def hold(self, needed: Mapping[str, int | None]) -> bool:
-        """Whether as many records were made as are needed."""
+        """Whether there are as many records as needed."""
         return all(n is not None and len(self.recorders[name].records) >= n for name, n in needed.items())
 
     def get(self, name: str, record_idx: int = 0, data_idx: int | str | None = None) -> Any:
@@ -87,14 +87,14 @@ class RecorderManager:
         return [tensor for recorder in self.recorders.values() for tensor in tensors_in(recorder.records)]
 
     def sources(self) -> set[str]:
-        """The names of what is recorded; those of modules whose input is, and not their output, end in `:input`."""
+        """The names of the sources; for a module whose input is recorded, not its output, with `:input` at the end."""
         return {
             recorder.source + (':input' if isinstance(recorder, ModuleInputsRecorder) else '')
             for recorder in self.recorders.values()
         }
 
     def only(self, names: Collection[str]) -> 'RecorderManager':
-        """A manager of some of the recorders, which both then hold."""
+        """A manager of some of the recorders, which both managers share."""
         part = RecorderManager(key=self.key)
         part.recorders = {name: self.recorders[name] for name in names}
         return part
@@ -105,7 +105,7 @@ class RecorderManager:
             recorder.clear()
 
     def initialize(self, model: nn.Module) -> None:
-        """Say what `with manager:` records, see `Recorder.initialize`; errors name the recorder's key."""
+        """Set the model that `with manager:` records, see `Recorder.initialize`; errors name the recorder's key."""
         self.check(model)
         for recorder in self.recorders.values():
             recorder.initialize(model)

@@ -1,4 +1,4 @@
-"""Recorders of what goes into and comes out of a submodule."""
+"""Recorders of the inputs and outputs of a submodule."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ class ModuleOutputsRecorder(Recorder):
 
 @TASK_UTILS.register_module(name=['ModuleInputs', 'ModuleInputsRecorder'])
 class ModuleInputsRecorder(ModuleOutputsRecorder):
-    """Records what a submodule is given: the tuple of its arguments, those given by name in the signature's order.
+    """Records the inputs of a submodule: the tuple of its arguments, keyword arguments in the signature's order.
 
     Args:
         source: Dotted name as in `named_modules()`.
@@ -52,7 +52,7 @@ class ModuleInputsRecorder(ModuleOutputsRecorder):
 
     @contextmanager
     def _tap(self, model: nn.Module) -> Iterator[None]:
-        # Before the forward, so that an in-place first operation of the module is noticed as well.
+        # Before the forward, so that a first operation in place does not change the record.
         module = model.get_submodule(self.source)
         self._parameters = list(signature(module.forward).parameters)
         handle = module.register_forward_pre_hook(self._pre_hook, with_kwargs=True)

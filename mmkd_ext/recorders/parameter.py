@@ -28,7 +28,7 @@ class ParameterRecorder(Recorder):
             )
 
     def initialize(self, model: nn.Module | None = None) -> None:
-        """Same as `Recorder`; the parameter is there at once."""
+        """Same as `Recorder`; the parameter is recorded at once."""
         super().initialize(model)
         if model is not None:
             self.records = [model.get_parameter(self.source)]
@@ -39,5 +39,5 @@ class ParameterRecorder(Recorder):
         yield
 
     def record(self, value: Any) -> None:
-        """Keep the parameter itself, no copy: the optimiser changes it between steps, not within one."""
+        """Keep the parameter itself, not a copy: the optimiser changes it between steps, not within one."""
         self.records.append(value)

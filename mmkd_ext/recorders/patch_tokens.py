@@ -18,16 +18,16 @@ _EMBEDDING = 'patch_embed'
 class PatchTokensRecorder(ModuleOutputsRecorder):
     """Records the patch tokens that a layer returns, (B, N, C), as a map (B, C, H, W).
 
-    So a layer in the middle will do as well, whatever the backbone's `out_type` is. Height and width are those of the
+    This also works for a layer in the middle, whatever the backbone's `out_type`. Height and width are those of the
     grid that the backbone's `patch_embed` made in the same forward; tokens in front (class token, registers) are left
-    out. What has no tokens of that number stays as it is.
+    out. Outputs without that number of tokens stay as they are.
 
     Args:
         source: Dotted name of the layer as in `named_modules()`, for example `backbone.layers.11`, or of its norm.
     """
 
     def check(self, model: nn.Module) -> None:
-        """Raise ConfigError if there is no such layer, or no `patch_embed` beside or above it."""
+        """Raise ConfigError if there is no such layer, or no `patch_embed` next to it or above it."""
         super().check(model)
         self._embedding(model)
 
@@ -38,8 +38,8 @@ class PatchTokensRecorder(ModuleOutputsRecorder):
             if isinstance(found := getattr(parent, _EMBEDDING, None), nn.Module):
                 return found
         raise ConfigError(
-            f'source={self.source!r} has no {_EMBEDDING} beside or above it, which says how its tokens lie in the '
-            'image; record a layer of a vision transformer, or use ModuleOutputs.'
+            f'source={self.source!r} has no {_EMBEDDING} next to it or above it, which gives the grid of its tokens; '
+            'record a layer of a vision transformer, or use ModuleOutputs.'
         )
 
     @contextmanager
@@ -53,7 +53,7 @@ class PatchTokensRecorder(ModuleOutputsRecorder):
             handle.remove()
 
     def _see(self, module: nn.Module, args: tuple, output: Any) -> None:
-        """Note the grid: mmpretrain's embedding returns it, of others it follows from the image and the patches."""
+        """Note the grid: mmpretrain's embedding returns it; for others it follows from the image and the patches."""
         if isinstance(output, (list, tuple)) and len(output) == 2:
             height, width = output[1]
         elif isinstance(output, Tensor) and output.ndim == 4:
@@ -62,7 +62,7 @@ class PatchTokensRecorder(ModuleOutputsRecorder):
         else:
             size: Any = getattr(module, 'patch_size', None)
             if size is None:
-                raise ConfigError(f'{self.source}: {type(module).__name__} does not say how its patches lie; use '
+                raise ConfigError(f'{self.source}: {type(module).__name__} does not give the patch grid; use '
                                   'ModuleOutputs.')  # fmt: skip
             sides = size if isinstance(size, (list, tuple)) else (size, size)
             height, width = (length // side for length, side in zip(args[0].shape[-2:], sides, strict=True))
