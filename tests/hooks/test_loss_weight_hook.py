@@ -65,7 +65,7 @@ def test_constant() -> None:
         (dict(schedule='linear'), r'needs `end` after begin=0, got end=None'),
         (dict(schedule='linear', begin=5, end=5), r'needs `end` after begin=5'),
         (dict(schedule='table', milestones=[2, 1], factors=[1, 2, 3]), 'ascending `milestones`'),
-        (dict(schedule='table', milestones=[1, 2], factors=[1, 2]), 'one factor more'),
+        (dict(schedule='table', milestones=[1, 2], factors=[1, 2]), 'one more factor'),
         (dict(schedule='table'), 'ascending `milestones`'),
         (dict(schedule='constant'), 'needs `factor`'),
         (dict(schedule='linar'), "the nearest is 'linear'"),

@@ -52,7 +52,7 @@ class TestDenseKDLoss(LossTester):
 
     def test_what_does_not_fit_is_refused(self) -> None:
         x = torch.zeros(1, 6, 2, 2)
-        with pytest.raises(ValueError, match='as many levels of both, got 2 and 1'):
+        with pytest.raises(ValueError, match='the same number of levels from both, got 2 and 1'):
             self.build()([x, x], [x])
         with pytest.raises(ValueError, match='num_classes=4 does not divide the 6 channels'):
             self.build(num_classes=4)([x], [x])

@@ -308,7 +308,7 @@ class TestFiles:
         loss = MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=path))
         assert loss(x, x, torch.tensor([0, 2])).isfinite()
         for labels in (torch.tensor([0, 1]), torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])):
-            with pytest.raises(ValueError, match='no embedding of class 1, which the data has; make them again'):
+            with pytest.raises(ValueError, match='no embedding of class 1, which is in the data; make them again'):
                 loss(x, x, labels)
         ignoring = MODELS.build(dict(type='mmkd_ext.NDLoss', class_means=path, ignore_label=1))
         assert ignoring(x, x, torch.tensor([0, 1])).isfinite()
@@ -367,7 +367,7 @@ class TestBadInput:
 
     def test_labels_of_several_classes_at_once_are_no_shares(self) -> None:
         x = torch.ones(2, CHANNELS)
-        with pytest.raises(ValueError, match=r'shares of mixed images, which sum to 1; of several classes at once'):
+        with pytest.raises(ValueError, match=r'shares of mixed images, which sum to 1; multi-hot'):
             MODELS.build(self.cfg)(x, x, torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]))
 
     @pytest.mark.parametrize('labels', [torch.tensor([0.0, 1.0]), torch.tensor([0]), torch.ones(2, 3).long()])

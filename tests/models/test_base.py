@@ -42,7 +42,9 @@ def test_negative_indices_count_from_the_end(given: tuple, expected: list) -> No
 
 @pytest.mark.parametrize('wrong', [(), (3,), (-4,), (0, 3)])
 def test_indices_of_no_stage_are_refused(wrong: tuple) -> None:
-    with pytest.raises(ValueError, match=r"out_indices must be of the 3 stages \('layer1', 'layer2', 'layer3'\), got"):
+    with pytest.raises(
+        ValueError, match=r"out_indices must be among the 3 stages \('layer1', 'layer2', 'layer3'\), got"
+    ):
         Backbone(out_indices=wrong)
 
 

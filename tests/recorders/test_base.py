@@ -63,7 +63,11 @@ class TestIndices:
 
     @pytest.mark.parametrize(
         ('source', 'data_idx', 'given'),
-        [('split', 'sun', r"the keys \['all', 'sum'\]"), ('split', 0, 'the keys'), ('stem', 0, 'one Tensor, no list')],
+        [
+            ('split', 'sun', r"the keys \['all', 'sum'\]"),
+            ('split', 0, 'the keys'),
+            ('stem', 0, 'a single Tensor, not a list'),
+        ],
     )
     def test_an_item_that_is_not_there_is_named_with_what_is(
         self, net: Net, x: Tensor, source: str, data_idx: int | str, given: str

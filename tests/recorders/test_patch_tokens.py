@@ -76,7 +76,7 @@ def test_the_grid_follows_from_image_and_patch_where_the_embedding_does_not_say(
 
 
 def test_a_model_without_patches_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"source='0' has no patch_embed beside or above it"):
+    with pytest.raises(ConfigError, match=r"source='0' has no patch_embed next to it or above it"):
         PatchTokensRecorder('0').check(nn.Sequential(nn.Linear(2, 2)))
 
 
