@@ -19,6 +19,7 @@ model = dict(
 """
 DETECTORS = {
     'cwt': 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+    'mmrazor': 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     'recorders': 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
 }
 
@@ -60,6 +61,7 @@ def losses(tmp_path: Path, page: str, base: str) -> dict[str, torch.Tensor]:
         ('methods/norm', {'distill.loss_norm'}),
         ('methods/tfd', {'distill.loss_tfd', 'distill.loss_intra'}),
         pytest.param('methods/cwt', {'distill.loss_cwt'}, marks=pytest.mark.slow),
+        pytest.param('methods/mmrazor', {'distill.loss_pkd'}, marks=pytest.mark.slow),
         pytest.param('recorders', {'distill.loss_cwd'}, marks=pytest.mark.slow),
     ],
 )
