@@ -1,0 +1,38 @@
+"""Commands that have no test of their own start, and CONTRIBUTING.md says where every other is tested."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import ROOT
+
+
+@pytest.mark.parametrize('name', ['benchmark_nd', 'report'])
+def test_help_begins_with_what_the_command_is_for(command: Callable, name: str) -> None:
+    done = command(f'tools/{name}.py', '--help')
+    assert done.returncode == 0, done.stderr
+    assert f'tools/{name}.py' in done.stdout
+
+
+def test_a_report_on_a_folder_that_is_missing_names_it(command: Callable, tmp_path: Path) -> None:
+    done = command('tools/report.py', tmp_path / 'nowhere')
+    assert done.returncode == 2
+    assert f'there is no work dir {tmp_path}/nowhere' in done.stderr
+
+
+def test_this_environment_is_whole(command: Callable) -> None:
+    done = command('tools/check_env.py')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(', ok\n')
+
+
+def test_every_command_is_tested_where_contributing_says() -> None:
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    (paragraph,) = [part for part in text.split('\n\n') if part.startswith('`tests/tools/test_NAME.py`')]
+    named = set(re.findall(r'`(\w+\.py)`', paragraph))
+    own = {path.name.removeprefix('test_') for path in (ROOT / 'tests' / 'tools').glob('test_*.py')}
+    tools = {path.name for path in (ROOT / 'tools').rglob('*.py')}
+    assert named | own >= tools
+    assert named & own == set()
+    assert named <= tools
