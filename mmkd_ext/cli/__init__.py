@@ -1,4 +1,4 @@
-"""What the commands in tools/ share: options, checks before anything is written, errors as one sentence."""
+"""The shared parts of the commands in tools/: options, checks before anything is written, one-sentence errors."""
 
 import warnings
 
@@ -50,4 +50,4 @@ __all__ = [
     'train_parser',
 ]
 
-warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's, at every `mmdet::` path
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # from mmengine, at every `mmdet::` path

@@ -1,4 +1,4 @@
-"""The files that a run reads, looked for before anything is written: data sets and class means."""
+"""Check that the files that a run reads exist, before anything is written: data sets and class means."""
 
 import inspect
 import json
@@ -16,7 +16,7 @@ from mmkd_ext.identity import LARGEST
 
 
 def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_dataloader')) -> None:
-    """Raise ConfigError for the first data path of loaders and evaluators that does not exist; it names the key."""
+    """Raise ConfigError, with its key, for the first data path of a loader or evaluator that does not exist."""
     for field in fields:
         if not isinstance(cfg.get(field), dict) or 'dataset' not in cfg[field]:
             continue
@@ -29,19 +29,19 @@ def check_data(cfg: Config, fields: tuple[str, ...] = ('train_dataloader', 'val_
 
 
 def _check_evaluator(metrics: Any, key: str) -> None:
-    """The annotation file that a metric reads by itself, which does not follow the `data_root` of its loader."""
+    """Check the annotation file that a metric reads itself, which does not follow the `data_root` of its loader."""
     for i, metric in enumerate(metrics if isinstance(metrics, (list, tuple)) else [metrics]):
         file = metric.get('ann_file') if isinstance(metric, dict) else None
         if isinstance(file, str) and not _remote(metric) and '://' not in file and not os.path.exists(file):
             where = f'{key}[{i}]' if isinstance(metrics, (list, tuple)) else key
             raise ConfigError(
-                f'{where}.ann_file: {file} does not exist (looked from {Path.cwd()}); it is a path of its own, which '
+                f'{where}.ann_file: {file} does not exist (looked from {Path.cwd()}); this path '
                 "does not follow the data loader's data_root."
             )
 
 
 def _check_categories(dataset: dict, key: str, scope: str | None) -> None:
-    """Compare the classes of mmdet's `CocoDataset` with the file: it drops those that the file lacks without a word."""
+    """Compare the classes of mmdet's `CocoDataset` with the file: it silently drops those that the file lacks."""
     coco = next(
         (base for base in getattr(_kind(dataset, scope), '__mro__', []) if base.__name__ == 'CocoDataset'), None
     )
@@ -52,7 +52,7 @@ def _check_categories(dataset: dict, key: str, scope: str | None) -> None:
         return
     categories = [category['name'] for category in json.loads(file.read_text(encoding='utf-8')).get('categories', [])]
     given = (dataset.get('metainfo') or {}).get('classes')
-    if isinstance(given, str):  # a file with a class on each line, as mmengine reads it
+    if isinstance(given, str):  # a file with one class per line, as mmengine reads it
         given = Path(given).read_text(encoding='utf-8').splitlines() if Path(given).is_file() else [given]
     classes = given or coco.METAINFO['classes']
     absent = [name for name in classes if name not in categories]
@@ -65,19 +65,19 @@ def _check_categories(dataset: dict, key: str, scope: str | None) -> None:
 
 
 def _remote(dataset: dict) -> bool:
-    """Whether the data is read through a storage client, so that no local path says whether it is there."""
+    """Whether the data is read through a storage client, so that a local path cannot be checked."""
     steps = [dataset, *(step for step in dataset.get('pipeline') or [] if isinstance(step, dict))]
     return any((step.get('backend_args') or {}).get('backend', 'local') != 'local' for step in steps)
 
 
 def _downloads(dataset: dict, scope: str | None) -> bool:
-    """Whether the dataset fetches itself where it is absent, as CIFAR's does."""
+    """Whether the data set downloads itself if it is missing, like CIFAR."""
     kind = _kind(dataset, scope)
     return kind is not None and 'download' in inspect.signature(kind).parameters and dataset.get('download', True)
 
 
 def _kind(dataset: dict, scope: str | None) -> Any:
-    """The class of a dataset; None for an unknown type, which is the runner's to report, with its own words."""
+    """The class of a data set; None for an unknown type, which the runner itself reports."""
     try:
         with DefaultScope.overwrite_default_scope(scope), DATASETS.switch_scope_and_registry(scope) as registry:
             return registry.get(dataset.get('type', ''))
@@ -99,7 +99,7 @@ def _check_paths(dataset: dict, key: str) -> None:
 
 
 def missing_class_means(cfg: Config) -> list[tuple[str, str]]:
-    """The config keys and paths of class-mean files that a loss of the config reads and that are not there."""
+    """The config keys and paths of class-mean files that a loss of the config reads and that do not exist."""
     distiller = cfg.model.get('distiller') or {}
     found = []
     for name, loss in (distiller.get('distill_losses') or {}).items():
@@ -110,13 +110,13 @@ def missing_class_means(cfg: Config) -> list[tuple[str, str]]:
 
 
 def make_missing_class_means(cfg: Config) -> None:
-    """Make the class-mean files that are missing, where the config asks for it by `make_class_means = True`."""
+    """Make the missing class-mean files, if the config asks for it with `make_class_means = True`."""
     for _, path in missing_class_means(cfg) if cfg.get('make_class_means') else []:
-        extract = import_module('mmkd_ext.extraction.class_means')  # needs what only this needs
+        extract = import_module('mmkd_ext.extraction.class_means')  # has imports that nothing else here needs
         extract.make_class_means(cfg, path)
 
 
 def check_file(option: str, path: str | None) -> None:
-    """Raise ConfigError if an option names a local file that is not there; a URL is left to who reads it."""
+    """Raise ConfigError if an option names a local file that does not exist; URLs are not checked."""
     if path and '://' not in path and not Path(path).is_file():
         raise ConfigError(f'{option}: there is no file {path} (looked from {Path.cwd()}).')

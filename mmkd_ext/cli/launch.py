@@ -1,4 +1,4 @@
-"""Running a command: its processes, what it says, how it ends."""
+"""Run a command: its processes, its messages, its exit."""
 
 import gc
 import os
@@ -13,17 +13,17 @@ from mmengine.config import Config
 from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, sentence
 
-PATIENCE = 5.0  # seconds that a process other than the first leaves to the first to say what is wrong
+PATIENCE = 5.0  # seconds that other processes wait for the first to report an error
 
 
 def say(note: str) -> None:
-    """Tell the user something, once a job."""
+    """Print a note for the user, once per job."""
     if rank() == 0:
         print(f'note: {note}', file=sys.stderr)
 
 
 def start_distributed(cfg: Config) -> None:
-    """On a machine without GPUs, connect the processes by gloo: mmengine's own start insists on CUDA."""
+    """On a machine without GPUs, connect the processes with gloo: mmengine's own start requires CUDA."""
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available() and not dist.is_distributed():
         torch.distributed.init_process_group('gloo')
         cfg.model_wrapper_cfg = dict(
@@ -35,19 +35,19 @@ def start_distributed(cfg: Config) -> None:
 
 
 def leave_process_group() -> None:
-    """End the threads of the process group; Gloo's may else abort the process while the interpreter ends."""
+    """End the threads of the process group; Gloo's may otherwise abort the process when the interpreter exits."""
     if dist.is_distributed():
-        gc.collect()  # a model in a cycle of references holds the group, too
+        gc.collect()  # a model in a reference cycle also holds the group
         torch.distributed.destroy_process_group()
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a command; a user's mistake ends it with one sentence and exit status 2.
 
-    Of several processes the first says it. Another one waits, and is ended by the launcher meanwhile; it speaks where
-    the first goes on.
+    With several processes, the first one prints the sentence. The others wait, until the launcher ends them; they print
+    it if the first one continues.
 
-    MMKD_EXT_TRACEBACK=1 in the environment shows where it was raised.
+    MMKD_EXT_TRACEBACK=1 in the environment shows where the error was raised.
     """
     try:
         main()

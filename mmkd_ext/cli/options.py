@@ -1,4 +1,4 @@
-"""What a command is told: its options, and the config that they name."""
+"""The options of a command, and the config that they name."""
 
 import argparse
 import inspect
@@ -16,7 +16,7 @@ from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.old_names import config_today, path_today
 from mmkd_ext.recipes import METHODS
 
-# The fields of a config that mmengine's Runner, a toolbox's train.py or a command here reads.
+# The config fields that mmengine's Runner, a toolbox's train.py or a command here reads.
 READ_FIELDS = {
     *inspect.signature(Runner.__init__).parameters, 'model_wrapper_cfg', 'sync_bn', 'find_unused_parameters', 'compile',
     'activation_checkpointing', 'efficient_conv_bn_eval', 'runner_type', 'custom_imports', 'tta_model', 'tta_pipeline',
@@ -25,7 +25,7 @@ READ_FIELDS = {
 
 
 class CfgOptions(DictAction):
-    """As mmengine's `DictAction`, which takes a dict for text, or is lost in it."""
+    """Same as mmengine's `DictAction`, which cannot parse a dict, but raises an error for one."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         """Take `key=value` pairs.
@@ -37,8 +37,8 @@ class CfgOptions(DictAction):
             key, _, value = pair.partition('=')
             if re.search(r'(^|[\[(,])\s*(dict\(|\{)', value):
                 raise ConfigError(
-                    f'--cfg-options {key}: a dict cannot be given here; set its keys one by one, {key}.KEY=VALUE (of a '
-                    f'list {key}.0.KEY=VALUE), or write it into a config file.'
+                    f'--cfg-options {key}: a dict cannot be given here; set its keys one by one, {key}.KEY=VALUE (for '
+                    f'a list {key}.0.KEY=VALUE), or write it into a config file.'
                 )
         super().__call__(parser, namespace, values, option_string)
 
@@ -47,7 +47,7 @@ def config_parser(about: str | None) -> argparse.ArgumentParser:
     """The options of a command on a config: the file and `--cfg-options`.
 
     Args:
-        about: What the command says of itself: the docstring of its script.
+        about: Description of the command: the docstring of its script.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
@@ -62,7 +62,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, what: str = 'override setti
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """The settings that `key=value` pairs stand for, read as `--cfg-options` are."""
+    """The settings in `key=value` pairs, parsed like `--cfg-options`."""
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)
     return parser.parse_args(['--cfg-options', *pairs]).cfg_options if pairs else {}
@@ -88,7 +88,7 @@ def train_parser() -> argparse.ArgumentParser:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from a checkpoint: the one named, or the latest in the work dir',
+        help='resume from a checkpoint: the one named, or the latest in the work dir',
     )
     add_recipe(parser)
     add_launcher(parser)
@@ -123,8 +123,8 @@ def read_config(path: str, options: dict | None = None) -> Config:
     if kind := _class_in(cfg._cfg_dict):
         text = f'{Path(path).stem}_text.py'
         raise ConfigError(
-            f'{path} names classes themselves (type={kind.__name__}), the pure-Python style, which is not read here; '
-            f'write its names as text and give that: python -c "from mmengine.config import Config; '
+            f'{path} uses classes (type={kind.__name__}) instead of names, the pure-Python style, which is not '
+            'supported here; convert it to text and pass that file: python -c "from mmengine.config import Config; '
             f"Config.fromfile('{path}').dump('{text}')\"."
         )
     if options:
@@ -135,7 +135,7 @@ def read_config(path: str, options: dict | None = None) -> Config:
 
 
 def _class_in(value: Any) -> type | None:
-    """The first `type` that is a class and not its name."""
+    """The first `type` that is a class instead of a name."""
     if isinstance(value, dict):
         kind = value.get('type')
         return kind if isinstance(kind, type) else _class_in(list(value.values()))
@@ -144,7 +144,7 @@ def _class_in(value: Any) -> type | None:
 
 
 def _check_options(cfg: Config, path: str, options: dict) -> None:
-    """Refuse an option that changes nothing: of a field that nothing reads (a slip of the keyboard), or a variable."""
+    """Refuse an option that has no effect: on a field that nothing reads (a typo), or on a variable."""
     for name in dict.fromkeys(key.split('.')[0] for key in options):
         if name in READ_FIELDS:
             continue
@@ -154,13 +154,13 @@ def _check_options(cfg: Config, path: str, options: dict) -> None:
         fields = [*_fields_of(name, cfg[name], {key: cfg[key] for key in READ_FIELDS if key in cfg})]
         such = f', such as {", ".join(fields[:4])}' if fields else ''
         raise ConfigError(
-            f'--cfg-options {name}: this is a variable of {path}, which has been put to use by the time that options '
-            f'count; set the fields that have its value{such}.'
+            f'--cfg-options {name}: this is a variable of {path}, whose value is already used when options are '
+            f'applied; set the fields that have its value{such}.'
         )
 
 
 def _fields_of(name: str, value: Any, cfg: Any, key: str = '') -> Iterator[str]:
-    """The fields of a config that are named like a variable, or have its value."""
+    """The fields of a config that have the name or the value of a variable."""
     for part, inner in cfg.items() if isinstance(cfg, dict) else enumerate(cfg):
         at = f'{key}.{part}' if key else str(part)
         if part == name or (inner == value and not isinstance(value, (bool, int))):
@@ -170,7 +170,7 @@ def _fields_of(name: str, value: Any, cfg: Any, key: str = '') -> Iterator[str]:
 
 
 def read_launched(args: argparse.Namespace) -> Config:
-    """As of `read_config`, of parsed options of which `add_launcher` added some."""
+    """Same as `read_config`, from parsed options that include those of `add_launcher`."""
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -178,7 +178,7 @@ def read_launched(args: argparse.Namespace) -> Config:
 
 
 def default_work_dir(config: str) -> str:
-    """The folder of a config's runs, which names the method where the config lies in a folder `configs`.
+    """The folder of a config's runs, which includes the method if the config is in a folder `configs`.
 
     Examples:
         >>> default_work_dir('configs/nd/faster_rcnn_r101_r50_coco.py')

@@ -19,13 +19,13 @@ FOLDER = 'recipe'  # in the work dir, where the Runner writes a flat copy of the
 
 
 def recipe_config(args: argparse.Namespace) -> str:
-    """The config to train: the one that `--distill` asks for, written into the work dir, or the one that is given.
+    """The config to train: with `--distill` one that is written into the work dir, otherwise the given one.
 
     Args:
         args: Parsed options of `tools/train.py`; with `--distill` the work dir is set.
 
     Raises:
-        ConfigError: As of `make_recipe`, or if there is a teacher without a method.
+        ConfigError: See `make_recipe`; also if there is a teacher without a method.
     """
     if not args.distill:
         if args.teacher or args.teacher_ckpt:
@@ -40,22 +40,22 @@ def recipe_config(args: argparse.Namespace) -> str:
 def make_recipe(
     args: argparse.Namespace, path: Path, own: bool = False, options: Mapping[str, Any] | None = None
 ) -> str:
-    """Look at student and teacher, choose, and write the config; say what was chosen.
+    """Inspect student and teacher, choose, write the config, and print what was chosen.
 
     Args:
         args: Parsed options: the config, and those of `add_recipe`.
-        path: The file.
-        own: Whether its folder is one in its run's work dir.
+        path: The file to write.
+        own: Whether its folder is in its run's work dir.
         options: The `--cfg-options` of that run.
 
     Raises:
-        ConfigError: If the options do not go together, the method does not fit, or the file is there with other
+        ConfigError: If the options do not go together, the method does not fit, or the file exists with different
             content.
     """
     check_options(args)
     options = options or {}
     length = {key: value for key, value in options.items() if key.startswith('train_cfg.')}
-    cfg = read_config(args.config, length)  # weights go by the length of the run
+    cfg = read_config(args.config, length)  # loss weights depend on the length of the run
     if not isinstance(cfg.get('model'), dict):
         raise ConfigError(f'{args.config} defines no `model`.')
     if is_ours(cfg.model) or 'architecture' in cfg.model:
@@ -64,8 +64,8 @@ def make_recipe(
         _, _, part = key.partition('model.')
         if key.startswith('model.') and part.split('.')[0] in {*cfg.model} - {'type', 'data_preprocessor', 'init_cfg'}:
             raise ConfigError(
-                f'--cfg-options {key}: with --distill the options are of the distillation, whose student is '
-                f'model.architecture; change the student in {args.config}, by which it is chosen what is compared.'
+                f'--cfg-options {key}: with --distill, options apply to the distillation config, whose student is '
+                f'model.architecture; change the student in {args.config}, from which the compared records are chosen.'
             )
     student_cfg = model_config(args.config, 'CONFIG')
     student = recipes.look(student_cfg, 'student')
@@ -83,7 +83,7 @@ def check_options(args: argparse.Namespace) -> None:
     """Refuse options that do not go together.
 
     Raises:
-        ConfigError: If there is no such method, or a teacher is missing, or not wanted, or not there.
+        ConfigError: If there is no such method, or a teacher is missing, unexpected or does not exist.
     """
     method = recipes.METHODS.get(args.distill)
     if method is None:
@@ -92,7 +92,7 @@ def check_options(args: argparse.Namespace) -> None:
         )
     if not method.teacher and (args.teacher or args.teacher_ckpt):
         raise ConfigError(
-            f"--distill {args.distill} has no teacher, the student's deep stages teach its shallow ones; leave out "
+            f"--distill {args.distill} has no teacher: the student's deep stages teach its shallow ones; leave out "
             '--teacher and --teacher-ckpt.'
         )
     for option, value in (('--teacher', args.teacher), ('--teacher-ckpt', args.teacher_ckpt)):
@@ -102,7 +102,7 @@ def check_options(args: argparse.Namespace) -> None:
 
 
 def _standing(source: str | None) -> str:
-    """A package path, a URL, or a file from the root, so that what names it may lie anywhere."""
+    """A package path, a URL, or an absolute path, so that it is valid in a config in any folder."""
     if not source:
         return ''
     return str(path_today(source)) if ':' in source else os.path.abspath(source)

@@ -9,7 +9,7 @@ TOOLBOXES = ('mmdet', 'mmpretrain', 'mmseg')
 
 
 def stock_test(scope: str | None) -> Path:
-    """The test.py that the wheel of the toolbox `scope` ships.
+    """The test.py in the wheel of the toolbox `scope`.
 
     Raises:
         ConfigError: If there is no such toolbox, or it is not installed.

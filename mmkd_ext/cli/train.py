@@ -1,4 +1,4 @@
-"""The config of a training run: completed, and checked for all that can be known before it starts."""
+"""The config of a training run: completed, and checked as far as possible before the run starts."""
 
 import argparse
 from pathlib import Path
@@ -21,10 +21,10 @@ from mmkd_ext.extraction.teacher_outputs import check_teacher_outputs
 
 
 def train_config(args: argparse.Namespace) -> Config:
-    """The config of a training run: the file, the options, and checks of all that can be checked now.
+    """The config of a training run: read, updated with the options, and checked as far as possible now.
 
     Raises:
-        ConfigError: If an option cannot be met, or a data path does not exist.
+        ConfigError: If an option cannot be satisfied, or a data path does not exist.
     """
     cfg = read_launched(args)
     if args.work_dir:
@@ -58,8 +58,8 @@ def train_config(args: argparse.Namespace) -> Config:
 def _scale_lr(cfg: Config) -> None:
     if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
         raise ConfigError(
-            '--auto-scale-lr: the config has no auto_scale_lr=dict(enable=False, base_batch_size=...) '
-            'to say for which batch size its learning rate is.'
+            '--auto-scale-lr: the config has no auto_scale_lr=dict(enable=False, base_batch_size=...) to say which '
+            'batch size its learning rate is meant for.'
         )
     cfg.auto_scale_lr.enable = True
 
@@ -68,15 +68,15 @@ def _check_class_means(cfg: Config, args: argparse.Namespace) -> None:
     for key, path in [] if cfg.get('make_class_means') else missing_class_means(cfg):
         same = ' and the same --cfg-options' if args.cfg_options else ''
         raise ConfigError(
-            f'{key}: there is no class-mean file {path}; make it with: python -m mmkd_ext class_means '
-            f'{args.config} --out {path}{same} (or by itself before training: --cfg-options make_class_means=True).'
+            f'{key}: there is no class-mean file {path}; make it with: python -m mmkd_ext class_means {args.config} '
+            f'--out {path}{same} (or automatically before training: --cfg-options make_class_means=True).'
         )
 
 
 def complete(cfg: Config) -> None:
-    """Add to a config what a run of it has without its saying so; once."""
+    """Add the implicit settings of a run to its config, once."""
     if (cfg.get('auto_scale_lr') or {}).get('enable'):
-        # mmengine scales by the images of a step; the optimiser sees those of all the steps that it waits for.
+        # mmengine scales by the images of one step; the optimiser sees those of all steps that it accumulates.
         cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
     _loader_defaults(cfg)
     bring_to_ours(cfg)
@@ -87,14 +87,14 @@ def complete(cfg: Config) -> None:
 
 
 def say_what_will_not_fold(runner: Runner) -> None:
-    """Log, after the pages that a runner logs as it is made, why a student could not be exported to a plain one."""
+    """Log why a student could not be exported to a plain one, after the pages that a new runner logs."""
     reason = why_not_foldable(runner.cfg)
     if reason:
-        runner.logger.warning(f'the student will train, but not export to a plain one: {reason}')
+        runner.logger.warning(f'the student will train, but cannot be exported to a plain one: {reason}')
 
 
 def _loader_defaults(cfg: Config) -> None:
-    """Mmpretrain's own train.py completes the data loaders so; its configs rely on it."""
+    """Complete the data loaders like mmpretrain's own train.py, on which its configs rely."""
     if cfg.get('default_scope') != 'mmpretrain':
         return
     for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -106,10 +106,10 @@ def _loader_defaults(cfg: Config) -> None:
 
 
 def bring_to_ours(cfg: Config) -> None:
-    """What goes with MMRazor's algorithms, brought to ours.
+    """Adapt settings for MMRazor's algorithms to ours.
 
-    Its validation loops are ours. In the sources of a visualisation hook's recorders the student is the model itself,
-    no longer `architecture`. A best checkpoint by the teacher's metrics, which do not change, is refused.
+    Its validation loops become ours. In the sources of a visualisation hook's recorders, the student is the model
+    itself, no longer `architecture`. A best checkpoint by the teacher's metrics, which never change, is refused.
     """
     if not is_ours(cfg.model):
         return
@@ -124,7 +124,8 @@ def bring_to_ours(cfg: Config) -> None:
         for metric in [best] if isinstance(best, str) else best:
             if metric.startswith('teacher.'):
                 raise ConfigError(
-                    f'save_best={metric!r} of the checkpoint hook: the teacher is frozen, its metrics do not change; '
+                    f'save_best={metric!r} of the checkpoint hook: the teacher is frozen, so its metrics do not '
+                    'change; '
                     f"name the student's, {metric.removeprefix('teacher.')!r}."
                 )
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmkd_ext.build import merge_pixels, model_config
 from mmkd_ext.config_walk import DISTILLING, distillers_in, named, our_type, types_in
 
-# What mmengine's Runner builds from, and this package leaves alone but for what is named in `student_config`.
+# The fields that mmengine's Runner builds from; this package only changes what `student_config` names.
 RUN = {
     'model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'visualizer',
     *(f'{phase}_{part}' for phase in ('train', 'val', 'test') for part in ('cfg', 'dataloader', 'evaluator')),
@@ -19,20 +19,19 @@ RUN = {
 
 
 def student_config(cfg: Config | str | Path) -> Config:
-    """The config that trains or tests the student alone, without this package (but for a backbone of its own).
+    """The config that trains or tests the student alone, without this package (except for its backbones).
 
-    It is what the toolboxes' Python interfaces take, which look for a backbone in the config before they build a model:
+    Pass it to the toolboxes' Python interfaces, which look for a backbone in the config before they build a model:
 
         DetInferencer(student_config('my_distillation.py'), 'epoch_12.pth')
         init_detector(student_config('my_distillation.py'), 'epoch_12.pth')   # as mmseg's init_model
 
     Args:
-        cfg: A config, or its file; one whose model is not a distillation algorithm is returned as it is, but for our
-            hooks.
+        cfg: A config, or its file; if its model is not a distillation algorithm, only our hooks are removed.
 
     Returns:
         A new config: `model` is the student's. Hooks, loops, visualisers and imports of this package and of MMRazor are
-        gone, but for imports that something of the student's needs; the rest is kept.
+        removed, except imports that the student needs; the rest is kept.
 
     Raises:
         ConfigError: If `model.architecture` cannot be read.
@@ -42,7 +41,8 @@ def student_config(cfg: Config | str | Path) -> Config:
     if 'architecture' in model:
         student = model_config(model['architecture'], 'model.architecture')
         student.pop('_checkpoint_', None)
-        # What a config says beside its model the Runner gives to the algorithm, where it wins over the student's, too.
+        # The Runner passes a data_preprocessor next to the model to the algorithm, where it replaces the student's,
+        # too.
         given = model.get('data_preprocessor') or ('data_preprocessor' in student and plain.get('data_preprocessor'))
         if given:
             student['data_preprocessor'] = merge_pixels(student.get('data_preprocessor'), given)
@@ -66,14 +66,14 @@ def student_config(cfg: Config | str | Path) -> Config:
 
 
 def _unwrap_datasets(plain: Config) -> None:
-    """Read images as the toolbox does."""
+    """Replace our data set wrappers by the data sets in them."""
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if our_type((plain.get(loader) or {}).get('dataset')) == 'InMemoryImages':
             plain[loader].dataset = plain[loader].dataset.dataset
 
 
 def _without_distillers(entry: Any) -> Any:
-    """A config entry without the parts that are of this package or of MMRazor; None where it is such a part itself."""
+    """A config entry without the parts of this package or of MMRazor; None if it is such a part itself."""
     if named(entry)[0] in DISTILLING:
         return None
     if isinstance(entry, dict):
@@ -86,7 +86,7 @@ def _without_distillers(entry: Any) -> Any:
 
 
 def _drop_imports(plain: Config) -> None:
-    """Leave out imports that are for distillation alone: of this package, of MMRazor, and of a user's losses."""
+    """Remove imports that only distillation needs: of this package, of MMRazor, and of a user's losses."""
     imports = plain.get('custom_imports') or {}
     names = imports.get('imports') or []
     names = [names] if isinstance(names, str) else names
@@ -100,7 +100,7 @@ def _drop_imports(plain: Config) -> None:
 
 
 def _extends(module: str, packages: Set[str], unless: Set[str]) -> bool:
-    """Whether a user's module imports one of the packages, and defines no class of the names in `unless`."""
+    """Whether a user's module imports one of the packages and defines no class named in `unless`."""
     try:
         spec = find_spec(module)
     except ImportError:

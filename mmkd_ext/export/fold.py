@@ -1,4 +1,4 @@
-"""The weights of a stock student from those of a trained one: its feature transforms, folded into its other layers."""
+"""Make a stock student's weights from a trained one's: fold its feature transforms into its other layers."""
 
 from typing import Any, NamedTuple
 
@@ -9,18 +9,18 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.norm import check_between, fold_norm, fold_norm_before
 from mmkd_ext.models.norm_neck import FeatureTransform
 
-# The layers of a head that are given the neck's last map: alone, or joined with others behind it.
+# The layers of a head that get the neck's last map: alone, or concatenated in front of other maps.
 _CLASSIFIERS = ('LinearClsHead', 'MultiLabelLinearClsHead')
 _KNOWN = (*_CLASSIFIERS, 'VisionTransformerClsHead', 'ASPPHead', 'FCNHead', 'PSPHead')
 _JOINED = ('bottleneck', 'conv_cat')
 
 
 class Folded(NamedTuple):
-    """What became of a student's transforms.
+    """The result of folding a student's transforms.
 
     Attributes:
         weights: The stock student's state dict.
-        notes: For each transform half a sentence.
+        notes: For each transform, a few words on where it was folded.
     """
 
     weights: dict[str, Tensor]
@@ -29,10 +29,10 @@ class Folded(NamedTuple):
 
 @torch.no_grad()
 def fold_student(student: nn.Module) -> Folded:
-    """Fold every transform of a student; one without any keeps its weights as they are.
+    """Fold every transform of a student; without any, the weights stay as they are.
 
     Raises:
-        ConfigError: If a transform cannot be folded; the reason is given.
+        ConfigError: If a transform cannot be folded; the message gives the reason.
     """
     weights = {name: value.detach().clone() for name, value in student.state_dict().items()}
     notes = []
@@ -48,7 +48,7 @@ def fold_student(student: nn.Module) -> Folded:
 
 
 def _fold(student: Any, name: str, block: FeatureTransform, weights: dict[str, Tensor]) -> list[str]:
-    """Change `weights` for one transform; the names of the layers that took it."""
+    """Change `weights` for one transform; returns the names of the layers that it was folded into."""
     holder, _, own = name.rpartition('.')
     before = student.get_submodule(holder)
     if own == 'transform' and isinstance(before, nn.Conv2d):
@@ -56,7 +56,7 @@ def _fold(student: Any, name: str, block: FeatureTransform, weights: dict[str, T
         _put(student, holder, weight, bias, weights)
         return [holder]
     if name != 'neck' and holder != 'neck':
-        raise ValueError('only the neck, a part of it and what NORMFeatures makes can be')
+        raise ValueError('only the neck, a part of it, or the transforms of NORMFeatures can be')
     if holder == 'neck':
         check_between(student.neck[int(own) + 1 :])
     layers = _layers_after(student)
@@ -64,8 +64,8 @@ def _fold(student: Any, name: str, block: FeatureTransform, weights: dict[str, T
         raise ValueError('no head takes its map')
     for layer in layers:
         conv = student.get_submodule(layer)
-        conv = getattr(conv, 'conv', conv)  # of a ConvModule
-        # The map comes first where it is joined with others.
+        conv = getattr(conv, 'conv', conv)  # the convolution of a ConvModule
+        # The map comes first if it is concatenated with others.
         own_part = conv.weight[:, : block.in_channels] if layer.endswith(_JOINED) else conv.weight
         mode = (getattr(conv, 'padding', 0), getattr(conv, 'padding_mode', 'zeros'))
         weight, bias = fold_norm(block, own_part, conv.bias, *mode)
@@ -74,7 +74,7 @@ def _fold(student: Any, name: str, block: FeatureTransform, weights: dict[str, T
 
 
 def _put(student: nn.Module, layer: str, weight: Tensor, bias: Tensor | None, weights: dict[str, Tensor]) -> None:
-    """Set weight and bias of a layer; where it has none, the batch norm after it takes the bias."""
+    """Set weight and bias of a layer; if it has no bias, the batch norm after it absorbs it."""
     module = student.get_submodule(layer)
     inner = f'{layer}.conv' if hasattr(module, 'conv') else layer
     weights[f'{inner}.weight'] = weight
@@ -94,7 +94,7 @@ def _layers_after(student: Any) -> list[str]:
     """Names of the layers that take the neck's last map.
 
     Raises:
-        ValueError: If a head is not known well enough to say.
+        ValueError: If a head is not supported.
     """
     heads = {
         name: part for name, part in student.named_children() if name not in ('data_preprocessor', 'backbone', 'neck')
@@ -120,14 +120,14 @@ def _first_layers(student: Any, head: Any) -> list[str]:
     elif kind == 'FCNHead' and head.num_convs:
         layers = ['convs.0', *(['conv_cat'] if head.concat_input else [])]
     else:
-        raise ValueError(f'a {kind} comes next; known are {", ".join(_KNOWN)}')
+        raise ValueError(f'a {kind} comes next; supported are {", ".join(_KNOWN)}')
     if isinstance(head.in_index, (list, tuple)):
         raise ValueError(f'{kind} takes several maps (in_index={head.in_index})')
     return layers if _is_last(student, kind, head.in_index) else []
 
 
 def _is_last(student: Any, kind: str, index: int) -> bool:
-    """Whether a head that takes the map `index` takes the neck's last."""
+    """Whether a head that uses the map `index` uses the neck's last one."""
     if index < 0:
         return index == -1
     necks = list(student.neck) if isinstance(student.neck, nn.Sequential) else [student.neck]
@@ -135,12 +135,12 @@ def _is_last(student: Any, kind: str, index: int) -> bool:
     stages = len(getattr(student.backbone, 'out_indices', ()))
     count = getattr(necks[place - 1], 'num_outs', 0) if place else stages
     if not count:
-        raise ValueError(f'how many maps {kind} chooses from is not known (count from the last: in_index=-1)')
+        raise ValueError(f'the number of maps that {kind} chooses from is unknown (count from the last: in_index=-1)')
     return index == count - 1
 
 
 def _without_gaps(student: Any, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Where transforms were in a list of necks: the others move up, and one that is left is the neck itself."""
+    """Close the gaps of transforms in a list of necks; if only one neck is left, it becomes the neck itself."""
     neck = getattr(student, 'neck', None)
     if not isinstance(neck, nn.Sequential):
         return weights

@@ -1,6 +1,6 @@
-"""Exported files as their toolbox reads them. Run as a program, `export.student` sees by it that they stand alone.
+"""Load exported files as their toolbox does; `export.student` runs it as a program to check that they stand alone.
 
-This file needs nothing of this package. As a program it gets the config's path, the checkpoint's, and a file of
+This file needs nothing of this package. As a program, it gets the paths of the config, the checkpoint, and a file of
 batches, which it replaces by the outputs.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def load(config: str, checkpoint: str) -> Any:
-    """The model of a plain config, with the checkpoint's weights, all of them and nothing else; in eval mode."""
+    """The model of a plain config with exactly the checkpoint's weights, in eval mode."""
     cfg = Config.fromfile(config)
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -28,7 +28,7 @@ def load(config: str, checkpoint: str) -> Any:
 
 @torch.no_grad()
 def outputs(model: Any, data: dict, dense: bool) -> list[Tensor]:
-    """What a model makes of a batch; `dense` stops a detector before it picks boxes: rounding may change the pick."""
+    """A model's outputs for a batch; `dense` stops a detector before it selects boxes, which rounding may change."""
     data = model.data_preprocessor(copy.deepcopy(data), False)
     return list(_tensors(model.extract_feat(data['inputs']) if dense else model(**data, mode='tensor')))
 
@@ -43,8 +43,8 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 def main(config: str, checkpoint: str, exchange: str) -> None:
     """Load the model, and run it on the batches of the file `exchange`."""
-    work = torch.load(exchange, weights_only=False)  # written by the process that started this one
-    torch.set_num_threads(work['threads'])  # or sums have another order
+    work = torch.load(exchange, weights_only=False)  # written by the parent process
+    torch.set_num_threads(work['threads'])  # or sums are added in another order
     model = load(config, checkpoint)
     torch.save([outputs(model, data, work['dense']) for data in work['batches']], exchange)
 

@@ -1,4 +1,4 @@
-"""The backbones of this package that an exported student takes along, as files that need mmengine alone."""
+"""The backbones of this package that are exported with a student, as files that only need mmengine."""
 
 import inspect
 import shutil
@@ -9,14 +9,14 @@ from mmkd_ext.errors import ConfigError
 from mmkd_ext.models import BACKBONES, base
 from mmkd_ext.registry import MODELS
 
-_PACKAGE = """\"\"\"What {student} is made of and no toolbox has; the files beside this one are of mmkd_ext.\"\"\"
+_PACKAGE = """\"\"\"The backbones of {student} that no toolbox has; the files next to this one are from mmkd_ext.\"\"\"
 
 from mmengine.registry import MODELS
 
 {imports}
 
 for _backbone in ({names},):
-    MODELS.register_module(module=_backbone, force=True)  # another exported student may have brought it
+    MODELS.register_module(module=_backbone, force=True)  # another exported student may have registered it
 """
 
 
@@ -30,7 +30,7 @@ def take_backbones(model: Any) -> list[type]:
         Their classes, for `write_package`.
 
     Raises:
-        ConfigError: If the config names something of this package that is not a backbone of its own.
+        ConfigError: If the config uses a part of this package that is not one of its backbones.
     """
     if isinstance(model, (list, tuple)):
         return list(dict.fromkeys(kind for part in model for kind in take_backbones(part)))
@@ -41,7 +41,7 @@ def take_backbones(model: Any) -> list[type]:
     if name.startswith('mmkd_ext.'):
         made = MODELS.get(name)
         if made not in BACKBONES:
-            raise ConfigError(f'{name} in the student cannot be exported: no toolbox has it.')
+            raise ConfigError(f'{name} in the student cannot be exported, because no toolbox has it.')
         model['type'] = name.removeprefix('mmkd_ext.')
         found.append(made)
     return list(dict.fromkeys(found))
@@ -51,9 +51,9 @@ def write_package(folder: Path, backbones: list[type], student: str) -> None:
     """Write a package whose import registers backbones in mmengine's registry.
 
     Args:
-        folder: The package, which is made.
-        backbones: Classes of `mmkd_ext.models`; their files are copied as they are.
-        student: Of what they are part, for its docstring.
+        folder: The folder of the package, which is created.
+        backbones: Classes of `mmkd_ext.models`; their files are copied unchanged.
+        student: Name of the student that they are part of, for its docstring.
     """
     folder.mkdir()
     for file in {Path(inspect.getfile(kind)) for kind in backbones} | {Path(base.__file__)}:

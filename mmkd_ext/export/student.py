@@ -28,17 +28,17 @@ from mmkd_ext.export.source import take_backbones, write_package
 from mmkd_ext.models.norm_neck import FeatureTransform
 
 BATCHES = 2
-TOLERANCE = 1e-5  # of the largest output, where something was folded; else outputs are bit-identical
+TOLERANCE = 1e-5  # of the largest output, if something was folded; otherwise outputs are bit-identical
 _FRAGMENT = {'student_recorders', 'teacher_recorders', 'distill_losses', 'loss_forward_mappings'}
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """The written files.
 
     Attributes:
         checkpoint: The weights.
         config: The config.
-        notes: Half sentences to tell the user.
+        notes: Short notes for the user.
     """
 
     checkpoint: Path
@@ -51,18 +51,19 @@ def export_student(
 ) -> Exported:
     """Write `OUT_DIR/NAME.pth` and `OUT_DIR/NAME.py`, which need nothing of this package.
 
-    A backbone of this package that no toolbox has is written beside them, in the folder `OUT_DIR/NAME_backbone`.
+    A backbone of this package that no toolbox has is written next to them, in the folder `OUT_DIR/NAME_backbone`.
 
     Args:
         cfg: The config that the checkpoint was trained with; it is not changed.
         checkpoint: Path or URL.
-        out_dir: The folder, made where it is not there.
-        name: Of the two files.
+        out_dir: The folder, created if it does not exist.
+        name: Name of the two files.
         check: Compare the outputs of the trained student and of the files on batches of the config's data.
-        reload: Load the files in a fresh process before they are put in place, which takes seconds; `check` does, too.
+        reload: Load the files in a fresh process before they are put in place, which takes seconds; `check` does this,
+            too.
 
     Returns:
-        The two files, and what was done.
+        The two files, and notes on what was done.
 
     Raises:
         ConfigError: If the checkpoint does not belong to the config, a transform cannot be folded, the files do not
@@ -78,8 +79,8 @@ def export_student(
         batches = _batches(cfg) if check else []
     notes = list(folded.notes)
     if 'ema_state_dict' in content:
-        # mmengine's EMAHook swaps the two as it saves.
-        notes.append('averaged (EMA) weights, which the checkpoint has in place of the last ones')
+        # mmengine's EMAHook swaps the two when it saves.
+        notes.append('averaged (EMA) weights, which the checkpoint has instead of the last ones')
     out_dir = Path(out_dir).expanduser()
     if backbones:
         module = re.sub(r'\W', '_', name) + '_backbone'
@@ -109,7 +110,7 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def why_not_foldable(cfg: Config) -> str | None:
-    """Why a student's transforms could not be folded once they are trained; None where they could, or there is none."""
+    """Why a student's transforms could not be folded after training; None if they could, or there are none."""
     plain = student_config(cfg)
     if stock_config(cfg).model == plain.model:
         return None
@@ -119,7 +120,7 @@ def why_not_foldable(cfg: Config) -> str | None:
         if isinstance(block, FeatureTransform):
             for norm in block.modules():
                 if isinstance(norm, nn.modules.batchnorm._BatchNorm):
-                    norm.bias.data.fill_(1.0)  # as training gives it one
+                    norm.bias.data.fill_(1.0)  # as after training
     try:
         fold_student(student)
     except ConfigError as error:
@@ -128,17 +129,17 @@ def why_not_foldable(cfg: Config) -> str | None:
 
 
 def stock_config(cfg: Config) -> Config:
-    """The plain config of the student, with what its toolbox has in place of the parts that fold away."""
+    """The plain config of the student, with the toolbox's own parts instead of those that fold away."""
     found = student_config(cfg)
     found.model = _stock(found.model)
     for key, value in list(found.items()):
         if key not in RUN and (any(distillers_in(value)) or isinstance(value, dict) and _FRAGMENT & set(value)):
-            found.pop(key)  # of which `model` was made
-    return student_config(found)  # without the import, if nothing needs it any more
+            found.pop(key)  # from which `model` was made
+    return student_config(found)  # without imports that are no longer needed
 
 
 def _stock(entry: Any) -> Any:
-    """A part's config, with stock parts; None where there is none."""
+    """A part's config with stock parts; None if nothing is left of it."""
     if isinstance(entry, (list, tuple)):
         return type(entry)(_stock(part) for part in entry)
     if not isinstance(entry, dict):
@@ -171,7 +172,7 @@ def _load(model: Any, weights: dict[str, Tensor], complaint: str) -> None:
     """Load all weights and nothing else.
 
     Raises:
-        ConfigError: If they are not the model's; `complaint` begins the message.
+        ConfigError: If they do not belong to the model; the message begins with `complaint`.
     """
     own = model.state_dict()
     wrong = {
@@ -199,18 +200,18 @@ def _batches(cfg: Config) -> list[Any]:
         dataset = DATASETS.build(loader.dataset)
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
-    except OSError as error:  # also of a data set that downloads itself
+    except OSError as error:  # also raised by a data set that downloads itself
         raise ConfigError(f'{field}: its data cannot be loaded ({error}); --no-check exports without.') from error
     size = min(loader.get('batch_size', 1), 16)
     parts = [range(i * size, min((i + 1) * size, len(dataset))) for i in range(BATCHES)]
     batches = [pseudo_collate([dataset[i] for i in part]) for part in parts if part]
     if not batches:
-        raise ConfigError(f'{field}.dataset holds no image to compare outputs on (--no-check exports without).')
+        raise ConfigError(f'{field}.dataset has no image to compare outputs on (--no-check exports without).')
     return batches
 
 
 def _check_files(made: Exported, trained: Any, batches: list[Any], cfg: Config) -> str:
-    """Load the files in a fresh process, compare what they make of batches, and say in half a sentence how it came out.
+    """Load the files in a fresh process, compare their outputs on batches, and return a short note on the result.
 
     Raises:
         ConfigError: If they cannot be loaded, or the outputs differ.
@@ -225,16 +226,16 @@ def _check_files(made: Exported, trained: Any, batches: list[Any], cfg: Config) 
     worst = max((_difference(a, b) for a, b in pairs), default=float('nan'))
     if not worst <= (TOLERANCE if folded else 0):
         raise ConfigError(
-            f'the exported student gives other outputs, off by {worst:.1e} of the largest; nothing is written.'
+            f'the outputs of the exported student differ by {worst:.1e} of the largest; nothing is written.'
         )
     images = sum(len(data['inputs']) for data in batches)
     return f'equal outputs on {images} images of {data_field(cfg)}' + (f' (to {worst:.0e})' if folded else '')
 
 
 def _run_files(made: Exported, work: dict[str, Any]) -> list[list[Tensor]]:
-    """What `export/reload.py` makes of the files, in a process where this package cannot be imported.
+    """The outputs of `export/reload.py` for the files, in a process where this package cannot be imported.
 
-    It can where the student's own imports need it, which the second attempt shows.
+    If that fails because the student's own imports need this package, a second attempt allows the import.
     """
     folder = made.config.parent
     path = os.pathsep.join([str(folder), *sys.path])
@@ -246,11 +247,15 @@ def _run_files(made: Exported, work: dict[str, Any]) -> list[list[Tensor]]:
             if alone:
                 program = f'import sys; sys.modules["mmkd_ext"] = None\n{program}'
             words = [sys.executable, '-c', program, str(made.config), str(made.checkpoint), str(file)]
-            environment = {**os.environ, 'PYTHONPATH': path, 'PYTHONDONTWRITEBYTECODE': '1'}  # the folder is kept
+            environment = {
+                **os.environ,
+                'PYTHONPATH': path,
+                'PYTHONDONTWRITEBYTECODE': '1',
+            }  # no bytecode in the folder
             done = subprocess.run(words, env=environment, capture_output=True, text=True)
             if done.returncode == 0:
                 if not alone:
-                    made.notes.append('the config still imports what needs this package')
+                    made.notes.append('the config still imports modules that need this package')
                 return torch.load(file, weights_only=True)
             if 'import of mmkd_ext' not in done.stderr:
                 break
@@ -266,6 +271,6 @@ def _difference(a: Tensor, b: Tensor) -> float:
 
 
 def data_field(cfg: Config) -> str | None:
-    """Name of the data loader whose images are looked at."""
+    """Name of the data loader whose images are used."""
     fields = ('val_dataloader', 'test_dataloader', 'train_dataloader')
     return next((field for field in fields if (cfg.get(field) or {}).get('dataset')), None)

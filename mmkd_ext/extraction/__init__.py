@@ -1,1 +1,1 @@
-"""What a frozen teacher makes of a whole data set: class means, and statistics of embeddings."""
+"""The pass of a frozen teacher over a data set: class means, stored outputs, and statistics of embeddings."""

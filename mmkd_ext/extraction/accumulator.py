@@ -1,4 +1,4 @@
-"""Sums and counts of embeddings by class, streamed: memory for K x C numbers, however many embeddings there are."""
+"""Streamed sums and counts of embeddings by class: memory for K x C numbers, whatever the number of embeddings."""
 
 import torch
 from mmengine import dist
@@ -25,7 +25,7 @@ class ClassMeanAccumulator:
             labels: (N,), whole numbers from 0 to K - 1.
 
         Raises:
-            ValueError: If a shape, a label or an embedding is not as it should be.
+            ValueError: If a shape, a label or an embedding is invalid.
         """
         classes, channels = self.sums.shape
         if embeddings.ndim != 2 or embeddings.shape[1] != channels or labels.shape != embeddings.shape[:1]:
@@ -45,7 +45,7 @@ class ClassMeanAccumulator:
         self.counts += labels.bincount(minlength=classes)
 
     def all_reduce(self) -> 'ClassMeanAccumulator':
-        """The sums and counts of all processes together, the same in each; this one stays as it is."""
+        """An accumulator with the sums and counts of all processes; this one does not change."""
         total = ClassMeanAccumulator(*self.sums.shape)
         total.load_state_dict(self.state_dict())
         dist.all_reduce(total.sums)
@@ -61,14 +61,14 @@ class ClassMeanAccumulator:
         return dict(sums=self.sums.clone(), counts=self.counts.clone())
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state_dict` gave.
+        """Continue from a `state_dict`.
 
         Raises:
-            ValueError: If it is of other numbers of classes or channels.
+            ValueError: If its numbers of classes or channels differ.
         """
         if state['sums'].shape != self.sums.shape or state['counts'].shape != self.counts.shape:
             raise ValueError(
-                f'expected sums of {tuple(self.sums.shape)} classes and channels, got {tuple(state["sums"].shape)}'
+                f'expected sums for {tuple(self.sums.shape)} classes and channels, got {tuple(state["sums"].shape)}'
             )
         self.sums.copy_(state['sums'])
         self.counts.copy_(state['counts'])

@@ -1,15 +1,16 @@
-"""Make class means: the frozen teacher looks once at its training set.
+"""Make class means: one pass of the frozen teacher over its training set.
 
-One way for classifiers and for heads on regions: the teacher runs in eval mode as if its losses were wanted, on its own
-pixels, without mixing images, and stops as soon as the classifier was given its input (the embedding) and the
-classification loss its labels. So a region head's embeddings are of its own proposals and ground truth through its own
-assigner and sampler, background last. Or, as the authors have it, they are of the regions that the student samples:
-then the student runs, too, and the teacher's box head looks at the same boxes, as in training.
+Classifiers and region heads are treated alike: the teacher runs in eval mode as if to compute its losses, with its own
+pixel normalisation and without mixing images, and stops as soon as the classifier has its input (the embedding) and the
+classification loss its labels. So the embeddings of a region head come from its own proposals and ground truth, through
+its own assigner and sampler, with the background last. Alternatively, as in the authors' code, they come from the
+regions that the student samples: then the student runs, too, and the teacher's box head sees the same boxes, as in
+training.
 
-The data set is cut into batches of consecutive samples, which the processes take in turn. A sample's augmentation is
-seeded by its index, a batch's sampled regions by its position. So the result does not depend on the number of processes
-or of interruptions, but for the order in which float64 sums are added. The batch size matters a little to detectors:
-images are padded to the largest of their batch, and share its random numbers.
+The data set is split into batches of consecutive samples, which the processes take in turn. The augmentation of a
+sample is seeded by its index, the sampled regions of a batch by its position. So the result does not depend on the
+number of processes or of interruptions, except for the order in which float64 sums are added. For detectors, the batch
+size matters a little: images are padded to the largest of their batch, and share its random numbers.
 """
 
 import copy
@@ -41,10 +42,10 @@ from mmkd_ext.extraction.taps import Tap, count_classes, find_taps
 from mmkd_ext.files import write_whole
 from mmkd_ext.version import __version__
 
-SAVE_EVERY = 30.0  # seconds of work that a kill may cost
-# What of the header must agree for means that are there already to be those that are asked for, or to go on with them.
+SAVE_EVERY = 30.0  # seconds of work that may be lost if the process is killed
+# The header entries that must agree to reuse existing means, or to continue a partial file.
 _SAME = ('fingerprint', 'changes', 'embedding', 'labels', 'proposals', 'pipeline', 'dataset', 'images')
-_ABSENT = dict(proposals='teacher', changes='')  # what a file means that does not note it
+_ABSENT = dict(proposals='teacher', changes='')  # defaults for files without these entries
 _SAME_RUN = (*_SAME, 'batch_size', 'seed', 'mmkd_ext')
 
 
@@ -59,21 +60,21 @@ def make_class_means(
     proposals: str = 'teacher',
     student_checkpoint: str | None = None,
 ) -> ClassMeans:
-    """Make a class-mean file, or go on with one, and a picture of it; every process of a distributed run calls this.
+    """Make a class-mean file, or continue one, and draw it; every process of a distributed run calls this.
 
     Args:
         cfg: A distillation config, or the config that trains the teacher. It is not changed.
-        out: The file; FILE.png is drawn next to it, and FILE.partial is there until it is done.
+        out: The file; FILE.png is drawn next to it, and FILE.partial exists until it is done.
         checkpoint: The teacher's weights; None for those that the config names.
         layer: Name of the teacher's classifier; None to find it.
         pipeline: `train` for the training augmentation, `test` for the validation pipeline on the training set.
         limit: Number of images, evenly spread over the data set; None for all.
-        restart: Drop what is there.
-        proposals: Of a detector, whose sampled regions: the `teacher`'s own, or the `student`'s.
-        student_checkpoint: The student's weights for its proposals; None for those that it starts with.
+        restart: Discard existing files.
+        proposals: For a detector, whose sampled regions to use: the `teacher`'s own, or the `student`'s.
+        student_checkpoint: The student's weights for its proposals; None for its initial weights.
 
     Returns:
-        What the file holds. A file that is there already and fits is left as it is.
+        The content of the file. An existing file that fits is kept as it is.
 
     Raises:
         ConfigError: If something does not fit.
@@ -102,7 +103,7 @@ def make_class_means(
         accumulator = work.accumulator(count_classes(taps, network, layer, data.metainfo))
         found, done = _look_for(out, about, accumulator, restart)
         if found is not None:
-            _say(f'{out} holds these class means already: {_summary(found)}; nothing to do (--restart makes it anew).')
+            _say(f'{out} already holds these class means: {_summary(found)}; nothing to do (--restart makes it again).')
             return found
         total = work.run(accumulator, done, lambda total, done: _save_partial(out, about, total, done))
     made = ClassMeans(total.means().float(), total.counts, about)
@@ -110,7 +111,7 @@ def make_class_means(
         draw(made, _picture(out))
         made.save(out)
         _partial(out).unlink(missing_ok=True)
-    _say(f'{out}: {_summary(made)}; look at {_picture(out)}')
+    _say(f'{out}: {_summary(made)}; see {_picture(out)}')
     dist.barrier()
     return made
 
@@ -126,21 +127,21 @@ class _Pass:
         self.workers = workers
 
     def accumulator(self, classes: int) -> ClassMeanAccumulator:
-        """Zeros for that many classes, and for as many channels as the first sample's embedding has."""
+        """An empty accumulator for that many classes, and the channels of the first sample's embedding."""
         first = pseudo_collate([self.data[0]])
-        self.look.speed_up(copy.deepcopy(first))  # always by the same sample, so that the means are the same bits
+        self.look.speed_up(copy.deepcopy(first))  # always with the same sample, so that the means are bit-identical
         embeddings, _ = self.look(first)
         return ClassMeanAccumulator(classes, embeddings.shape[1])
 
     def run(
         self, accumulator: ClassMeanAccumulator, done: int, save: Callable[[ClassMeanAccumulator, int], None]
     ) -> ClassMeanAccumulator:
-        """Add all samples from the position `done` on; the sums of all processes.
+        """Add all samples from the position `done` on; returns the sums of all processes.
 
         Args:
-            accumulator: Holds the sums of the samples before, in the main process.
+            accumulator: In the main process, has the sums of the earlier samples.
             done: A multiple of the batch size, or the end.
-            save: Called in the main process now and then, with the sums of all processes and the position.
+            save: Called in the main process from time to time, with the sums of all processes and the position.
         """
         rank, processes = dist.get_dist_info()
         batches = [
@@ -173,7 +174,7 @@ class _Pass:
 
 
 def _connect(cfg: Config) -> None:
-    """Join the other processes as mmengine's Runner does, where a caller has not yet."""
+    """Connect to the other processes like mmengine's Runner, unless the caller has done so."""
     launcher, env = cfg.get('launcher', 'none'), cfg.get('env_cfg') or {}
     set_multi_processing(**(env.get('mp_cfg') or {}), distributed=launcher != 'none')
     if launcher != 'none' and not dist.is_distributed():
@@ -181,7 +182,7 @@ def _connect(cfg: Config) -> None:
 
 
 def _agreed(wish: bool) -> bool:
-    """The main process's wish, in all processes."""
+    """The main process's decision, shared with all processes."""
     flag = torch.tensor(float(wish))
     dist.broadcast(flag)
     return bool(flag)
@@ -210,7 +211,7 @@ def _check_out(out: Path) -> None:
 def _look_for(
     out: Path, about: Mapping[str, str], accumulator: ClassMeanAccumulator, restart: bool
 ) -> tuple[ClassMeans | None, int]:
-    """What is there: the whole file, or the position of a partial one, whose sums the main process takes over."""
+    """The existing means: the complete file, or the position of a partial one, whose sums the main process loads."""
     found: list[Any] = [None, 0]
     if dist.is_main_process():
         if restart:
@@ -247,8 +248,8 @@ def _load_partial(path: Path, about: Mapping[str, str], accumulator: ClassMeanAc
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
         done = int(there.pop('done'))
     except (OSError, SafetensorError, KeyError, ValueError):
-        raise ConfigError(f'{path} cannot be read: delete it, or give --restart to begin anew.') from None
-    _check_same(path, there, about, _SAME_RUN, 'delete it, or give --restart to begin anew')
+        raise ConfigError(f'{path} cannot be read: delete it, or give --restart to start again.') from None
+    _check_same(path, there, about, _SAME_RUN, 'delete it, or give --restart to start again')
     accumulator.load_state_dict(state)
     return done
 
@@ -256,7 +257,7 @@ def _load_partial(path: Path, about: Mapping[str, str], accumulator: ClassMeanAc
 def _summary(means: ClassMeans) -> str:
     classes, channels = means.means.shape
     empty = (means.counts == 0).nonzero().flatten().tolist()
-    lacking = f'; classes without any: {listed(empty)}' if empty else ''
+    lacking = f'; classes without embeddings: {listed(empty)}' if empty else ''
     images = means.metadata.get('images')
     return f'{classes} means of {int(means.counts.sum()):,} embeddings in {images} images, {channels} channels{lacking}'
 

@@ -1,4 +1,4 @@
-"""A data set, sample by sample in order, each augmented by random numbers of its own."""
+"""A data set, sample by sample in order, each augmented with its own random numbers."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ SEED = 0
 
 
 def reseed(*numbers: int) -> None:
-    """Seed Python, numpy and torch by all of these numbers together."""
+    """Seed Python, numpy and torch from all of these numbers together."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)
@@ -28,7 +28,7 @@ def reseed(*numbers: int) -> None:
 
 
 class SeededDataset(Dataset):
-    """Some samples of a data set; what is drawn for a sample depends on the seed and its index alone.
+    """Some samples of a data set; the random numbers of a sample depend only on the seed and its index.
 
     Args:
         dataset: The data set.
@@ -56,14 +56,14 @@ class SeededDataset(Dataset):
 def seeded_set(
     cfg: Config, pipeline: str, limit: int | None, seed: int, split: str = 'train'
 ) -> tuple[SeededDataset, dict[str, str]]:
-    """A data set of the config with its annotations, and what a file's header says of it.
+    """A data set of the config with its annotations, and its entries for a file's header.
 
     Args:
         cfg: The config; it is not changed.
         pipeline: `train` for the data set's own pipeline, `test` for that of the validation set.
-        limit: Take that many samples, evenly spread, as many data sets are sorted by class; None for all.
-        seed: Of the random numbers.
-        split: Of which loader: `train` or `val`.
+        limit: Use that many samples, evenly spread, because many data sets are sorted by class; None for all.
+        seed: Seed of the random numbers.
+        split: Which loader's data set to use: `train` or `val`.
 
     Raises:
         ConfigError: If the config has no such data set or pipeline, or there is no sample.
@@ -96,7 +96,7 @@ def seeded_set(
 
 
 def dataset_config(cfg: Config, split: str) -> dict:
-    """The data set's config of a loader.
+    """The config of a loader's data set.
 
     Raises:
         ConfigError: If there is none.
@@ -112,7 +112,7 @@ def _first(dataset: dict) -> dict:
 
 
 def _test_pipeline(cfg: Config, split: str) -> list[dict]:
-    """The validation pipeline, annotations loaded as `split` does: before the images are resized, or not at all."""
+    """The validation pipeline, with annotations loaded as in `split`: before images are resized, or not at all."""
     validation, annotated = (_first(dataset_config(cfg, name)).get('pipeline') or [] for name in ('val', split))
     steps = [step for step in validation if not _annotates(step)]
     return [*steps[:1], *(step for step in annotated if _annotates(step)), *steps[1:]]
@@ -123,7 +123,7 @@ def _annotates(step: dict) -> bool:
 
 
 def _with_pipeline(dataset: dict, pipeline: list[dict]) -> dict:
-    """The data set with this pipeline inside; a wrapper that mixes images (it has a pipeline itself) is taken off."""
+    """The data set with this pipeline inside; a wrapper that mixes images (with its own pipeline) is removed."""
     if isinstance(dataset.get('dataset'), dict):
         inner = _with_pipeline(dataset['dataset'], pipeline)
         return inner if 'pipeline' in dataset else {**dataset, 'dataset': inner}

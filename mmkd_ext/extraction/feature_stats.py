@@ -1,11 +1,11 @@
-"""Norms and directions of embeddings, of a teacher and of students: what an NDLoss is about.
+"""Norms and directions of embeddings, of a teacher and of students, which an NDLoss changes.
 
-    norm      of the embedding as the classifier is given it
+    norm      norm of the embedding that the classifier gets
     own       cosine of an embedding and the mean of the others of its class: how tight classes are
-    teacher   cosine of an embedding and the teacher's mean of its class, as ND sees it: where the widths differ this is
-              behind the connector, and there for checkpoints that have one. Running means are those of the checkpoint
+    teacher   cosine of an embedding and the teacher's mean of its class, as ND sees it: if the widths differ, after the
+              connector, and only for checkpoints that have one. Running means are those of the checkpoint
 
-Samples of the loss's `ignore_label` are left out, and of `teacher` those whose class has no mean.
+Samples of the loss's `ignore_label` are left out, and for `teacher` those whose class has no mean.
 """
 
 import copy
@@ -42,7 +42,7 @@ def compare(cfg: Config, checkpoints: Mapping[str, str], limit: int) -> dict[str
 
     Args:
         cfg: A distillation config with an NDLoss.
-        checkpoints: Name to a checkpoint of its student, however that was trained.
+        checkpoints: Name to a checkpoint of its student, however it was trained.
         limit: Number of images.
 
     Raises:
@@ -69,7 +69,10 @@ def compare(cfg: Config, checkpoints: Mapping[str, str], limit: int) -> dict[str
             values = collect(model, batches, name, connector)
             found = directions_of(loss)
             if found is None:
-                print(f'{path} has no running class means of {loss_name}: no cosine to the teacher.', flush=True)
+                print(
+                    f'{path} has no running class means of {loss_name}, so there is no cosine to the teacher.',
+                    flush=True,
+                )
             means = found if found is not None else means
             results[name] = statistics(values, found, has_connectors or 'raw' not in values)
     theirs = dict(student=values['teacher'], labels=values['labels'])
@@ -94,11 +97,13 @@ def find_nd_loss(model: Any) -> tuple[str, NDLoss]:
     for name, loss in losses.items():
         if isinstance(loss, NDLoss):
             return name, loss
-    raise ConfigError('model.distiller.distill_losses has no NDLoss, which tells where embeddings and classes are.')
+    raise ConfigError(
+        'model.distiller.distill_losses has no NDLoss, whose mapping says where embeddings and classes are.'
+    )
 
 
 def load(model: Any, path: str) -> bool:
-    """Load a student's checkpoint; whether it has the connectors too.
+    """Load a student's checkpoint; returns whether it also has the connectors.
 
     Raises:
         ConfigError: If it does not belong to this student.
@@ -113,7 +118,7 @@ def load(model: Any, path: str) -> bool:
 
 @torch.no_grad()
 def collect(model: Any, loader: DataLoader, name: str, connector: str | None) -> dict[str, Tensor]:
-    """What the NDLoss is given, and what the connector before it is: (N, C) each, and labels (N,)."""
+    """The inputs of the NDLoss and of the connector before it, (N, C) each, and labels (N,)."""
     _, loss = find_nd_loss(model)
     found: dict[str, list[Tensor]] = {'student': [], 'teacher': [], 'labels': [], 'raw': []}
 
@@ -129,7 +134,7 @@ def collect(model: Any, loader: DataLoader, name: str, connector: str | None) ->
         handles.append(model.distiller.connectors[connector].register_forward_pre_hook(before))
     model.eval()
     for i, batch in enumerate(tqdm(loader, desc=name, unit='batch')):
-        reseed(SEED, 1, i)  # the regions that a detector samples
+        reseed(SEED, 1, i)  # for the regions that a detector samples
         model(**model.data_preprocessor(batch, False), mode='loss')
     for handle in handles:
         handle.remove()
@@ -140,16 +145,16 @@ def collect(model: Any, loader: DataLoader, name: str, connector: str | None) ->
 
 
 def directions_of(loss: NDLoss) -> Tensor | None:
-    """Directions of the class means (K, C), zeros for a class without one; None where there are none at all."""
+    """Directions of the class means (K, C), zeros for a class without one; None if there are no means at all."""
     means = (loss.sums.float() if loss.running else loss.directions).cpu()
     return means if means.any() else None
 
 
 def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = None) -> Tensor:
-    """(N,): of each embedding and the mean of its class.
+    """The cosine of each embedding and the mean of its class, (N,).
 
-    Without `means` this is the mean of the other embeddings of its class; those that are alone in theirs are left out.
-    With it those are whose class has none.
+    Without `means`, the mean is that of the other embeddings of its class, and embeddings that are alone in their class
+    are left out. With `means`, embeddings whose class has no mean are left out.
     """
     if means is not None:
         known = means[labels].any(dim=1)
@@ -160,7 +165,7 @@ def cosine_to_means(embeddings: Tensor, labels: Tensor, means: Tensor | None = N
 
 
 def statistics(values: Mapping[str, Tensor], means: Tensor | None, in_teachers_space: bool) -> dict[str, Tensor]:
-    """The three statistics of a student, one value per sample; two where there are no class means."""
+    """The three statistics of a student, one value per sample; only two if there are no class means."""
     raw, labels = values.get('raw', values['student']), values['labels']
     found = dict(norm=raw.norm(dim=1), own=cosine_to_means(raw, labels))
     if in_teachers_space and means is not None:
@@ -169,7 +174,7 @@ def statistics(values: Mapping[str, Tensor], means: Tensor | None, in_teachers_s
 
 
 def draw(results: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
-    """Draw the distribution of each statistic, one curve a network, its mean dotted."""
+    """Draw the distribution of each statistic, one curve per network, with its mean dotted."""
     figure = Figure(figsize=(5 * len(PANELS), 3.8), layout='constrained')
     axes: Any = figure.subplots(1, len(PANELS))
     for axis, (key, title) in zip(axes, PANELS.items(), strict=True):

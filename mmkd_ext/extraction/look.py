@@ -1,4 +1,4 @@
-"""What a frozen teacher makes of a batch: the embeddings and the classes that a loss would be given."""
+"""Run a frozen teacher on a batch, for the embeddings and the classes that a loss would get."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from mmkd_ext.recorders.manager import RecorderManager
 
 
 class Look:
-    """What the teacher makes of a batch that it looks at by itself.
+    """Runs the teacher alone on a batch.
 
     Args:
         teacher: The teacher.
@@ -48,14 +48,14 @@ class Look:
                 manager[name].check(model)
             except ConfigError as error:
                 raise ConfigError(
-                    f'{self.taps[name].key}: the {who} must have it too, for the {name}, but {error}'
+                    f'{self.taps[name].key}: the {who} must have it, too, for the {name}, but {error}'
                 ) from None
         return manager
 
     def speed_up(self, batch: Any) -> None:
-        """Fold batch norms and lay maps out channels-last, where the features of a batch stay the same to rounding.
+        """Fold batch norms and use channels-last maps, if the features of a batch stay the same up to rounding.
 
-        Not of a detector: a rounded feature may make it sample another region.
+        Not for a detector: rounding a feature may make it sample another region.
         """
         model = self.teacher.model
         data = model.data_preprocessor(batch, False)
@@ -99,7 +99,7 @@ class Look:
 
 
 class StudentsRegions(Look):
-    """What the teacher's box head makes of the regions that a student samples in a batch.
+    """Runs the teacher's box head on the regions that a student samples in a batch.
 
     Args:
         student: The student, in eval mode.
@@ -138,7 +138,7 @@ class StudentsRegions(Look):
 
 
 def _classes(labels: Tensor) -> Tensor:
-    """The class of each row where labels are one-hot, as a preprocessor for mixed images makes them."""
+    """The class of each row if labels are one-hot, as made by a preprocessor for mixed images."""
     if labels.ndim == 2 and bool(((labels == 0) | (labels == 1)).all()) and bool((labels.sum(1) == 1).all()):
         return labels.argmax(1)
     return labels

@@ -1,4 +1,4 @@
-"""The networks that look at the data, as a config names them."""
+"""Build the networks of a config that run over the data."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from mmkd_ext.extraction.data import SEED, reseed
 
 
 def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, str]]:
-    """The teacher with its own pixels, and what the file's header says of it."""
+    """The teacher with its own pixel normalisation, and its entries for the file's header."""
     model, own = cfg.get('model'), True
-    pixels: Any = None  # of the student, where they stand in place of the teacher's own
+    pixels: Any = None  # the student's, if they replace the teacher's own
     if not isinstance(model, dict):
         raise ConfigError('the config defines no `model`.')
     if 'teacher' in model:
@@ -33,8 +33,8 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
         name = name or (Path(source).name if isinstance(source, (str, Path)) else str(teacher_cfg.get('type')))
     elif 'teachers' in model:
         raise ConfigError(
-            'the config has model.teachers: class means are of one of them; give the config that trained it, with '
-            '--checkpoint, and take model.distiller.distill_losses.NAME.class_means for --out.'
+            'the config has model.teachers, but class means are made from one of them; give the config that trained '
+            'it, with --checkpoint, and use model.distiller.distill_losses.NAME.class_means for --out.'
         )
     elif 'architecture' in model:
         raise ConfigError('the config has no model.teacher to take class means from.')
@@ -43,7 +43,7 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
         teacher_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
         name = Path(cfg.filename).name if cfg.filename else str(model.get('type'))
     network: Any = build_model(teacher_cfg, 'model.teacher')
-    # The init_cfg of a config that trains the teacher itself says where that training starts.
+    # In a config that trains the teacher itself, init_cfg says where that training starts.
     weights = teacher_weights(checkpoint, teacher_cfg if 'teacher' in model else {}, network)
     if weights is None:
         raise ConfigError('the teacher has no checkpoint: give --checkpoint FILE, or model.teacher_ckpt in the config.')
@@ -57,7 +57,7 @@ def build_teacher(cfg: Config, checkpoint: str | None) -> tuple[Any, dict[str, s
 
 
 def build_proposer(cfg: Config, checkpoint: str | None) -> tuple[Any, str]:
-    """The student of a distillation config, whose regions are looked at, and what the file's header says of them."""
+    """The student of a distillation config, whose regions are used, and its entries for the file's header."""
     if 'architecture' not in cfg.model or 'teacher' not in cfg.model:
         raise ConfigError('--proposals student needs a distillation config, with model.architecture and model.teacher.')
     pixels = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')

@@ -1,4 +1,4 @@
-"""A picture of class means: how many samples, how long, how alike."""
+"""A picture of class means: their counts, norms and cosines."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from mmkd_ext.class_means import ClassMeans
 
-_BARS = 100  # classes that are still told apart as bars
+_BARS = 100  # number of classes up to which bars are drawn
 
 
 def draw(class_means: ClassMeans, path: Path) -> None:
@@ -19,7 +19,7 @@ def draw(class_means: ClassMeans, path: Path) -> None:
     counts, norms, cosines = figure.subplots(1, 3, width_ratios=(1, 1, 1.05))
     empty = int((class_means.counts == 0).sum())
     total = int(class_means.counts.sum())
-    title = f'{total:,} embeddings' + (f' (classes without any: {empty})' if empty else '')
+    title = f'{total:,} embeddings' + (f' (classes without samples: {empty})' if empty else '')
     _profile(counts, class_means.counts.float(), title, 'embeddings (log)')
     counts.set(yscale='log', ylim=(0.7, None))
     lengths = class_means.means.norm(dim=1)
@@ -31,7 +31,7 @@ def draw(class_means: ClassMeans, path: Path) -> None:
 
 
 def _profile(axes: Axes, values: Tensor, title: str, label: str) -> None:
-    """One value per class: bars, or dots where these would be too narrow."""
+    """Draw one value per class, as bars, or as dots if bars would be too narrow."""
     if len(values) <= _BARS:
         axes.bar(range(len(values)), values.tolist(), width=0.8)
     else:
@@ -43,7 +43,7 @@ def _profile(axes: Axes, values: Tensor, title: str, label: str) -> None:
 
 
 def _matrix(figure: Figure, axes: Axes, class_means: ClassMeans) -> None:
-    """The cosines of the classes that have samples; the colours span what is off the diagonal."""
+    """Draw the cosines of the classes that have samples; the colours span the values off the diagonal."""
     directions = normalize(class_means.means.double())
     matrix = directions @ directions.T
     matrix[class_means.counts == 0] = torch.nan

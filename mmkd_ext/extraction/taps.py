@@ -10,11 +10,11 @@ from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError, nearest
 
 _USUAL = ('roi_head.bbox_head.fc_cls', 'head.fc')
-_LOSSES = ('loss_cls', 'loss_module')  # the classification loss of mmdet's heads, and of mmpretrain's
+_LOSSES = ('loss_cls', 'loss_module')  # the classification losses of mmdet's and mmpretrain's heads
 
 
 class Tap(NamedTuple):
-    """A recorder, the part of its records that is used, and the config key that says so."""
+    """A recorder, the part of its records that is used, and the config key that names it."""
 
     recorder: dict
     key: str
@@ -23,7 +23,7 @@ class Tap(NamedTuple):
 
     @property
     def needed(self) -> int | None:
-        """How many records are used; None for all, where they are counted from the end."""
+        """How many records are used; None for all, if the index counts from the end."""
         return None if self.record_idx < 0 else self.record_idx + 1
 
     def __str__(self) -> str:
@@ -39,11 +39,11 @@ def find_taps(
     """The taps for `embedding` and `labels`.
 
     Args:
-        model: The config's `model`; where its distiller has an NDLoss, that one's mapping says where both are.
+        model: The config's `model`; if its distiller has an NDLoss, the mapping of that loss says where both are.
         teacher: The teacher.
-        layer: Name of the teacher's classifier, whose input is the embedding; found where it is None and there is no
-            NDLoss.
-        file: The class-mean file that is to be made; of several NDLosses those count that read it.
+        layer: Name of the teacher's classifier, whose input is the embedding; searched for if it is None and there is
+            no NDLoss.
+        file: The class-mean file to make; of several NDLosses, only those that read it count.
 
     Raises:
         ConfigError: If the mapping is incomplete, or no classifier or classification loss is found.
@@ -53,7 +53,7 @@ def find_taps(
 
 
 def find_classifier(teacher: nn.Module) -> str:
-    """The name of the last linear layer, which gives the logits.
+    """The name of the last linear layer, which returns the logits.
 
     Raises:
         ConfigError: If there is none, or more than one.
@@ -74,16 +74,16 @@ def find_classifier(teacher: nn.Module) -> str:
 
 
 def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None, metainfo: Mapping) -> int:
-    """K, background included: as a region head or the classifier has them, or the data set where there is none.
+    """K, background included: from a region head or the classifier, or otherwise from the data set.
 
     Args:
         taps: See `find_taps`.
         teacher: The teacher.
-        layer: Name of the classifier, where the user gave one.
-        metainfo: Of the data set.
+        layer: Name of the classifier, if the user gave one.
+        metainfo: Metainfo of the data set.
 
     Raises:
-        ConfigError: If neither says it.
+        ConfigError: If neither gives the number.
     """
     names = [layer]
     if layer is None:
@@ -97,10 +97,10 @@ def count_classes(taps: Mapping[str, Tap], teacher: nn.Module, layer: str | None
         if isinstance(module, nn.Linear):
             head = modules[str(name).rpartition('.')[0]]
             foreground = getattr(head, 'num_classes', None) if str(name).startswith('roi_head.') else None
-            return module.out_features if foreground is None else foreground + 1  # whatever its loss makes of them
+            return module.out_features if foreground is None else foreground + 1  # however its loss uses them
     if not metainfo.get('classes'):
         raise ConfigError('--layer is needed: neither the teacher nor the data set says how many classes there are.')
-    return len(metainfo['classes']) + hasattr(teacher, 'roi_head')  # and the background
+    return len(metainfo['classes']) + hasattr(teacher, 'roi_head')  # with the background
 
 
 def _at_classifier(teacher: nn.Module, layer: str) -> dict[str, Tap]:
@@ -119,12 +119,12 @@ def _at_classifier(teacher: nn.Module, layer: str) -> dict[str, Tap]:
                 )
     raise ConfigError(
         f'--layer={layer}: no head of {type(teacher).__name__} around it has a classification loss '
-        f'({" or ".join(_LOSSES)}), which the labels are taken from.'
+        f'({" or ".join(_LOSSES)}), from which the labels are taken.'
     )
 
 
 def _mapped_by_nd_loss(distiller: Mapping, file: str | Path | None) -> dict[str, Tap] | None:
-    """What the NDLoss of a distiller's config is given, or None where there is no such loss."""
+    """The inputs of the NDLoss of a distiller's config, or None if there is no such loss."""
     losses = distiller.get('distill_losses') or {}
     names = [name for name, loss in losses.items() if str(dict(loss).get('type')).split('.')[-1] == 'NDLoss']
     readers = [name for name in names if file is not None and str(losses[name].get('class_means')) == str(file)]
@@ -148,7 +148,7 @@ def _mapped(distiller: Mapping, loss: str, argument: str) -> Tap:
         raise ConfigError(f'{key} must be a dict with `from_student` and `recorder`, got {entry!r}.')
     if entry.get('connector') is not None:
         raise ConfigError(
-            f"{key}.connector: class means are made of the teacher's own embeddings; leave the connector out."
+            f"{key}.connector: class means are made from the teacher's own embeddings; leave out the connector."
         )
     values: dict[str, Any] = dict(
         recorder=entry['recorder'], record_idx=entry.get('record_idx', 0), data_idx=entry.get('data_idx')

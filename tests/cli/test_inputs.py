@@ -26,7 +26,9 @@ def test_an_evaluators_own_annotation_file_is_looked_for(digits: Path, listed: b
     cfg.val_evaluator.ann_file = 'data/none.json'
     cfg.val_evaluator = [cfg.val_evaluator] if listed else cfg.val_evaluator
     key = r'val_evaluator\[0\]' if listed else 'val_evaluator'
-    with pytest.raises(ConfigError, match=rf'^{key}\.ann_file: data/none\.json does not exist .*path of its own'):
+    with pytest.raises(
+        ConfigError, match=rf'^{key}\.ann_file: data/none\.json does not exist .*this path does not follow'
+    ):
         cli.check_data(cfg, ('val_dataloader',))
     (cfg.val_evaluator[0] if listed else cfg.val_evaluator).backend_args = dict(backend='petrel')
     cli.check_data(cfg, ('val_dataloader',))

@@ -47,7 +47,7 @@ def test_a_pure_python_config_is_refused_with_the_way_to_write_it_as_text(tmp_pa
     lazy.write_text(
         'from torch.optim import SGD\noptim_wrapper = dict(optimizer=dict(type=SGD, lr=0.1))\nmodel = dict()\n'
     )
-    with pytest.raises(ConfigError, match=r'lazy\.py names classes themselves \(type=SGD\)') as error:
+    with pytest.raises(ConfigError, match=r'lazy\.py uses classes \(type=SGD\) instead of names') as error:
         cli.read_config(str(lazy))
     (code,) = re.findall(r'python -c "(.*)"', str(error.value))
     subprocess.run([sys.executable, '-c', code], cwd=tmp_path, check=True, capture_output=True)

@@ -35,7 +35,7 @@ def test_without_a_method_the_config_is_the_one_given() -> None:
     [
         (['--distill', 'kdd', *PAIR], "--distill kdd: there is no such method; the nearest are 'kd', 'pkd', 'dkd'"),
         (['--distill', 'kd', '--teacher', TEACHER], '--distill kd needs --teacher-ckpt'),
-        (['--distill', 'tfd', *PAIR], '--distill tfd has no teacher, .* leave out --teacher and --teacher-ckpt'),
+        (['--distill', 'tfd', *PAIR], '--distill tfd has no teacher: .* leave out --teacher and --teacher-ckpt'),
         (['--distill', 'kd', *PAIR, '--teacher-ckpt', 'no.pth'], '--teacher-ckpt: there is no file no.pth'),
         (['--distill', 'kd', *PAIR, '--teacher', 'no.py'], '--teacher: there is no config file no.py'),
         (['--distill', 'cwd', *PAIR], '--distill cwd: CWD needs maps of a dense prediction, .*; what fits: cwt, '),

@@ -73,7 +73,9 @@ def test_resume_with_another_number_of_processes_is_refused(
         return cli.train_config(arguments(*words, '--resume', *data_options(digits)))
 
     resume('2', own.pretty_text)
-    with pytest.raises(ConfigError, match='another run, unnamed: the number of processes is 2 there and 4 here; go on'):
+    with pytest.raises(
+        ConfigError, match='another run, unnamed: the number of processes is 2 there and 4 here; resume'
+    ):
         resume('4', own.pretty_text)
     own.pop('processes')
     resume('4', own.pretty_text)  # of a version that did not note it
@@ -90,7 +92,7 @@ def test_a_fresh_start_among_another_runs_checkpoints_is_said(
     cli.train_config(arguments(*words, 'optim_wrapper.optimizer.lr=0.5'))
     said = capsys.readouterr().err
     assert 'another run (optim_wrapper.optimizer.lr is' in said
-    assert 'those of the same name will be overwritten; name another --work-dir' in said
+    assert 'those with the same names will be overwritten; use another --work-dir' in said
 
 
 @pytest.mark.parametrize(

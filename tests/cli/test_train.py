@@ -71,5 +71,5 @@ def test_a_transform_that_will_not_fold_is_said_before_training(with_bn: bool, d
     cfg = cli.train_config(arguments(*words))
     log = Mock()
     cli.say_what_will_not_fold(Mock(cfg=cfg, logger=log))
-    said = 'the student will train, but not export to a plain one: model.neck cannot be folded: the convolution pads'
+    said = 'the student will train, but cannot be exported to a plain one: model.neck cannot be folded: the conv'
     assert [said in call.args[0] for call in log.warning.call_args_list] == [True] * with_bn

@@ -89,14 +89,14 @@ class TestRefusals:
         norm = dict(type='mmkd_ext.NORMNeck', in_channels=64, teacher_channels=5, pool=False)
         cfg = read('resnet_student')
         cfg.model.neck = [norm, dict(type='GeneralizedMeanPooling')]
-        self.refused(cfg, r'^model.neck.0 cannot be folded: GeneralizedMeanPooling \(1\) comes between')
+        self.refused(cfg, r'^model.neck.0 cannot be folded: GeneralizedMeanPooling \(1\) is between')
 
     def test_batch_norm_and_activation_after_it_as_in_the_released_wide_resnets(self) -> None:
         model = trained(read('resnet_norm_alone'))
         neck = model.neck
         neck.gap = None
         model.neck = nn.Sequential(neck, nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()), nn.AdaptiveAvgPool2d(1))
-        with pytest.raises(ConfigError, match='BatchNorm2d .* comes between'):
+        with pytest.raises(ConfigError, match='BatchNorm2d .* is between'):
             fold_student(model)
 
     def test_padding_with_zeros_and_an_offset(self) -> None:
@@ -107,7 +107,7 @@ class TestRefusals:
     def test_a_head_that_is_not_known(self) -> None:
         cfg = read('resnet_norm_alone')
         cfg.model.head = dict(type='StackedLinearClsHead', num_classes=10, in_channels=64, mid_channels=[8])
-        self.refused(cfg, 'a StackedLinearClsHead comes next; known are LinearClsHead')
+        self.refused(cfg, 'a StackedLinearClsHead comes next; supported are LinearClsHead')
 
     def test_a_map_that_no_head_takes_or_of_which_it_is_not_known(self) -> None:
         cfg = read('pspnet_norm')
@@ -116,7 +116,7 @@ class TestRefusals:
         self.refused(cfg, '^model.neck cannot be folded: no head takes its map')
         model = trained(read('pspnet_norm'))
         del model.backbone.out_indices  # as mmseg's UNet has none
-        with pytest.raises(ConfigError, match=r'maps PSPHead chooses from is not known \(.*in_index=-1\)'):
+        with pytest.raises(ConfigError, match=r'maps that PSPHead chooses from is unknown \(.*in_index=-1\)'):
             fold_student(model)
         model.decode_head.in_index, model.auxiliary_head.in_index = -1, -2
         assert fold_student(model).notes

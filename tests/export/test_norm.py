@@ -112,9 +112,9 @@ class TestRefusals:
             MODELS.build(dict(type='mmpretrain.GeneralizedMeanPooling')),
         ):
             neck.gap = between
-            with pytest.raises(ValueError, match=r'\w+ \(gap\) comes between the transform and the next layer'):
+            with pytest.raises(ValueError, match=r'\w+ \(gap\) is between the transform and the next layer'):
                 fold_norm(neck, random(7, 6))
-            with pytest.raises(ValueError, match='only average pooling may'):
+            with pytest.raises(ValueError, match='only average pooling is allowed'):
                 check_between(nn.Sequential(between))
 
     def test_the_transform_has_an_activation_or_another_norm(self) -> None:
@@ -133,5 +133,5 @@ class TestRefusals:
         for wrong in (random(7, 5), random(7, 2, 3, 3), random(7, 54), random(7, 6, 3)):
             with pytest.raises(ValueError, match='does not take 6 channels'):
                 fold_norm(build(), wrong)
-        with pytest.raises(ValueError, match='does not give 6 channels'):
+        with pytest.raises(ValueError, match='does not return 6 channels'):
             fold_norm_before(build(), random(7, 6, 3, 3))

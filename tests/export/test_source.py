@@ -61,7 +61,9 @@ def test_a_config_names_its_backbones_without_this_packages_scope() -> None:
     assert take_backbones(model) == [CIFARResNet, MobileNetV1]
     assert model['backbone'] == dict(type='CIFARResNet', depth=20)
     assert model['auxiliary'] == [dict(type='MobileNetV1'), dict(backbone=dict(type='CIFARResNet', depth=8))]
-    with pytest.raises(ConfigError, match=r'^mmkd_ext\.NORMNeck in the student cannot be exported: no toolbox has it'):
+    with pytest.raises(
+        ConfigError, match=r'^mmkd_ext\.NORMNeck in the student cannot be exported, because no toolbox has it'
+    ):
         take_backbones(dict(neck=dict(type='mmkd_ext.NORMNeck')))
 
 
@@ -71,7 +73,7 @@ def test_the_package_registers_copies_of_the_backbones_and_needs_nothing_of_this
     write_package(tmp_path / 'a_backbone', [CIFARResNet, MobileNetV1], 'a.py')
     files = {path.name: path.read_text() for path in (tmp_path / 'a_backbone').iterdir()}
     assert sorted(files) == ['__init__.py', 'base.py', 'cifar_resnet.py', 'mobilenet_v1.py']
-    assert files['__init__.py'].startswith('"""What a.py is made of')
+    assert files['__init__.py'].startswith('"""The backbones of a.py')
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(MODELS, '_module_dict', dict(MODELS.module_dict))
     importlib.import_module('a_backbone')

@@ -155,7 +155,7 @@ class TestRefusals:
 
         monkeypatch.setattr(export, 'fold_student', spoiled)
         monkeypatch.setattr(export, '_run_files', run)
-        with pytest.raises(ConfigError, match='gives other outputs, off by .* nothing is written'):
+        with pytest.raises(ConfigError, match='outputs of the exported student differ by .* nothing is written'):
             export_student(cfg, path, tmp_path / 'bad', 'a')
         assert not (tmp_path / 'bad').exists()
 

@@ -91,7 +91,7 @@ def test_saved_and_restored_it_goes_on_with_the_same_bits() -> None:
 
 
 def test_a_state_of_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match=r'expected sums of \(6, 4\) classes and channels, got \(6, 5\)'):
+    with pytest.raises(ValueError, match=r'expected sums for \(6, 4\) classes and channels, got \(6, 5\)'):
         ClassMeanAccumulator(6, 4).load_state_dict(filled([]).state_dict())
 
 

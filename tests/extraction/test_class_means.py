@@ -345,7 +345,7 @@ def test_what_does_not_fit_is_refused_before_it_starts(detector: Case, distilled
             detector.make(**{'out': out, **options})
     cfg = distilled.config(**{'model.distiller.student_recorders.gt.source': 'head.loss_modul'})
     with pytest.raises(
-        ConfigError, match=r"student_recorders\.gt: the teacher must have it too, for the labels, but .*'"
+        ConfigError, match=r"student_recorders\.gt: the teacher must have it, too, for the labels, but .*'"
     ):
         distilled.make(out, cfg)
     assert [path.name for path in tmp_path.iterdir()] == ['file']

@@ -74,7 +74,7 @@ def test_what_is_not_an_embedding_or_a_label_is_refused_with_its_key() -> None:
         look(Classifier.labels, embedding='neck')
     with pytest.raises(ConfigError, match=r'^key\.loss_module: the labels must be a tensor, got list\.$'):
         look([2, 0, 1, 1])
-    with pytest.raises(ConfigError, match=r"^key\.nek: the teacher must have it too, for the embedding, but .*'neck'"):
+    with pytest.raises(ConfigError, match=r"^key\.nek: the teacher must have it, too, for the embedding, but .*'neck'"):
         look(Classifier.labels, embedding='nek')
 
 

@@ -26,7 +26,7 @@ def test_counts_lengths_and_cosines_are_those_of_the_classes(tmp_path: Path, fig
     assert (tmp_path / 'means.png').read_bytes().startswith(b'\x89PNG')
     counts, lengths, cosines, _ = figures[0].axes
     assert [bar.get_height() for bar in counts.patches] == [5, 1200, 0]
-    assert counts.get_title() == '1,205 embeddings (classes without any: 1)'
+    assert counts.get_title() == '1,205 embeddings (classes without samples: 1)'
     assert [bar.get_height() for bar in lengths.patches] == [5, 2, 0]
     assert lengths.get_title() == 'length of the means, median 2', 'of the classes that have any'
     assert cosines.get_title() == 'cosines between classes, mean 0.80'

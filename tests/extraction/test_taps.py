@@ -153,7 +153,7 @@ def test_a_named_layer_goes_before_the_mapping_and_other_losses_say_nothing() ->
 
 
 MISTAKES = [
-    ('teacher', dict(connector='x'), r'loss_nd\.teacher\.connector: .*leave the connector out'),
+    ('teacher', dict(connector='x'), r'loss_nd\.teacher\.connector: .*leave out the connector'),
     ('teacher', dict(recorder='gip'), r"teacher\.recorder: .*teacher_recorders has no 'gip'; the nearest is 'gap'"),
     ('teacher', dict(data_idx=[0, 1]), r'teacher\.data_idx: .*not a list of levels; got \[0, 1\]'),
     ('labels', dict(from_student=False), r"labels\.recorder: .*teacher_recorders has no 'gt'"),
