@@ -9,19 +9,24 @@ from mmengine.registry import MODELS, DefaultScope
 from support import ROOT
 
 TEXT = (ROOT / 'README.md').read_text()
+EXAMPLE = re.search(r'```python\n(.*?)```', TEXT, re.DOTALL).group(1)
 
 
 def test_it_is_short() -> None:
-    assert len(TEXT.splitlines()) < 100
+    lines = TEXT.splitlines()
+    assert len(lines) < 100
+    assert [line for line in lines if len(line) > 120] == []
+    assert len(re.findall(r'^\|---', TEXT, re.MULTILINE)) == 1, 'tables'
+    assert len(re.findall(r'^!\[', TEXT, re.MULTILINE)) == 1, 'pictures'
+    assert len(EXAMPLE.splitlines()) <= 12
 
 
 def test_the_example_config_builds_and_its_loss_reaches_the_student(tmp_path: Path) -> None:
     from mmdet.testing import demo_mm_inputs
 
     (tmp_path / 'my_faster_rcnn_r50.py').write_text("_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'\n")
-    example = re.search(r'```python\n(.*?)```', TEXT, re.DOTALL).group(1)
     path = tmp_path / 'my_distillation.py'
-    path.write_text(example)
+    path.write_text(EXAMPLE)
     cfg = Config.fromfile(path)
     assert cfg.default_scope == 'mmdet'
     assert cfg.optim_wrapper.optimizer.lr == 0.02
