@@ -1,7 +1,8 @@
 """A student with a distiller attached, for mmengine's Runner; to everything else it looks like the student."""
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -210,8 +211,37 @@ class DistillAlgorithm(BaseModel):
         return self.student(inputs, data_samples, mode=mode)
 
     def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
-        """The student's losses under `student.`, the distiller's under `distill.`."""
+        """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
+
+        Args:
+            inputs: Images (B, C, H, W), preprocessed for the student.
+            data_samples: Annotations of the student's toolbox.
+        """
+        if self.distillation_stopped:
+            return {**self._student_losses(inputs, data_samples), **self._stopped_losses()}
+        with self.recorded(inputs, data_samples) as losses:
+            return {**losses, **self.losses_of_records(data_samples)}
+
+    @contextmanager
+    def recorded(self, inputs: Any, data_samples: Any = None) -> Iterator[dict[str, Any]]:
+        """A context with the student's losses, in which the recorders hold what the networks gave in a step.
+
+        Args:
+            inputs: As in `loss`.
+            data_samples: As in `loss`.
+        """
+        try:
+            yield self._run_networks(inputs, data_samples)
+        finally:
+            self.distiller.clear()
+
+    def _run_networks(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
+        """Run student and teachers with the recorders attached; returns the student's losses."""
         raise NotImplementedError
+
+    def idle_losses(self) -> Collection[str]:
+        """The losses for which this process has nothing to compare in this step."""
+        return ()
 
     def _student_losses(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
         """Run the student with its recorders attached; returns its losses, prefixed, or none if they are not wanted."""
@@ -223,18 +253,17 @@ class DistillAlgorithm(BaseModel):
             return self._in_graph('student.loss_unused', tensors_in(losses))
         return {f'student.{name}': value for name, value in losses.items()}
 
-    def _distill_losses(self, data_samples: Any, idle: Collection[str] = ()) -> dict[str, Tensor]:
-        """The distiller's losses, prefixed; called exactly once in each step.
+    def losses_of_records(self, data_samples: Any) -> dict[str, Tensor]:
+        """The distiller's losses, prefixed; called exactly once in each step, inside of `recorded`.
 
         Args:
             data_samples: Annotations of the batch.
-            idle: Losses for which this process has nothing to compare.
 
         Raises:
             ConfigError: In the first step, if a loss does not train what it should.
             FloatingPointError: If a loss is not finite; names the loss and the batch's images. See `FiniteCheck`.
         """
-        losses = self.distiller.compute_distill_losses(idle)
+        losses = self.distiller.compute_distill_losses(self.idle_losses())
         self.distiller.synchronise()
         trained = self.student_trainable and any(p.requires_grad for p in self.student.parameters())
         self.distiller.check_gradients(losses, self.student if trained else None)

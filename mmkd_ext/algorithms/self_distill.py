@@ -25,22 +25,7 @@ class SelfDistill(DistillAlgorithm):
         super().__init__(architecture, distiller, **kwargs)
         self.distiller.teacher_recorders.check(self.student)
 
-    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
-        """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
-
-        Args:
-            inputs: Images (B, C, H, W), preprocessed for the student.
-            data_samples: Annotations of the student's toolbox.
-        """
-        if self.distillation_stopped:
-            return {**self._student_losses(inputs, data_samples), **self._stopped_losses()}
-        distiller = self.distiller
-        try:
-            with (
-                distiller.student_recorders.recording(self.student),
-                distiller.teacher_recorders.recording(self.student),
-            ):
-                losses = self._student_losses(inputs, data_samples)
-            return {**losses, **self._distill_losses(data_samples)}
-        finally:
-            distiller.clear()
+    def _run_networks(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
+        recorders = self.distiller.student_recorders, self.distiller.teacher_recorders
+        with recorders[0].recording(self.student), recorders[1].recording(self.student):
+            return self._student_losses(inputs, data_samples)

@@ -1,7 +1,7 @@
 """The parts that algorithms with one or several frozen teachers share."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +48,7 @@ class TeacherDistill(DistillAlgorithm):
     regions: SampledRegions | None
     stored: TeacherOutputs | None = None  # the teacher's outputs, if it does not run
     replays = False  # whether each step must have the same images as in another run
+    _keep: Callable[[Any], None] | None = None  # see `teach_only`
 
     def _teach(self, teachers: Mapping[str, dict], owners: Mapping[str, str] | None = None) -> None:
         """Build the teachers, and check that they fit the student and the distiller.
@@ -189,42 +190,52 @@ class TeacherDistill(DistillAlgorithm):
             taught.teacher.model._apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)
 
-    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
-        """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
+    def _run_networks(self, inputs: Any, data_samples: Any) -> dict[str, Any]:
+        self.run_teachers(inputs, data_samples)
+        if self.stored:
+            self.stored.fill(self.distiller, inputs)
+        with ExitStack() as stack:
+            stack.enter_context(self.distiller.student_recorders.recording(self.student))
+            stack.enter_context(self._own.recording(self.student))
+            if self.regions:
+                stack.enter_context(self.regions.recorded(inputs))
+            losses = self._student_losses(inputs, data_samples)
+        self.run_teachers(inputs, data_samples, sampled_regions=True)
+        return losses
 
-        Args:
-            inputs: Images (B, C, H, W), preprocessed for the student.
-            data_samples: Annotations of the student's toolbox.
-        """
-        if self.distillation_stopped:
-            return {**self._student_losses(inputs, data_samples), **self._stopped_losses()}
-        distiller = self.distiller
-        try:
-            self._run_teachers(inputs, data_samples, sampled_regions=False)
-            if self.stored:
-                self.stored.fill(distiller, inputs)
-            with ExitStack() as stack:
-                stack.enter_context(distiller.student_recorders.recording(self.student))
-                stack.enter_context(self._own.recording(self.student))
-                if self.regions:
-                    stack.enter_context(self.regions.recorded(inputs))
-                losses = self._student_losses(inputs, data_samples)
-            self._run_teachers(inputs, data_samples, sampled_regions=True)
-            return {**losses, **self._distill_losses(data_samples)}
-        finally:
-            distiller.clear()
-
-    def _run_teachers(self, inputs: Any, data_samples: Any, sampled_regions: bool) -> None:
-        """Run the teachers that see the student's regions, or the others."""
+    def run_teachers(self, inputs: Any, data_samples: Any, sampled_regions: bool = False) -> None:
+        """Run the teachers that see the student's regions, or the others; what they give is in their recorders."""
         for taught in self.taught.values():
             if taught.sampled_regions == sampled_regions and (needed := self._needed(taught)):
                 forward = self.regions.forward(taught.recorders) if self.regions and sampled_regions else None
                 taught.teacher.record(taught.recorders, needed, inputs, data_samples, forward)
 
-    def _distill_losses(self, data_samples: Any, idle: Collection[str] = ()) -> dict[str, Tensor]:
+    def teach_only(self, keep: Callable[[Any], None]) -> None:
+        """From now on a step runs the teachers alone; its loss is 0.
+
+        Args:
+            keep: Called in each step with the images, while the recorders hold what the teachers gave.
+        """
+        self._keep, self.replays = keep, True
+
+    def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
+        """Same as in `DistillAlgorithm`, unless `teach_only` was called."""
+        if self._keep is None:
+            return super().loss(inputs, data_samples)
+        try:
+            self.run_teachers(inputs, data_samples)
+            self._keep(inputs)
+        finally:
+            self.distiller.clear()
+        return dict(loss=sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad))
+
+    def idle_losses(self) -> Collection[str]:
+        """The losses on regions, if the student sampled none."""
+        return self.regions.idle() if self.regions else ()
+
+    def losses_of_records(self, data_samples: Any) -> dict[str, Tensor]:
         """The distiller's losses; those on regions are zero if the student sampled none."""
-        idle = self.regions.idle() if self.regions else idle
-        losses = super()._distill_losses(data_samples, idle)
+        losses, idle = super().losses_of_records(data_samples), self.idle_losses()
         if idle:
             parameters = [*self.student.roi_head.parameters(), *self.distiller.parameters()]
             losses[f'distill.{next(iter(idle))}'] += self._in_graph('zero', parameters).get('zero', 0.0)

@@ -2,11 +2,10 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
 
 from mmengine.config import Config
 
-from mmkd_ext.benchmark.rows import STUDENT, Setting, Subject
+from mmkd_ext.benchmark.rows import MMRAZOR, STUDENT, TEACHER, Setting, Subject
 from mmkd_ext.process_memory import forget_peak, peak_memory
 
 STEPS = 3  # after the second one the allocator has what it needs
@@ -33,27 +32,23 @@ def _peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
     step = subject.row(part).step
     if part == STUDENT:
         del subject.model
-    held = _held(getattr(subject, 'model', None))
     forget_peak()
     for _ in range(STEPS):
         step()
-    return peak_memory(), held() / 2**20
+    most = peak_memory()
+    return most, held(subject, part) / 2**20
 
 
-def _held(model: Any) -> Any:
-    """A function that says how many bytes the teacher and the records take."""
-    if not hasattr(model, 'distiller'):
-        return lambda: 0
-    most = 0
-    clear = model.distiller.clear
-
-    def look() -> None:
-        nonlocal most
-        managers = (model.distiller.student_recorders, model.distiller.teacher_recorders)
-        most = max(most, sum(tensor.nbytes for manager in managers for tensor in manager.tensors()))
-        clear()
-
-    model.distiller.clear = look
+def held(subject: Subject, part: str) -> int:
+    """Bytes of the teachers' weights, and of what a step of a part records."""
+    if part == STUDENT or not hasattr(subject.model, 'distiller'):
+        return 0
+    model = subject.model
     teachers = [taught.teacher.model for taught in getattr(model, 'taught', {}).values()]
-    weights = sum(value.nbytes for teacher in teachers for value in teacher.state_dict().values())
-    return lambda: weights + most
+    size = sum(value.nbytes for teacher in teachers for value in teacher.state_dict().values())
+    if part == MMRAZOR:  # whose engine has recorders of its own
+        return size
+    managers = [model.distiller.teacher_recorders, model.distiller.student_recorders][: 1 if part == TEACHER else 2]
+    inputs = model.data_preprocessor(subject.data, True)
+    with subject.cast(), model.recorded(**inputs):
+        return size + sum(tensor.nbytes for manager in managers for tensor in manager.tensors())

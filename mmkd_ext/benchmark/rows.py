@@ -136,7 +136,7 @@ class Subject:
             group['lr'] = 0.0  # the optimiser works, but a random network would soon be all NaN
 
         def step() -> object:
-            with self._cast():
+            with self.cast():
                 prepared = trained.data_preprocessor(self.data, True)
                 losses, logs = trained.parse_losses(trained._run_forward(prepared, mode='loss'))
             optim.update_params(losses)
@@ -146,24 +146,17 @@ class Subject:
 
     def _teach(self) -> None:
         inputs = self.model.data_preprocessor(self.data, True)
-        with self._cast():
-            self.model._run_teachers(**inputs, sampled_regions=False)
+        with self.cast():
+            self.model.run_teachers(**inputs)
         self.model.distiller.clear()
 
     def _compare(self) -> Callable[[], object]:
         """Connectors and losses, forward and backward, of what one step recorded; no network runs again."""
-        model, distiller = self.model, self.model.distiller
+        distiller = self.model.distiller
         recorders = [*distiller.student_recorders.recorders.values(), *distiller.teacher_recorders.recorders.values()]
-        recorded: list[Any] = []
-
-        def keep(*_: object) -> dict[str, Tensor]:
-            recorded.extend(map_tensors(_leaf, recorder.records) for recorder in recorders)
-            return {}
-
-        model._distill_losses = keep
-        with self._cast():
-            model._run_forward(model.data_preprocessor(self.data, True), mode='loss')
-        del model._distill_losses
+        inputs = self.model.data_preprocessor(self.data, True)
+        with self.cast(), self.model.recorded(**inputs):
+            recorded: list[Any] = [map_tensors(_leaf, recorder.records) for recorder in recorders]
         trained = [tensor for tensor in [*tensors_in(recorded), *distiller.parameters()] if tensor.requires_grad]
 
         def step() -> object:
@@ -176,7 +169,8 @@ class Subject:
 
         return step
 
-    def _cast(self) -> Any:
+    def cast(self) -> Any:
+        """The context of mixed precision."""
         amp = self.setting.amp
         return torch.autocast(self.setting.device, getattr(torch, amp)) if amp else nullcontext()
 

@@ -185,18 +185,31 @@ class ConfigurableDistiller(LossChecks, nn.Module):
         Raises:
             ConfigError: If a record is missing, or a connector or a loss rejects its input.
         """
-        losses = {}
-        for name, arguments in self.active.items():
-            if name in idle:
-                losses[name] = self._idle(name, arguments)
-                continue
+        return {name: self._compute(name, name in idle) for name in self.active}
+
+    def _compute(self, name: str, idle: bool) -> Tensor:
+        arguments = self.wiring[name]
+        if idle:
+            loss = self._idle(name, arguments)
+        else:
             values = {arg: self._value(argument, f'{name}.{arg}') for arg, argument in arguments.items()}
             self._check_gradients.note(name, values)
-            losses[name] = self._over_levels(name, values, arguments)
-        for name in losses:
-            if name in self.loss_factors:
-                losses[name] = losses[name] * self.loss_factors[name]
-        return losses
+            loss = self._over_levels(name, values, arguments)
+        return loss * self.loss_factors[name] if name in self.loss_factors else loss
+
+    def faults(self, idle: Collection[str] = ()) -> list[str]:
+        """What is wrong with each of the losses; `compute_distill_losses` raises the first of these errors.
+
+        Args:
+            idle: As in `compute_distill_losses`.
+        """
+        found = []
+        for name in self.active:
+            try:
+                self._compute(name, name in idle)
+            except ConfigError as error:
+                found.append(str(error))
+        return list(dict.fromkeys(found))
 
     def _over_levels(self, name: str, values: dict[str, Any], arguments: Arguments) -> Tensor:
         """Compute a loss: called once if it takes the list of levels or there is no list, else summed over levels."""

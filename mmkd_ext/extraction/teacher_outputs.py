@@ -145,7 +145,7 @@ class _Store(Hook):
             for source in sources.values()
             if not source.from_student
         }
-        model.replays, model.loss = True, self._teach
+        model.teach_only(self._keep)
 
     def before_train(self, runner: Runner) -> None:
         """Continue after the chunks that all processes have."""
@@ -170,25 +170,21 @@ class _Store(Hook):
     def _path(self, step: int) -> Path:
         return chunk_path(self.out, step, self.epoch_steps, self.note['chunk_steps'])
 
-    def _teach(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Tensor]:
-        """A step: keep the teacher's records; the loss is 0."""
-        distiller, prefix = self.model.distiller, f'{self.step}/'
-        self.held[f'{prefix}images'] = print_of(inputs).cpu()
-        try:
-            self.model._run_teachers(inputs, data_samples, sampled_regions=False)
-            for source in teacher_sources(distiller):
-                value = distiller.teacher_recorders.get(source.recorder, source.record_idx, source.data_idx)
-                name = record_name(source)
-                if not isinstance(value, Tensor) or source.record_idx < 0:
-                    raise ConfigError(
-                        f'model.distiller.loss_forward_mappings: {source} cannot be stored; name one tensor with '
-                        'record_idx >= 0 and data_idx.'
-                    )
-                parts = pack(value, self.top if name in self.logits else None)
-                self.held |= {f'{prefix}{name}{ending}': part for ending, part in parts.items()}
-        finally:
-            distiller.clear()
-        return dict(loss=sum(0.0 * p.sum() for p in self.model.parameters() if p.requires_grad))
+    def _keep(self, images: Tensor) -> None:
+        """Keep the images' print and the teacher's records of a step."""
+        prefix = f'{self.step}/'
+        self.held[f'{prefix}images'] = print_of(images).cpu()
+        distiller = self.model.distiller
+        for source in teacher_sources(distiller):
+            value = distiller.teacher_recorders.get(source.recorder, source.record_idx, source.data_idx)
+            name = record_name(source)
+            if not isinstance(value, Tensor) or source.record_idx < 0:
+                raise ConfigError(
+                    f'model.distiller.loss_forward_mappings: {source} cannot be stored; name one tensor with '
+                    'record_idx >= 0 and data_idx.'
+                )
+            parts = pack(value, self.top if name in self.logits else None)
+            self.held |= {f'{prefix}{name}{ending}': part for ending, part in parts.items()}
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the step's number."""

@@ -36,13 +36,12 @@ def look(
         scheduled: Names of losses that a hook multiplies in the run.
         share: Part of the task's gradient that a suggested `loss_weight` would make a loss's gradient.
     """
-    distiller: Any = getattr(model, 'distiller', None)
     parameters = [p for p in getattr(model, 'student', model).parameters() if p.requires_grad]
     found: list[dict[str, Term]] = []
     try:
         for batch in batches:
-            with buffers_kept(model), _taken_apart(distiller, report):
-                losses = model._run_forward(model.data_preprocessor(batch, True), mode='loss')
+            with buffers_kept(model):
+                losses = _losses(model, model.data_preprocessor(batch, True), report)
                 if hasattr(model, 'finite'):
                     model.finite.finish()
                 found.append(_terms(losses, parameters))
@@ -56,7 +55,7 @@ def look(
         term = _mean([terms[name] for terms in found if name in terms])
         short = name.removeprefix('distill.')
         if term.share is not None:
-            loss = distiller.distill_losses[short]
+            loss = model.distiller.distill_losses[short]
             weight = getattr(loss, 'loss_weight', None)
             term.weight = float(weight) if isinstance(weight, (int, float)) else None
             term.scheduled = short in scheduled
@@ -64,36 +63,17 @@ def look(
     report.warnings += _notes(report, share)
 
 
-@contextmanager
-def _taken_apart(distiller: Any, report: Report) -> Iterator[None]:
-    """Note what the recorders hold when losses are computed, and what is wrong with each, not with the first alone."""
-    if distiller is None:
-        yield
-        return
-    compute = distiller.compute_distill_losses
-
-    def watched(idle: Collection[str] = ()) -> dict[str, Tensor]:
-        if not report.records:
-            report.records += _records(distiller)
-        losses, wrong = {}, []
-        for name in distiller.wiring:
-            distiller.stopped = set(distiller.wiring) - {name}
-            try:
-                losses.update(compute(idle))
-            except ConfigError as error:
-                wrong.append(str(error))
-            finally:
-                distiller.stopped = set()
-        if wrong:
-            report.errors += dict.fromkeys(wrong)
-            raise ConfigError(wrong[0])
-        return losses
-
-    distiller.compute_distill_losses = watched
-    try:
-        yield
-    finally:
-        del distiller.compute_distill_losses
+def _losses(model: Any, data: dict, report: Report) -> dict[str, Any]:
+    """The losses of a batch; notes the records, and what is wrong with each loss of a distillation."""
+    if not hasattr(model, 'distiller'):
+        return model._run_forward(data, mode='loss')
+    with model.recorded(**data) as losses:
+        report.records = report.records or list(_records(model.distiller))
+        try:
+            return {**losses, **model.losses_of_records(data.get('data_samples'))}
+        except ConfigError:
+            report.errors += model.distiller.faults(model.idle_losses())
+            raise
 
 
 def _records(distiller: Any) -> Iterator[Record]:
