@@ -1,5 +1,6 @@
 """docs/rooms.md names what is there."""
 
+import ast
 import re
 
 import pytest
@@ -12,6 +13,16 @@ PACKAGE = ROOT / 'mmkd_ext'
 @pytest.mark.parametrize('name', sorted({*re.findall(r'`(mmkd_ext/[\w./]+)`', PAGE)}))
 def test_a_file_that_a_row_names_is_there(name: str) -> None:
     assert (ROOT / name).exists()
+
+
+NAMED = re.findall(r'`(mmkd_ext/[\w./]+\.py)` \(((?:`\w+`(?:, )?)+)', PAGE)
+
+
+@pytest.mark.parametrize(('file', 'names'), NAMED, ids=[file for file, _ in NAMED])
+def test_a_function_that_a_row_names_is_in_its_file(file: str, names: str) -> None:
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    there = {node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, kinds)}
+    assert {*re.findall(r'\w+', names)} <= there
 
 
 def test_each_room_has_its_floor() -> None:
