@@ -5,9 +5,11 @@ from pkgutil import iter_modules
 
 from mmkd_ext.distillers.configurable import ConfigurableDistiller
 from mmkd_ext.distillers.ofd import OFDDistiller
+from mmkd_ext.distillers.protocol import DistillLoss
 
 __all__ = [
     'ConfigurableDistiller',
+    'DistillLoss',
     'OFDDistiller',
 ]
 

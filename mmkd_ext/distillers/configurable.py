@@ -26,7 +26,6 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmkd_ext.build import build_part
 from mmkd_ext.distillers.gradients import GradientCheck
 from mmkd_ext.distillers.loss_checks import LossChecks
 from mmkd_ext.distillers.mapping import (
@@ -43,10 +42,11 @@ from mmkd_ext.distillers.mapping import (
     sources_of,
 )
 from mmkd_ext.distillers.parts import (
+    build_all,
     build_connector,
+    build_loss,
     call_connector,
     call_loss,
-    check_name,
     connector_at,
     describe,
     explain,
@@ -96,19 +96,9 @@ class ConfigurableDistiller(LossChecks, nn.Module):
             raise ConfigError(f'{DISTILLER_KEY}.distill_deliveries is not supported; remove it.')
         self.student_recorders = RecorderManager(student_recorders, f'{DISTILLER_KEY}.student_recorders')
         self.teacher_recorders = RecorderManager(teacher_recorders, f'{DISTILLER_KEY}.teacher_recorders')
-        self.connectors = nn.ModuleDict()
         self._connector_cfgs = dict(connectors or {})
-        for name, cfg in self._connector_cfgs.items():
-            key = f'{DISTILLER_KEY}.connectors.{name}'
-            check_name(self.connectors, name, key)
-            self.connectors[name] = build_connector(cfg, key)
-        self.distill_losses = nn.ModuleDict()
-        for name, cfg in (distill_losses or {}).items():
-            key = f'{DISTILLER_KEY}.distill_losses.{name}'
-            check_name(self.distill_losses, name, key)
-            if 'loss' not in name:
-                raise ConfigError(f"{key}: the name of a loss must contain 'loss', or mmengine does not train on it.")
-            self.distill_losses[name] = build_part(cfg, MODELS, key)
+        self.connectors = build_all(self._connector_cfgs, f'{DISTILLER_KEY}.connectors', build_connector)
+        self.distill_losses = build_all(distill_losses or {}, f'{DISTILLER_KEY}.distill_losses', build_loss)
         self.wiring = parse_mappings(loss_forward_mappings or {}, self.parts)
         self._tell_recorders()
         self._drop_unused()

@@ -1,6 +1,6 @@
 """The connectors and losses of a distiller: built from their configs, and called with the recorders' records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,14 +13,36 @@ from mmkd_ext.recorders.base import map_tensors, tensors_in
 from mmkd_ext.registry import MODELS
 
 
-def check_name(parts: nn.ModuleDict, name: str, key: str) -> None:
-    """Refuse a name that `torch.nn.ModuleDict` does not accept.
+def build_all(cfgs: Mapping[str, Any], key: str, build: Callable[[Any, str], nn.Module]) -> nn.ModuleDict:
+    """Connectors or losses by name.
+
+    Args:
+        cfgs: Name to config.
+        key: The config key that holds them.
+        build: Makes one from its config and that one's key.
 
     Raises:
-        ConfigError: If the name is not accepted; the message begins with `key`.
+        ConfigError: If one cannot be built, or `torch.nn.ModuleDict` does not accept its name; the message begins with
+            its key.
     """
-    if '.' in name or hasattr(parts, name):
-        raise ConfigError(f'{key}: {name!r} cannot be a name here (it has a dot, or torch uses it); rename it.')
+    made = nn.ModuleDict()
+    for name, cfg in cfgs.items():
+        own = f'{key}.{name}'
+        if '.' in name or hasattr(made, name):
+            raise ConfigError(f'{own}: {name!r} cannot be a name here (it has a dot, or torch uses it); rename it.')
+        made[name] = build(cfg, own)
+    return made
+
+
+def build_loss(cfg: Any, key: str) -> nn.Module:
+    """A loss.
+
+    Raises:
+        ConfigError: If it cannot be built, or its name lacks `loss`; the message begins with `key`.
+    """
+    if 'loss' not in key.rpartition('.')[2]:
+        raise ConfigError(f"{key}: the name of a loss must contain 'loss', or mmengine does not train on it.")
+    return build_part(cfg, MODELS, key)
 
 
 def build_connector(cfg: Any, key: str) -> nn.Module:
