@@ -1,4 +1,4 @@
-"""The most memory that a process has held."""
+"""The peak memory of a process."""
 
 import re
 import resource
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def peak_memory(pid: int | None = None) -> float:
-    """MiB that a process held at most; of another one 0 where the system does not say (other than Linux).
+    """The peak memory of a process in MiB; 0 for another process if the system does not give it (other than Linux).
 
     Args:
-        pid: Its number; None for this process.
+        pid: Id of the process; None for this one.
     """
-    # The usage that `resource` and `os.wait4` give counts from the fork on, so that it has the size of the process that
-    # started this one; Linux's own table has not.
+    # `resource` and `os.wait4` count from the fork on, and so include the size of the parent process; Linux's own table
+    # does not.
     with suppress(OSError):
         found = re.search(r'VmHWM:\s+(\d+) kB', Path(f'/proc/{pid or "self"}/status').read_text())
         if found:
@@ -25,6 +25,6 @@ def peak_memory(pid: int | None = None) -> float:
 
 
 def forget_peak() -> None:
-    """Forget what this process held at most until now, where the system can (Linux)."""
+    """Reset the peak memory of this process, if the system can (Linux)."""
     with suppress(OSError):
         Path('/proc/self/clear_refs').write_text('5')

@@ -1,16 +1,16 @@
 #!/usr/bin/env python
-"""What a training step of each config costs, in milliseconds and against the first: tools/benchmark.py CONFIG...
+"""The cost of a training step of each config, in milliseconds and relative to the first: tools/benchmark.py CONFIG...
 
-Whole steps (preprocessing, forward, backward, optimiser) on one batch, one of each config in turn, so that a machine
-that other jobs slow down slows all alike. Networks have random weights; class means are read from their file, or random
-where there is none yet. --split also measures the student alone, with the same weights, the teacher's forward, and the
-losses with their connectors (forward and backward); --mmrazor the same networks and losses in MMRazor's engine, where
-it can run them; --memory what a process that does nothing else has at most, with the part of it that is the teacher's
-weights and the recorded tensors. A config may be given with other settings, to compare them:
+Measures whole steps (preprocessing, forward, backward, optimiser) on one batch, one step of each config in turn, so
+that other jobs on the machine slow down all configs alike. Networks have random weights; class means are read from
+their file, or random if it does not exist. --split also measures the student alone, with the same weights, the
+teacher's forward, and the losses with their connectors (forward and backward); --mmrazor the same networks and losses
+in MMRazor's engine, if it can run them; --memory the peak memory of a process that only trains, and the part of it that
+is the teacher's weights and the recorded tensors. A config may be given with other settings, to compare them:
 configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
 
-The ratio is the median over the rounds of a row's time to the first row's, with its quartiles; with --split to that of
-its own student.
+The ratio is the median over the rounds of a row's time relative to the first row's, with its quartiles; with --split,
+relative to that of its own student.
 """
 
 import argparse
@@ -27,19 +27,19 @@ from mmkd_ext.errors import ConfigError
 
 
 def settings_of(text: str) -> tuple[str, dict]:
-    """`CONFIG@key=value@key=value` as the config and its settings."""
+    """Split `CONFIG@key=value@key=value` into the config and its settings."""
     path, *pairs = text.split('@')
     return path, cli.parse_options(pairs)
 
 
 def rows_of(text: str, setting: Setting, args: argparse.Namespace, known: dict[str, Row]) -> list[Row]:
-    """What is to be measured of a config; memory is measured here.
+    """The rows of a config to measure; memory is measured here.
 
     Args:
-        text: As on the command line.
-        setting: What all rows have in common.
+        text: The config, as on the command line.
+        setting: The settings that all rows share.
         args: The options.
-        known: The row of the student alone, of each file that was there before; with other settings it is the same.
+        known: The rows of students alone, by file; other settings of a file share its row.
     """
     path, settings = settings_of(text)
     cfg = cli.read_config(path, settings)
@@ -76,20 +76,18 @@ def main() -> None:
         '--size', type=int, nargs='+', default=[224], help='height and width of the images (default: 224)'
     )
     parser.add_argument(
-        '--real-data', action='store_true', help="the first batch of the config's training data; no --size"
+        '--real-data', action='store_true', help="use the first batch of the config's training data, instead of --size"
     )
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument(
         '--split', action='store_true', help='also measure the student alone, the teacher, and the losses'
     )
     parser.add_argument('--mmrazor', action='store_true', help="also measure MMRazor's engine")
-    parser.add_argument(
-        '--memory', action='store_true', help='on a CPU: also measure memory, in processes of their own'
-    )
+    parser.add_argument('--memory', action='store_true', help='on a CPU: also measure memory, in separate processes')
     parser.add_argument('--amp', choices=['float16', 'bfloat16'], help='mixed precision')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument(
-        '--clock', choices=CLOCKS, default='wall', help="'cpu' is the time of this process alone, for a busy machine"
+        '--clock', choices=CLOCKS, default='wall', help="'cpu' is the CPU time of this process, for a busy machine"
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers, round by round')
     args = parser.parse_args()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """NDLoss against the released form, forward and backward, interleaved in one run: tools/benchmark_nd.py.
 
-The released form goes through the batch one sample at a time and makes each sample's class mean a tensor from a Python
-list. Prints both times (the median of the rounds, in milliseconds), their ratio, and how far values and gradients are
-apart.
+The released form goes through the batch one sample at a time and makes a tensor of each sample's class mean from a
+Python list. Prints both times (the median of the rounds, in milliseconds), their ratio, and how much values and
+gradients differ.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the documentation site into build/docs; a warning is an error: bash tools/build_docs.sh [options of mkdocs build]
 #
-# Its tools are the extra `docs` of pyproject.toml. They get a small environment of their own, in
-# ${XDG_CACHE_HOME:-~/.cache}/mmkd_ext/docs-*; the API reference is read from the sources, so that no torch is needed.
+# Its tools are the extra `docs` of pyproject.toml. They get a separate small environment, in
+# ${XDG_CACHE_HOME:-~/.cache}/mmkd_ext/docs-*; the API reference is read from the sources, so torch is not needed.
 # --tools makes that environment and builds nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,10 +1,10 @@
-"""Prove an environment: every toolbox imports and mmcv's compiled ops run."""
+"""Check an environment: every toolbox imports and mmcv's compiled ops run."""
 
 import torch
 
 
 def main() -> None:
-    """Import each toolbox and run one NMS and one RoIAlign whose results are known."""
+    """Import each toolbox and run an NMS and a RoIAlign whose results are known."""
     import mmcv.ops
     import mmdet.models
     import mmpretrain.models  # noqa: F401

@@ -1,17 +1,17 @@
 #!/usr/bin/env python
-"""Mean embedding of each class, as the ND loss needs them: tools/class_means.py CONFIG --out FILE.
+"""The mean embedding of each class, which the ND loss needs: tools/class_means.py CONFIG --out FILE.
 
-CONFIG is a distillation config (its teacher is looked at where its NDLoss does), or the config that trained the teacher
-(then --checkpoint says with which weights). One pass over the training set. Stopped at any time and started again, it
-goes on. FILE.png shows what came out. Several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE.
+CONFIG is a distillation config (embeddings are taken where its NDLoss takes them), or the config that trained the
+teacher (then --checkpoint gives its weights). It takes one pass over the training set; if it is stopped, the same
+command continues it. FILE.png shows the result. On several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE.
 
-Of two-stage detectors, --proposals says whose sampled regions the teacher's box head embeds. The ND authors' are the
-student's, gathered over the first sixth of a training run; `student` with a --student-ckpt of about that age comes
-close to it, `teacher` (the default) needs no student. On configs/mini/faster_rcnn_nd.py the cosine of a
-class's mean of the teacher's regions and of the trained student's is 0.990 to 0.996, the background's 0.976. Means
-gathered in a run, on earlier scenes, had cosines of 0.989 to 0.993 (background 0.936) to the teacher's, and of 0.992 to
-0.996 (0.974) to those of a student after 2 of its 10 epochs, but of 0.946 to 0.972 to those of a student as it starts.
-KD++ reached 46.7 +- 0.7 box mAP with the teacher's and 45.8 +- 1.0 with the trained student's (3 seeds).
+For two-stage detectors, --proposals says whose sampled regions the teacher's box head embeds. The ND authors use the
+student's, gathered over the first sixth of a training run; `student` with a --student-ckpt from about that time comes
+close to this, `teacher` (the default) needs no student. On configs/mini/faster_rcnn_nd.py the cosine between a class's
+means over the teacher's and over the trained student's regions is 0.990 to 0.996, for the background 0.976. Means
+gathered during a run, on earlier scenes, had cosines of 0.989 to 0.993 (background 0.936) to the teacher's, and of
+0.992 to 0.996 (0.974) to those of a student after 2 of its 10 epochs, but of 0.946 to 0.972 to those of an untrained
+student. KD++ reached 46.7 +- 0.7 box mAP with the teacher's and 45.8 +- 1.0 with the trained student's (3 seeds).
 """
 
 from mmkd_ext import cli
@@ -19,7 +19,7 @@ from mmkd_ext.extraction.class_means import make_class_means
 
 
 def main() -> None:
-    """Check what can be checked, then make the file."""
+    """Check the options, then make the file."""
     parser = cli.config_parser(__doc__)
     parser.add_argument('--out', required=True, metavar='FILE', help='class-mean file to make (safetensors)')
     parser.add_argument('--checkpoint', metavar='FILE', help="the teacher's weights (default: model.teacher_ckpt)")
@@ -28,19 +28,19 @@ def main() -> None:
         '--pipeline',
         choices=['train', 'test'],
         default='train',
-        help='augment as in training (default), or use the validation pipeline; on the training set both times',
+        help='augment as in training (default), or use the validation pipeline; both on the training set',
     )
-    parser.add_argument('--limit', type=int, metavar='N', help='use N images only, evenly spread over the data set')
+    parser.add_argument('--limit', type=int, metavar='N', help='use only N images, evenly spread over the data set')
     parser.add_argument(
         '--proposals',
         choices=['teacher', 'student'],
         default='teacher',
-        help="of a two-stage detector: the teacher's own sampled regions (default), or the student's, as the authors",
+        help="two-stage detector: the teacher's own sampled regions (default), or the student's, as the authors do",
     )
     parser.add_argument(
-        '--student-ckpt', metavar='FILE', help="the student's weights for its proposals (default: those it starts with)"
+        '--student-ckpt', metavar='FILE', help="the student's weights for its proposals (default: its initial weights)"
     )
-    parser.add_argument('--restart', action='store_true', help='replace FILE, and drop what an interrupted run left')
+    parser.add_argument('--restart', action='store_true', help='replace FILE and the rest of an interrupted run')
     cli.add_launcher(parser)
     args = parser.parse_args()
     cfg = cli.read_launched(args)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Write the table of each configs/METHOD/README.md from its metafile.yml and its configs: tools/config_tables.py.
 
-The table stands between `<!-- table -->` and `<!-- /table -->`. Names and numbers come from the metafile: those that
-others published from `Published` in an entry's metadata, those of the config itself from its `Results`. Students,
-teachers and schedules come from the configs. A test fails where a README is not what this writes.
+The table is between `<!-- table -->` and `<!-- /table -->`. Names and numbers come from the metafile: published numbers
+from `Published` in an entry's metadata, numbers of the config itself from its `Results`. Students, teachers and
+schedules come from the configs. A test fails if a README differs from the output of this script.
 """
 
 import ast
@@ -27,7 +27,7 @@ def read_models(method: str) -> list[dict]:
 
 
 def bases(path: Path) -> list[Path | str]:
-    """What a config's `_base_` lists: files, and `package::file` for those of a toolbox."""
+    """The entries of a config's `_base_`: files, and `package::file` for those of a toolbox."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':  # type: ignore[attr-defined]
             names = ast.literal_eval(node.value)
@@ -38,7 +38,7 @@ def bases(path: Path) -> list[Path | str]:
 
 @cache
 def schedule(student: Path) -> str:
-    """Length, images a step and learning rate: `240 epochs of 128, lr 0.1`."""
+    """Length, images per step and learning rate: `240 epochs of 128, lr 0.1`."""
     cfg = Config.fromfile(student, import_custom_modules=False)
     train = cfg.train_cfg
     length = f'{train.max_epochs} epochs' if 'max_epochs' in train else f'{train.max_iters // 1000}k iterations'
@@ -46,7 +46,7 @@ def schedule(student: Path) -> str:
 
 
 def published(model: dict) -> str:
-    """The method's number and those beside it: `72.53 (alone 69.06, KD 70.66, teacher 72.34)`."""
+    """The method's number and those next to it: `72.53 (alone 69.06, KD 70.66, teacher 72.34)`."""
     known = dict(model['Metadata'].get('Published', {}))
     gains = known.pop('Gain', {})
     known.pop('Source', None)
@@ -60,7 +60,7 @@ def published(model: dict) -> str:
 
 
 def measured(model: dict) -> str:
-    """What this config gave here: `Results`, where other authors' numbers do not stand."""
+    """The numbers measured here with this config: `Results`, which has no numbers of other authors."""
     return ', '.join(f'{value}' for result in model.get('Results', []) for value in result['Metrics'].values()) or NONE
 
 
@@ -88,15 +88,15 @@ def row(model: dict) -> str:
 
 
 def relative(file: Path, folder: Path) -> str:
-    """The path of a file of configs/ from a folder of it."""
+    """The path of a file in configs/, relative to a folder in it."""
     return f'../{file.relative_to(folder.parent).as_posix()}'
 
 
 def with_table(method: str, text: str) -> str:
-    """A README with its table written anew.
+    """A README with a new table.
 
     Raises:
-        ValueError: If it has not both markers once.
+        ValueError: If it does not have each marker exactly once.
     """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -106,7 +106,7 @@ def with_table(method: str, text: str) -> str:
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all tables."""
     for method in METHODS:
         readme: Any = ROOT / 'configs' / method / 'README.md'
         readme.write_text(with_table(method, readme.read_text()))

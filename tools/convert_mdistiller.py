@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Make an mmpretrain checkpoint of a CIFAR model of mdistiller: tools/convert_mdistiller.py SRC DST --arch NAME.
+"""Convert a CIFAR checkpoint of mdistiller to mmpretrain: tools/convert_mdistiller.py SRC DST --arch NAME.
 
-SRC is a file of the unpacked cifar_teachers.tar (resnet56_vanilla/ckpt_epoch_240.pth) or what mdistiller wrote for a
-student (student_best). DST fits the model that is printed.
+SRC is a file of the unpacked cifar_teachers.tar (resnet56_vanilla/ckpt_epoch_240.pth), or mdistiller's file for a
+student (student_best). DST fits the model config that is printed.
 """
 
 import argparse

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The main job on the embedded default: a Faster R-CNN on handwritten digits, alone and distilled, compared.
+# The main example on the built-in data set: a Faster R-CNN on handwritten digits, trained alone and distilled, compared.
 #
 #   bash tools/demo.sh                  set-up, data, student alone, student distilled, evaluation of both and of the teacher
 #   bash tools/demo.sh --from-scratch   the same with a teacher trained here (5 minutes more) instead of the shipped one
 #   bash tools/demo.sh --seeds 3        three seeds each
 #
-# Stopped at any point, it goes on from there when it is called again. Everything is under work_dirs/demo
+# It can be stopped at any point and continues from there when it is run again. Everything is under work_dirs/demo
 # (work_dirs/demo_from_scratch).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -32,7 +32,7 @@ if $from_scratch; then
   "$python" tools/study.py $mini/faster_rcnn_teacher.py --seeds 1 --out $out/teacher
   teacher=(--teacher-ckpt "$(cat $out/teacher/faster_rcnn_teacher_seed0/last_checkpoint)")
 fi
-# Two at the same time: a narrow network on small images keeps one core busy, and hardly two.
+# Two at the same time: a narrow network on small images keeps only one core busy.
 step "student alone, and student distilled by KD; each tested by mmdet's test.py with the student's plain config"
 "$python" tools/study.py $mini/faster_rcnn_student.py $mini/faster_rcnn_kd.py --seeds "$seeds" --out $out ${teacher[@]+"${teacher[@]}"}
 

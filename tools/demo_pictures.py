@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """Draw detections of several models side by side: tools/demo_pictures.py ANN_FILE IMAGE_DIR NAME=FILE... --out PNG.
 
-FILE is what mmdet's test.py writes with --out; masks are drawn where all models have them. Boxes are green where
-class and place (IoU of 0.5) are right, red where not. The scenes are those on which the second model is furthest ahead
-of the first in box AP, of that image alone and of what is shown: the best cases, not typical ones. With one model they
-are the first of the data set.
+FILE is the output of mmdet's test.py with --out; masks are drawn if all models have them. Boxes are green if class and
+place (IoU of 0.5) are right, otherwise red. The scenes are those where the second model is furthest ahead of the first
+in box AP, computed per image and on the shown detections: the best cases, not typical ones. With one model, the first
+scenes of the data set are drawn.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def ground_truth(coco: COCO, image_id: int) -> list[Found]:
 
 
 def predicted(results: list[dict], image_id: int, threshold: float) -> list[Found]:
-    """The objects that a model is sure enough of."""
+    """The detections of a model with a sufficient score."""
     found = next(r for r in results if r['img_id'] == image_id)['pred_instances']
     masks = [rle.decode(mask) for mask in found['masks']] if 'masks' in found else [None] * len(found['labels'])
     objects = zip(found['bboxes'].tolist(), found['labels'].tolist(), found['scores'].tolist(), masks, strict=True)
@@ -60,7 +60,7 @@ def predicted(results: list[dict], image_id: int, threshold: float) -> list[Foun
 
 
 def image_ap(coco: COCO, results: list[dict], threshold: float = 0.0) -> dict[int, float]:
-    """Box AP, 0 to 1, of each image that has objects, by image id: what COCO's metric is on a data set of one image.
+    """Box AP, 0 to 1, of each image that has objects, by image id: COCO's metric on a data set of one image.
 
     Args:
         coco: The annotations.
@@ -93,7 +93,7 @@ def image_ap(coco: COCO, results: list[dict], threshold: float = 0.0) -> dict[in
 
 
 def choose(aps: list[dict[int, float]], count: int) -> list[int]:
-    """Images on which the second model gains most over the first, the largest gain first; of one model, the first ones.
+    """The images where the second model gains most over the first, largest gain first; with one model, the first ones.
 
     Args:
         aps: AP of each image, by image id, for each model.
@@ -106,7 +106,7 @@ def choose(aps: list[dict[int, float]], count: int) -> list[int]:
 
 
 def is_right(found: Found, truth: list[Found]) -> bool:
-    """Whether an object of this class is there, with a box that overlaps by an IoU of 0.5 or more."""
+    """Whether there is an object of this class whose box overlaps with an IoU of 0.5 or more."""
     boxes = [t.box for t in truth if t.label == found.label]
     return bool(boxes) and rle.iou(np.array([found.box]), np.array(boxes), [0] * len(boxes)).max() >= 0.5
 
@@ -131,7 +131,7 @@ def draw(
 
 
 def main() -> None:
-    """Read the annotations and predictions and draw a grid: a scene a row, a model a column."""
+    """Read the annotations and predictions and draw a grid: one row per scene, one column per model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('ann_file', type=Path)
     parser.add_argument('image_dir', type=Path)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Evaluate on several GPUs: tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of tools/test.py]
-# More machines: NNODES, NODE_RANK and MASTER_ADDR on each; PORT where 29500 is taken.
+# More machines: NNODES, NODE_RANK and MASTER_ADDR on each; PORT if 29500 is taken.
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 config=$1 checkpoint=$2 gpus=$3

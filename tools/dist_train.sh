@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train on several GPUs of one machine or more: tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
-# More machines: NNODES, NODE_RANK and MASTER_ADDR on each; PORT where 29500 is taken. Without GPUs the processes use gloo.
+# More machines: NNODES, NODE_RANK and MASTER_ADDR on each; PORT if 29500 is taken. Without GPUs the processes use gloo.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 config=$1 gpus=$2

@@ -2,10 +2,10 @@
 """Write a plain student: tools/export_student.py CONFIG CHECKPOINT OUT_DIR.
 
 CONFIG is the config that CHECKPOINT was trained with: distillation with a teacher, without one, NORM, or plain. OUT_DIR
-gets CONFIG_NAME.pth (weights only) and CONFIG_NAME.py (self-contained), with which the student's own toolbox works
-alone; a backbone that no toolbox has comes in the folder CONFIG_NAME_backbone. Teacher and distillation parts are left
-out, NORM's transforms folded into the layers beside them. The files are kept only if a process that cannot import this
-package loads them and gives the outputs of the trained student on real images.
+gets CONFIG_NAME.pth (weights only) and CONFIG_NAME.py (self-contained), which the student's own toolbox can use alone;
+a backbone that no toolbox has is written to the folder CONFIG_NAME_backbone. Teacher and distillation parts are left
+out, and NORM's transforms are folded into the adjacent layers. The files are kept only if a process that cannot import
+this package loads them and reproduces the outputs of the trained student on real images.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from mmkd_ext.export.student import data_field, export_student
 
 
 def main() -> None:
-    """Check what can be checked, then export and say what was done."""
+    """Check the options, then export and print what was done."""
     parser = cli.config_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder for the two files')

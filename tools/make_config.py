@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Write the config that distils a plain student: tools/make_config.py CONFIG --distill METHOD ... --out FILE.
 
-Student and teacher are built without weights and given an image of noise; which of their records the method compares,
-through which connectors, follows from the shapes. The file is for reading and changing; tools/train.py trains it.
+Student and teacher are built without weights and run on an image of noise; the shapes decide which of their records the
+method compares, and through which connectors. You can read and edit the file; tools/train.py trains it.
 """
 
 import argparse

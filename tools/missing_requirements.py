@@ -1,7 +1,7 @@
-"""List the requirements that an environment lacks, and pin what must not be touched.
+"""List the requirements that an environment lacks, and pin the packages that must not be changed.
 
-Run by the environment's own python. Prints one requirement a line. A package that imports counts as there whatever
-its version is, when replacing it could break a build that its owner made (torch, torchvision, mmcv).
+Run it with the environment's own python. It prints one requirement per line. Packages that may be the user's own builds
+(torch, torchvision, mmcv) count as installed if they import, whatever their version.
 """
 
 import argparse
@@ -15,7 +15,7 @@ OWN_BUILDS = ('torch', 'torchvision', 'mmcv')
 
 
 def is_missing(line: str) -> bool:
-    """Whether `line`, a requirement, is not met by what is installed."""
+    """Whether the requirement `line` is not met by the installed packages."""
     requirement = Requirement(line)
     try:
         found = version(requirement.name)
@@ -24,7 +24,7 @@ def is_missing(line: str) -> bool:
     if requirement.name in OWN_BUILDS:
         try:
             importlib.import_module('mmcv.ops' if requirement.name == 'mmcv' else requirement.name)
-        except Exception:  # a build that fails to import, in whatever way, is not there
+        except Exception:  # a build that fails to import in any way does not count
             return True
         return False
     return not found or not requirement.specifier.contains(found, prereleases=True)
@@ -36,14 +36,14 @@ def main() -> None:
     parser.add_argument('requirements', type=Path)
     parser.add_argument('--extra', nargs='*', default=[])
     parser.add_argument('--constraints', type=Path, required=True, help='file to write')
-    parser.add_argument('--reference', type=Path, required=True, help='pins for own builds that are missing')
+    parser.add_argument('--reference', type=Path, required=True, help='pins for those packages, if they are missing')
     args = parser.parse_args()
     lines = [line.split('#')[0].strip() for line in args.requirements.read_text().splitlines()]
     missing = [line for line in [*filter(None, lines), *args.extra] if is_missing(line)]
     names = {Requirement(line).name for line in missing}
     kept = {d.metadata['Name']: d.version for d in distributions()}
     pins = [f'{name}=={kept[name]}' for name in (*OWN_BUILDS, 'numpy') if name in kept and name not in names]
-    if 'torch' in names:  # the newest torch is not one that mmcv compiles on
+    if 'torch' in names:  # mmcv does not compile on the newest torch
         reference = [line.strip() for line in args.reference.read_text().splitlines()]
         pins += [
             line

@@ -1,12 +1,13 @@
 #!/usr/bin/env python
 """MMRazor's own distillation configs, in its engine and in ours: tools/mmrazor_table.py [NAME...] [--docs FILE].
 
-Each config of MMRazor's wheel takes one training step of a tiny random batch in both engines, with the same random
-weights and nothing fetched, and the losses and gradients are compared. Only its `_scope_` is changed for ours; names of
-mmcls and mmdet 2 are corrected for both. On MMRazor's side two things are set by hand: the teacher is wholly in eval
-mode, as ours is, and modules run out of place, which its own switch no longer brings about on torch 2.5 and later.
+Each config of MMRazor's wheel takes one training step on a tiny random batch in both engines, with the same random
+weights and without downloads, and the losses and gradients are compared. Only its `_scope_` is changed for ours; names
+of mmcls and mmdet 2 are corrected for both. Two things are set by hand on MMRazor's side: the whole teacher is in eval
+mode, like ours, and in-place modules are made out-of-place, for which MMRazor's own switch has no effect on torch 2.5
+and later.
 
-Each config has a process of its own. Results are kept as JSON lines, and what is there is not run again.
+Each config runs in a separate process. Results are kept as JSON lines, and existing ones are not run again.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, sentence
 from mmkd_ext.old_names import config_today
 
-CLOSE = 1e-5  # relative; what is called the same
+CLOSE = 1e-5  # relative; the tolerance for "same"
 MARKS = ('<!-- tools/mmrazor_table.py writes from here -->', '<!-- to here -->')
 
 
@@ -50,16 +51,16 @@ def configs() -> list[Path]:
 
 
 def has_old_names(path: Path) -> bool:
-    """Whether names of the config or of its bases are corrected."""
+    """Whether names in the config or its bases are corrected."""
     cfg = Config.fromfile(path)
     given = cfg.to_dict()
     return 'mmcls::' in cfg.text or config_today(copy.deepcopy(given)) != given
 
 
 def offline(model: Any) -> Any:
-    """A copy of a model's config that fetches no weights; MMRazor's own models in it are written out."""
+    """A copy of a model's config that downloads no weights; MMRazor's own models in it are expanded."""
     if isinstance(model, dict) and str(model.get('cfg_path')).startswith('mmrazor::'):
-        model = model_config(dict(cfg_path=model['cfg_path']), 'model')  # the files name mmcls
+        model = model_config(dict(cfg_path=model['cfg_path']), 'model')  # the files use names of mmcls
     if isinstance(model, dict):
         kept = {key: offline(value) for key, value in model.items() if not _fetches(key, value)}
         return type(model)({**kept, **({'pretrained': False} if 'cfg_path' in kept else {})})
@@ -72,7 +73,7 @@ def _fetches(key: str, value: Any) -> bool:
 
 
 def batch(cfg: Config) -> dict:
-    """A tiny batch as the config's data loader gives it."""
+    """A tiny batch in the form of the config's data loader."""
     count, size = dict(mmdet=(2, 128), mmseg=(2, 128)).get(cfg.default_scope, (4, 64))
     if 'cifar' in str(cfg.get('train_dataloader', {}).get('dataset', {}).get('type', '')).lower() or 'CRD' in cfg.text:
         size = 32
@@ -86,7 +87,7 @@ def batch(cfg: Config) -> dict:
 
 
 def theirs(cfg: Config, data: dict) -> Any:
-    """MMRazor's model, with weights that give sound features."""
+    """MMRazor's model, with weights that give reasonable features."""
     import_mmrazor()
     set_random_seed(0)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
@@ -106,7 +107,7 @@ def theirs(cfg: Config, data: dict) -> Any:
 
 
 def ours(cfg: Config, weights: dict[str, Tensor] | None, folder: Path, **changes: Any) -> Any:
-    """Our model of the same config but for its scope, with the weights of MMRazor's where there are any."""
+    """Our model from the same config, apart from its scope, with the weights of MMRazor's if there are any."""
     changed = dict(offline(cfg.model), _scope_='mmkd_ext', data_preprocessor=_preprocessor(cfg), **changes)
     if 'teacher' in changed:
         changed.update(teacher_strict=False, teacher_fold=0.0)  # which would change losses by rounding
@@ -125,13 +126,13 @@ def ours(cfg: Config, weights: dict[str, Tensor] | None, folder: Path, **changes
 
 
 def _preprocessor(cfg: Config) -> Any:
-    """As mmengine's runner hands the config's own to a model that names none."""
+    """The config's data_preprocessor, which mmengine's runner passes to a model without one."""
     return copy.deepcopy(cfg.model.get('data_preprocessor', cfg.get('data_preprocessor')))
 
 
 def step(model: Any, data: dict) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The losses of a batch, and the gradients under the student's and the distiller's own names."""
-    model.architecture.register_forward_pre_hook(_seed)  # what was drawn before, a teacher's regions, does not count
+    model.architecture.register_forward_pre_hook(_seed)  # earlier random draws do not matter
     losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
     total, _ = model.parse_losses(losses)
     total.backward()
@@ -145,22 +146,22 @@ def _seed(*_: Any) -> None:
 
 
 def free_step(model: Any, data: dict) -> None:
-    """A step of MMRazor's distillation without data, which trains a generator beside the student."""
-    model.generator = _Wrapped(model.generator)  # it counts on the wrapper of a distributed run
+    """A step of MMRazor's distillation without data, which trains a generator next to the student."""
+    model.generator = _Wrapped(model.generator)  # it expects the wrapper of a distributed run
     parts = dict(architecture=model.architecture, generator=model.generator)
     optimizers = {name: OptimWrapper(torch.optim.SGD(part.parameters(), lr=1e-3)) for name, part in parts.items()}
     model.train_step(data, OptimWrapperDict(**optimizers))
 
 
 class _Wrapped(nn.Module):
-    """A model as in a distributed run's wrapper."""
+    """Wraps a model like a distributed run."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The model's own."""
+        """The model's own forward."""
         return self.module(*args, **kwargs)
 
 
@@ -173,7 +174,7 @@ def initialise_hooks(cfg: Config, model: Any) -> None:
 
 
 def difference(expected: dict[str, Tensor], found: dict[str, Tensor], together: bool) -> float:
-    """The largest relative difference, of each tensor or of all together; infinite where the names differ."""
+    """The largest relative difference, of each tensor or of all together; infinite if the names differ."""
     if set(expected) != set(found):
         return float('inf')
     apart = {name: (found[name] - value).norm().item() for name, value in expected.items()}
@@ -197,7 +198,7 @@ def compare(path: Path) -> dict[str, Any]:
     expected = weights = None
     try:
         other = theirs(cfg, data)
-        weights = copy.deepcopy(other.state_dict())  # before the step, in which losses change what they remember
+        weights = copy.deepcopy(other.state_dict())  # before the step, which changes the state of losses
         initialise_hooks(cfg, other)
         if 'DataFree' in cfg.model.type:
             free_step(other, copy.deepcopy(data))
@@ -213,7 +214,7 @@ def compare(path: Path) -> dict[str, Any]:
 
 
 def run_here(cfg: Config, data: dict, weights: dict[str, Tensor] | None, expected: Any) -> dict[str, Any]:
-    """A step in our engine; what it says against MMRazor's, where there is one."""
+    """A step in our engine, and its comparison with MMRazor's, if there is one."""
     found: dict[str, Any] = {}
     cfg = copy.deepcopy(cfg)
     cfg.model['_scope_'] = 'mmkd_ext'
@@ -237,7 +238,7 @@ def _said(error: Exception) -> str:
 
 
 def run_all(names: list[str], results: Path) -> None:
-    """Compare each config that has no result yet, in a process of its own."""
+    """Compare each config that has no result yet, in a separate process."""
     done = {row['config'] for row in read(results)}
     for path in configs():
         if path.stem in done or (names and not any(name in str(path) for name in names)):
@@ -291,9 +292,9 @@ def write(docs: Path, text: str) -> None:
 def main() -> None:
     """Compare, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('names', nargs='*', metavar='NAME', help='only configs whose path holds one of these')
+    parser.add_argument('names', nargs='*', metavar='NAME', help='only configs whose path contains one of these')
     parser.add_argument('--results', type=Path, default=Path('work_dirs/mmrazor_table.jsonl'), help='JSON lines')
-    parser.add_argument('--docs', type=Path, help='page whose table is written anew')
+    parser.add_argument('--docs', type=Path, help='page whose table is replaced')
     parser.add_argument('--one', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

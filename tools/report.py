@@ -2,9 +2,9 @@
 """Compare runs: tools/report.py WORK_DIR... [--out DIR].
 
 Prints a table of each run's last metrics and draws DIR/curves.png (validation metric and distillation losses over the
-steps). A run is what tools/train.py or a toolbox's test.py wrote; interrupted runs are joined, and what was evaluated
-last counts. Runs of one folder whose names differ in `_seedN` alone are one row: mean, standard error and number of
-seeds; `(1 of 3)` says that not all of them have the metric.
+steps). A run is the output of tools/train.py or of a toolbox's test.py; interrupted runs are joined, and the last
+evaluation counts. Runs in one folder whose names differ only in `_seedN` are one row: mean, standard error and number
+of seeds; `(1 of 3)` means that not all of them have the metric.
 """
 
 import argparse

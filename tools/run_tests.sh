@@ -8,7 +8,7 @@ bin=$(dirname "$python")
 "$bin/ruff" format --check mmkd_ext tools tests studies setup.py
 "$bin/mypy"
 for script in tools/*.sh .ci/run; do bash -n "$script"; done
-# A test builds the site where mkdocs is, which is in a small environment of its own; without a network it is skipped.
+# A test builds the site if mkdocs is installed, in a separate small environment; without a network it is skipped.
 bash tools/build_docs.sh --tools || echo "run_tests: mkdocs cannot be installed; the site is not built" >&2
-# One thread a process: two processes of two threads each wait for each other more than they compute.
+# One thread per process: two processes with two threads each would mostly wait for each other.
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} "$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"

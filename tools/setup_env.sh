@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up everything that mmkd_ext needs and proves that it works; run again, it takes seconds.
+# Sets up everything that mmkd_ext needs and checks that it works; another run takes seconds.
 #
 #   bash tools/setup_env.sh            in an active virtual or conda environment: adds what is missing there, and never
 #                                      replaces a torch, torchvision or mmcv that imports
@@ -19,7 +19,7 @@ esac
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "setup: $*"; exit 1; }
-# Progress lines go to stderr; what pip and the compiler print goes to a log that a failure names.
+# Progress lines go to stderr; the output of pip and the compiler goes to a log, which is named if they fail.
 mkdir -p "$cache" || die "cannot write to $cache: set XDG_CACHE_HOME to a folder that you may write to."
 log=$cache/setup-$$.log
 : >"$log"
@@ -92,7 +92,7 @@ if [ -n "$active" ] && [ "$active" != "${MMKD_EXT_ENV:-}" ] && [[ "$active" != "
     keep=$cache/keep-$$.txt
     "$py" -m pip --version >/dev/null 2>&1 || "$py" -m ensurepip >>"$log" 2>&1 ||
       die "the active environment $active has no pip; install pip there (conda install pip, uv pip install pip), then run this again."
-    # What imports stays as it is, whatever its version: it becomes a constraint for everything else.
+    # Packages that import stay as they are, whatever their version: they become constraints for everything else.
     "$py" "$root/tools/missing_requirements.py" "$root/requirements.txt" --extra "${extras[@]}" --constraints "$keep" \
       --reference "$root/constraints.txt" >"$log.ok" 2>>"$log" ||
       die "could not read what the environment $active has installed: $(tail -n 1 "$log")"

@@ -1,13 +1,14 @@
 #!/usr/bin/env python
 """Train over seeds, test each student as a plain model, and compare: tools/study.py STUDY | CONFIG... [--seeds N].
 
-STUDY is a file that assigns `study = dict(runs=dict(alone='alone.py', kd='kd.py'), seeds=5)`; its results go beside it.
-Configs are compared as they are, with the first one; their results go to --out.
+STUDY is a file that assigns `study = dict(runs=dict(alone='alone.py', kd='kd.py'), seeds=5)`; its results go next to
+it. CONFIGs are compared as they are, with the first one; their results go to --out.
 
-Each run is `tools/train.py`; its student is exported, and tested by its toolbox's own test.py. Teachers are tested too.
-Each result is a line of results.jsonl (metrics, seconds per step, peak memory, a hash of the settings, versions); what
-has a line is not done again, and a study that was stopped at any point resumes with the same command. table.md has
-means, and differences paired by seed with their standard error and 95 % interval; gains.png shows these.
+Each run is `tools/train.py`; its student is exported, and tested by its toolbox's own test.py. Teachers are also
+tested. Each result is a line of results.jsonl (metrics, seconds per step, peak memory, a hash of the settings,
+versions); runs that have a line are not repeated, and a study that was stopped at any point resumes with the same
+command. table.md has means, and differences paired by seed with their standard error and 95 % interval; gains.png shows
+them.
 
 With torchrun or srun each process takes its share of the runs.
 """
@@ -29,17 +30,17 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, help="seeds 0 to SEEDS - 1 (default: the study's, or 3)")
     parser.add_argument('--jobs', type=int, default=2, help='trainings at the same time (default: 2)')
     parser.add_argument('--only', nargs='+', default=(), metavar='RUN', help='rows of the study to run now')
-    parser.add_argument('--out', type=Path, help="folder of configs' results (default: work_dirs/study)")
+    parser.add_argument('--out', type=Path, help='folder for the results of CONFIGs (default: work_dirs/study)')
     parser.add_argument('--teacher-ckpt', help="another checkpoint of the configs' teacher")
-    cli.add_cfg_options(parser, 'override settings of all runs')
+    cli.add_cfg_options(parser, 'override settings in all runs')
     args = parser.parse_args()
     if any(map(is_study, args.configs)):
         if len(args.configs) > 1 or args.out or args.teacher_ckpt:
-            raise ConfigError('a study file stands alone, without --out and --teacher-ckpt: it says both itself.')
+            raise ConfigError('a study file takes no --out and no --teacher-ckpt: it sets both itself.')
         study = read_study(args.configs[0], args.seeds, args.only, args.cfg_options)
     else:
         if args.only:
-            raise ConfigError('--only names rows of a study file; name the configs instead.')
+            raise ConfigError('--only is for the rows of a study file; leave out the other configs instead.')
         out = args.out or Path('work_dirs/study')
         study = study_of_configs(args.configs, args.seeds or 3, out, args.cfg_options, args.teacher_ckpt)
     carry_out(study, args.jobs)

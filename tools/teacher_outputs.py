@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Store what the teacher says in each step of a training: tools/teacher_outputs.py CONFIG --out DIR.
+"""Store the teacher's outputs in each step of a training: tools/teacher_outputs.py CONFIG --out DIR.
 
 The training then runs without its teacher: tools/train.py CONFIG --cfg-options model.teacher_outputs=DIR, with the same
-settings and the same randomness.seed. It sees the same augmented images, and refuses others. Stopped at any time and
-started again, this command goes on. It says after its first step how much disk it will take. Outputs are stored in half
-precision; of class logits, --top-k stores the K largest and how much probability the others have together.
+settings and the same randomness.seed. It gets the same augmented images, and refuses any others. If this command is
+stopped, run it again to continue. After its first step it says how much disk space it will take. Outputs are stored in
+half precision; of class logits, --top-k stores the K largest and the total probability of the others.
 
-For classifiers, and for what is compared of whole images (pixel logits, or maps where the disk allows it); the regions
-that a detector samples depend on the student. With torchrun or srun each process stores its own part, and the training
-needs as many processes.
+This is for classifiers, and for records of whole images (pixel logits, or maps if the disk is large enough); the
+regions that a detector samples depend on the student. With torchrun or srun each process stores its own part, and the
+training needs the same number of processes.
 """
 
 from mmkd_ext import cli
@@ -18,7 +18,7 @@ from mmkd_ext.extraction.teacher_outputs import make_teacher_outputs
 
 
 def main() -> None:
-    """Check what can be checked, then store them."""
+    """Check the options, then store the outputs."""
     parser = cli.config_parser(__doc__)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the outputs')
     parser.add_argument('--top-k', type=int, metavar='K', help='store the K largest logits of each row (default: all)')

@@ -3,7 +3,7 @@
 
 CONFIG is a distillation config or a plain one. The student's own toolbox does the work, with its test.py and its
 options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain config; the teacher is not needed. A
-checkpoint whose weights are not the student's is refused; MMRazor's are read by their own names.
+checkpoint whose weights are not the student's is refused; MMRazor's checkpoints are read under their own names.
 """
 
 import runpy
@@ -19,7 +19,7 @@ from mmkd_ext.files import replacing
 
 
 def main() -> None:
-    """Write the student's config beside the results and run the toolbox's script on it."""
+    """Write the student's config next to the results and run the toolbox's script on it."""
     parser = cli.config_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for the results (default: ./work_dirs/METHOD/CONFIG_NAME)')
@@ -35,7 +35,7 @@ def main() -> None:
     work_dir = Path(args.work_dir or cli.default_work_dir(args.config))
     work_dir.mkdir(parents=True, exist_ok=True)
     plain = work_dir / f'{Path(args.config).stem}_student.py'
-    with replacing(plain) as part:  # several processes may
+    with replacing(plain) as part:  # several processes may do this
         cfg.dump(part)
     checkpoint = args.checkpoint
     if of_mmrazor:

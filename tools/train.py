@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Train with the options of the toolboxes' own train.py: tools/train.py configs/mini/faster_rcnn_cwt.py.
 
-With `--distill METHOD --teacher CONFIG --teacher-ckpt FILE` the config is a plain student's: one that distils it is
-written into the work dir, as tools/make_config.py writes it, and trained.
+With `--distill METHOD --teacher CONFIG --teacher-ckpt FILE` the config is that of a plain student: a config that
+distils it is written into the work dir, as by tools/make_config.py, and trained.
 """
 
 import subprocess
@@ -17,17 +17,17 @@ from mmkd_ext.errors import ConfigError
 
 
 def preflight(words: list[str]) -> None:
-    """Run tools/preflight.py with these arguments, in a process whose models and random numbers end with it.
+    """Run tools/preflight.py with these arguments, in a separate process with its own models and random numbers.
 
     Raises:
         ConfigError: If it finds an error.
     """
     if subprocess.run([sys.executable, '-m', 'mmkd_ext', 'preflight', *words], check=False).returncode:
-        raise ConfigError('--preflight found what is wrong (above); nothing was trained.')
+        raise ConfigError('--preflight found an error (see above); nothing was trained.')
 
 
 def main() -> None:
-    """Check what can be checked, then hand over to mmengine's Runner."""
+    """Check the config and the options, then start mmengine's Runner."""
     parser = cli.train_parser()
     parser.add_argument(
         '--preflight', action='store_true', help='run the command preflight first, and stop on an error'

@@ -1,1 +1,1 @@
-"""What a training step costs: of the student alone, with distillation, the teacher's part, and in MMRazor's engine."""
+"""The cost of a training step: the student alone, with distillation, the teacher's part, and in MMRazor's engine."""

@@ -14,7 +14,7 @@ from mmkd_ext.errors import ConfigError
 
 
 def random_batch(cfg: Config, count: int, size: int | tuple[int, int]) -> dict:
-    """Images and annotations as a data loader of the config's toolbox gives them.
+    """Random images and annotations in the form of the config's toolbox.
 
     Args:
         cfg: A config of a plain model or of a distillation.
@@ -55,10 +55,10 @@ def real_batch(cfg: Config, count: int) -> dict:
 
 
 def check_size(pixels: Any, data: dict, size: tuple[int, int]) -> None:
-    """Let a preprocessor that pads to a size of its own (mmseg's) pad to this one.
+    """Make a preprocessor that pads to its own size (mmseg's) pad to this one.
 
     Raises:
-        ConfigError: If the images have another size anyway, for example where it is not a multiple of the divisor.
+        ConfigError: If the images still have another size, for example if it is not a multiple of the divisor.
     """
     if getattr(pixels, 'size', None):
         pixels.size = size

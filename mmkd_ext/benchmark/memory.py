@@ -1,4 +1,4 @@
-"""The most memory that training takes on a CPU, of a process of its own."""
+"""The peak memory of training on a CPU, measured in a separate process."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -8,20 +8,20 @@ from mmengine.config import Config
 from mmkd_ext.benchmark.rows import MMRAZOR, STUDENT, TEACHER, Setting, Subject
 from mmkd_ext.process_memory import forget_peak, peak_memory
 
-STEPS = 3  # after the second one the allocator has what it needs
+STEPS = 3  # after the second step the allocator has all that it needs
 
 
 def peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
     """Run some steps in a process that does nothing else.
 
     Args:
-        cfg: As of `Subject`.
-        setting: As of `Subject`.
-        part: As of `Subject.row`.
+        cfg: See `Subject`.
+        setting: See `Subject`.
+        part: See `Subject.row`.
 
     Returns:
-        What the process had at most during the steps, and what of this is the teacher's weights and what the distiller
-        recorded, in megabytes.
+        The peak memory of the process during the steps, and the part of it that is the teacher's weights and the
+        distiller's records, in megabytes.
     """
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
         return pool.submit(_peak, cfg, setting, part).result()

@@ -1,4 +1,4 @@
-"""The same networks, losses and connectors in MMRazor's own engine, to compare with it."""
+"""The same networks, losses and connectors in MMRazor's own engine, for comparison."""
 
 import copy
 from typing import Any
@@ -16,11 +16,11 @@ def mmrazors(cfg: Any, model: BaseModel) -> BaseModel:
     """A copy of a student and its teacher, with the same weights, in MMRazor's engine.
 
     Args:
-        cfg: The config of `model`. Losses of several levels become a loss for each.
-        model: Built of it, a `SingleTeacherDistill`.
+        cfg: The config of `model`. A loss over several levels becomes one loss per level.
+        model: The `SingleTeacherDistill` built from it.
 
     Raises:
-        ConfigError: If MMRazor has nothing like it.
+        ConfigError: If MMRazor has no equivalent.
     """
     import_mmrazor()
     if cfg.type.split('.')[-1] != 'SingleTeacherDistill':
@@ -30,7 +30,7 @@ def mmrazors(cfg: Any, model: BaseModel) -> BaseModel:
     features = all(
         recorder.source.split('.')[0] in ('backbone', 'neck') for recorder in cfg.distiller.teacher_recorders.values()
     )
-    # The cheaper of its two, where it can be had: it runs no head of the teacher.
+    # The cheaper of its two algorithms, if it applies: it runs no head of the teacher.
     kind = 'FpnTeacherDistill' if features and getattr(teacher, 'with_neck', False) else 'SingleTeacherDistill'
     try:
         with DefaultScope.overwrite_default_scope('mmrazor'):
@@ -49,7 +49,7 @@ def mmrazors(cfg: Any, model: BaseModel) -> BaseModel:
 
 
 def expanded(distiller: dict) -> dict:
-    """A distiller in MMRazor's words, which have no levels: a loss and a connector for each.
+    """A distiller in MMRazor's vocabulary, which has no levels: one loss and one connector per level.
 
     Raises:
         ConfigError: If a loss compares different levels.
@@ -78,5 +78,5 @@ def expanded(distiller: dict) -> dict:
 
 
 def _scoped(cfg: dict) -> dict:
-    """A config whose type is found from MMRazor's scope."""
+    """A config whose type can be found from MMRazor's scope."""
     return dict(cfg, type=f'mmkd_ext.{cfg["type"]}') if cfg['type'] in MODELS.module_dict else dict(cfg)

@@ -1,4 +1,4 @@
-"""The networks of a benchmark, with random weights: student, teacher, and what trains one with the other."""
+"""The networks of a benchmark, with random weights: student, teacher, and the algorithm."""
 
 import copy
 from pathlib import Path
@@ -18,22 +18,22 @@ from mmkd_ext.class_means import ClassMeans
 def build(cfg: Config, data: dict, size: tuple[int, int] | None, device: str) -> BaseModel:
     """The model of a config with random weights, and with batch norms that have seen the batch.
 
-    Class means are read from their file; where there is none yet, they are random as well.
+    Class means are read from their file; if it does not exist, they are random, too.
 
     Args:
-        cfg: Of a plain model or of a distillation. It is changed.
-        data: The batch, as a data loader gives it.
+        cfg: Config of a plain model or of a distillation. It is changed.
+        data: The batch, in the form of a data loader.
         size: The height and width that its images must have in the model; None for any.
         device: 'cpu' or 'cuda'.
     """
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
     for entry in [cfg.model] if 'teacher' in cfg.model else (cfg.model.get('teachers') or {}).values():
-        # A random network enlarges rounding as a trained one does not.
+        # A random network amplifies rounding, unlike a trained one.
         entry.update(teacher_ckpt=None, teacher_strict=False)
         if entry.get('teacher_fold', True):
             entry.teacher_fold = 0.1
     for name, loss in (cfg.model.get('distiller') or {}).get('distill_losses', {}).items():
-        if isinstance(loss.get('class_means'), str):  # which are not of this teacher
+        if isinstance(loss.get('class_means'), str):  # they are not from this teacher
             file = Path(loss.class_means)
             loss.class_means = ClassMeans.load(file).means if file.is_file() else _random_means(cfg.model, name)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
@@ -56,9 +56,9 @@ def _random_means(model: Any, loss: str) -> Tensor:
 
 
 def settle(model: nn.Module, inputs: Tensor) -> None:
-    """Give batch norms the statistics of a batch: in eval mode the maps of a random network vanish otherwise.
+    """Give batch norms the statistics of a batch: otherwise the maps of a random network vanish in eval mode.
 
-    Numbers that nearly vanish (denormal ones) also take a CPU many times as long.
+    Very small (denormal) numbers also make a CPU many times slower.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     model.eval()

@@ -1,4 +1,4 @@
-"""The rows of a benchmark: parts of configs, each of which does a step when it is told to, measured in turn."""
+"""The rows of a benchmark: parts of configs, each of which can do a step, measured in turn."""
 
 import copy
 import io
@@ -27,11 +27,11 @@ CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
 @dataclass(frozen=True)
 class Setting:
-    """What all rows of a benchmark have in common.
+    """The settings that all rows of a benchmark share.
 
     Attributes:
         count: Images in the batch.
-        size: Their height and width; None takes the first batch of the config's training data.
+        size: Their height and width; None uses the first batch of the config's training data.
         device: 'cpu' or 'cuda'.
         amp: Dtype of mixed precision, such as 'bfloat16'.
     """
@@ -44,17 +44,17 @@ class Setting:
 
 @dataclass
 class Row:
-    """One thing that is measured.
+    """One measured part.
 
     Attributes:
-        name: The config's, and which part of it.
-        step: Does it once.
-        images: In its batch.
-        save: Makes a checkpoint with the optimiser's state and returns its size in bytes; None of a teacher.
-        milliseconds: What the step took, round by round.
-        megabytes: Of memory, at most: on a GPU what it allocated beyond what all rows hold, on a CPU what a process of
-            its own had (see `memory.py`); None where it was not measured.
-        held: On a CPU: what of that is the teacher's weights and what the distiller recorded, in megabytes.
+        name: Name of the config, and which part of it.
+        step: Runs one step.
+        images: Images in its batch.
+        save: Makes a checkpoint with the optimiser's state and returns its size in bytes; None for a teacher.
+        milliseconds: The time of the step, round by round.
+        megabytes: Peak memory: on a GPU, what it allocates in addition to the memory that all rows hold; on a CPU, of a
+            separate process (see `memory.py`); None if it was not measured.
+        held: On a CPU, the part of that which is the teacher's weights and the distiller's records, in megabytes.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Row:
 
     @property
     def median(self) -> float:
-        """Of the times, in milliseconds."""
+        """The median time in milliseconds."""
         return statistics.median(self.milliseconds)
 
     def result(self, first: 'Row') -> dict[str, Any]:
-        """As numbers; the ratio is of the same rounds' times to those of another row, with its quartiles."""
+        """The numbers; the ratio is to another row's times in the same rounds, with its quartiles."""
         ratios = [own / other for own, other in zip(self.milliseconds, first.milliseconds, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         start = time.perf_counter()
@@ -91,15 +91,15 @@ class Row:
 
 
 class Subject:
-    """A config to be measured, on one batch and with random weights.
+    """A config to measure, on one batch and with random weights.
 
     Args:
-        name: Of the config.
-        cfg: Of a plain model or of a distillation.
-        setting: What all rows have in common.
+        name: Name of the config.
+        cfg: Config of a plain model or of a distillation.
+        setting: The settings that all rows share.
 
     Raises:
-        ConfigError: If the data preprocessor makes images of another size.
+        ConfigError: If the data preprocessor changes the size of the images.
     """
 
     def __init__(self, name: str, cfg: Config, setting: Setting) -> None:
@@ -110,7 +110,7 @@ class Subject:
 
     @property
     def parts(self) -> list[str]:
-        """What can be measured of this config, but for MMRazor's engine."""
+        """The parts of this config that can be measured, without MMRazor's engine."""
         alone = [STUDENT] if hasattr(self.model, 'student') else []
         teaches = getattr(self.model, 'taught', None) and not self.model.regions
         losses = [LOSSES] if hasattr(self.model, 'distiller') else []
@@ -120,7 +120,7 @@ class Subject:
         """A part as a row. STUDENT and MMRAZOR train copies of the networks.
 
         Raises:
-            ConfigError: If the part is MMRAZOR and it has nothing like this config.
+            ConfigError: If the part is MMRAZOR, which has no equivalent of this config.
         """
         name = f'{self.name}: {part}' if part else self.name
         if part == TEACHER:
@@ -133,7 +133,7 @@ class Subject:
             trained = mmrazors(self.cfg.model, self.model) if part == MMRAZOR else self.model
         optim: Any = build_optim_wrapper(trained, self.cfg.optim_wrapper)
         for group in optim.param_groups:
-            group['lr'] = 0.0  # the optimiser works, but a random network would soon be all NaN
+            group['lr'] = 0.0  # the optimiser runs, but a random network would soon be all NaN
 
         def step() -> object:
             with self.cast():
@@ -151,7 +151,7 @@ class Subject:
         self.model.distiller.clear()
 
     def _compare(self) -> Callable[[], object]:
-        """Connectors and losses, forward and backward, of what one step recorded; no network runs again."""
+        """Connectors and losses, forward and backward, on the records of one step; no network runs again."""
         distiller = self.model.distiller
         recorders = [*distiller.student_recorders.recorders.values(), *distiller.teacher_recorders.recorders.values()]
         inputs = self.model.data_preprocessor(self.data, True)
@@ -176,7 +176,7 @@ class Subject:
 
 
 def _leaf(tensor: Tensor) -> Tensor:
-    """Without the graph behind it."""
+    """A copy of a tensor without its graph."""
     return tensor.detach().requires_grad_(tensor.requires_grad)
 
 
@@ -188,13 +188,13 @@ def checkpoint(model: BaseModel, optim: Any) -> int:
 
 
 def measure(rows: list[Row], rounds: int, device: str, clock: str = 'wall') -> None:
-    """Measure all rows in turn, round by round, so that a machine that other jobs slow down slows all alike.
+    """Measure all rows in turn, round by round, so that other jobs on the machine slow down all rows alike.
 
     Args:
-        rows: What to measure; the times are added to them.
-        rounds: How often.
-        device: Where they run.
-        clock: 'wall', or 'cpu' for the time that this process computed, which other jobs on the machine change less.
+        rows: The rows to measure; the times are added to them.
+        rounds: Number of rounds.
+        device: The device that they run on.
+        clock: 'wall', or 'cpu' for the CPU time of this process, which depends less on other jobs.
     """
     for i in range(rounds + WARM_UP):
         for row in rows:

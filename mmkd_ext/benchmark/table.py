@@ -7,10 +7,10 @@ from mmkd_ext import markdown
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """A line for each row; columns that no row has a number for are left out.
+    """A line per row; columns without any number are left out.
 
     Args:
-        results: What `Row.result` gives.
+        results: Results of `Row.result`.
     """
     columns = {
         'step': [row['name'] for row in results],

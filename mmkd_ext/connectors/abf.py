@@ -4,9 +4,10 @@ Source: Chen et al., "Distilling Knowledge via Knowledge Review", arXiv:2104.090
 code.
 
     From the deepest level up to the shallowest:
-    x = BN(conv1x1(student's level)) of `mid_channels` below the deepest: above is resized to x; g = sigmoid(conv1x1([x,
-    above])) of two maps; x = g_0 x + g_1 above above = x, resized to the teacher's size if it differs result =
-    BN(conv3x3(above)) of the teacher's channels
+    x = BN(conv1x1(student's level)) of `mid_channels`
+    below the deepest: above is resized to x; g = sigmoid(conv1x1([x, above])) of two maps; x = g_0 x + g_1 above
+    above = x, resized to the teacher's size if it differs
+    result = BN(conv3x3(above)) of the teacher's channels
 
 Resizing uses the nearest value. The results go into `HCLLoss`.
 

@@ -1,4 +1,4 @@
-"""What a distillation run will do, seen on a few real batches before it starts."""
+"""Show what a distillation run will do, on a few real batches before it starts."""
 
 from mmkd_ext.preflight.examine import examine
 

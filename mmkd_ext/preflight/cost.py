@@ -18,8 +18,8 @@ def steps_of(cfg: Config, epoch: int) -> int | None:
     """The number of training steps of a run.
 
     Args:
-        cfg: Its config.
-        epoch: Steps in an epoch.
+        cfg: Config of the run.
+        epoch: Steps per epoch.
     """
     loop = cfg.get('train_cfg') or {}
     if loop.get('max_iters') is not None:
@@ -28,14 +28,14 @@ def steps_of(cfg: Config, epoch: int) -> int | None:
 
 
 def measure(model: Any, cfg: Config, batches: Sequence[Any], load: float, epoch: int) -> Cost:
-    """Train some steps at learning rate 0: the optimiser works, and has its state, but no weight changes.
+    """Train some steps at learning rate 0: the optimiser runs and has its state, but no weight changes.
 
     Args:
-        model: In training mode.
-        cfg: Of the run.
-        batches: As the data loader gave them.
-        load: Seconds that one took to load.
-        epoch: Steps in an epoch.
+        model: The model, in training mode.
+        cfg: Config of the run.
+        batches: Batches from the data loader.
+        load: Seconds to load one batch.
+        epoch: Steps per epoch.
     """
     optim: Any = build_optim_wrapper(model, cfg.optim_wrapper)
     for group in optim.param_groups:

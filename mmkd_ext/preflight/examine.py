@@ -1,4 +1,4 @@
-"""A config, looked at with its own models and data before it trains: nothing is written and no weight changes."""
+"""Examine a config with its own models and data before it trains: nothing is written and no weight changes."""
 
 import copy
 import time
@@ -24,26 +24,26 @@ from mmkd_ext.preflight.teacher import one_process, score, teachers_of
 
 
 def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32) -> Report:
-    """Build the models of a config, and look at what they do with some of its data.
+    """Build the models of a config, and examine them on some of its data.
 
     Args:
-        cfg: Of a distillation, or of a model alone; completed as for training, and not changed.
-        batches: Of the training set.
-        share: Part of the task's gradient that a suggested `loss_weight` would make a loss's gradient.
-        images: Of the validation set, on which the teacher is evaluated; 0 leaves it out.
+        cfg: Config of a distillation or of a model alone, completed as for training; it is not changed.
+        batches: Number of training batches.
+        share: A suggested `loss_weight` makes a loss's gradient this fraction of the task's.
+        images: Number of validation images on which the teacher is evaluated; 0 for none.
 
     Raises:
-        ConfigError: If there is no training set, the teacher is not to run, a model cannot be built, or its classes are
+        ConfigError: If there is no training set, the teacher does not run, a model cannot be built, or its classes are
             not those of the data.
     """
     if batches < 1 or share <= 0 or images < 0:
         raise ConfigError(f'--batches {batches}, --share {share} and --val-images {images} must be positive.')
     if isinstance(cfg.get('model'), dict) and cfg.model.get('teacher_outputs'):
-        raise ConfigError('model.teacher_outputs: a preflight looks at the teacher itself; leave it out.')
+        raise ConfigError('model.teacher_outputs: a preflight examines the teacher itself; leave it out.')
     dataset_config(cfg, 'train')
     cfg = copy.deepcopy(cfg)
     if not MMLogger.check_instance_created('preflight'):
-        MMLogger.get_instance('preflight', log_level='WARNING')  # not the pages of initialisation
+        MMLogger.get_instance('preflight', log_level='WARNING')  # hides the pages about initialisation
     hub = MessageHub.get_instance('preflight')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     seed = (cfg.get('randomness') or {}).get('seed') or 0
@@ -70,8 +70,8 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
         if reached.fails and reached.name:
             report.errors.append(
                 f'the {who} is no better than chance ({reached.name} {reached.metrics[reached.name]:.3g} on '
-                f'{reached.images} images): its weights, its pixels or the order of its classes are not those of the '
-                'data.'
+                f'{reached.images} images): its weights, its pixel normalisation or the order of its classes does not '
+                'fit the data.'
             )
     if not report.errors:
         report.cost = measure(model.train(), cfg, data, load, len(loader))
@@ -79,7 +79,7 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
 
 
 def _build(cfg: Config) -> Any:
-    """The model as the Runner has it when training begins."""
+    """The model as it is in the Runner when training begins."""
     if cfg.get('data_preprocessor') is not None:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model: Any = revert_sync_batchnorm(MODELS.build(cfg.model)).to(get_device())
@@ -90,7 +90,7 @@ def _build(cfg: Config) -> Any:
 
 
 def _scheduled(cfg: Config) -> set[str]:
-    """The losses that a `LossWeightHook` multiplies."""
+    """The names of the losses that a `LossWeightHook` multiplies."""
     found: set[str] = set()
     for hook in cfg.get('custom_hooks') or []:
         if isinstance(hook, dict) and our_type(hook) == 'LossWeightHook':
@@ -100,7 +100,7 @@ def _scheduled(cfg: Config) -> set[str]:
 
 
 def _settings(model: Any, cfg: Config) -> dict[str, str]:
-    """Pixels of both sides, and the learning rate with the batch size that it is for."""
+    """The pixel normalisation of both sides, and the learning rate with the batch size that it is meant for."""
     lines = {'pixels': f'student: {describe(model.data_preprocessor)}'}
     for who, teacher in teachers_of(model).items():
         own = 'the same' if teacher.pixels.identity else describe(teacher.model.data_preprocessor)
@@ -110,9 +110,9 @@ def _settings(model: Any, cfg: Config) -> dict[str, str]:
     auto = cfg.get('auto_scale_lr') or {}
     size = cfg.train_dataloader.get('batch_size', 1) * optim.get('accumulative_counts', 1)
     base = auto.get('base_batch_size')
-    of = f'{size} images an update in one process; for how many it is meant, no auto_scale_lr says'
+    of = f'{size} images per update in one process; no auto_scale_lr says how many it is meant for'
     if base:
-        how = 'scaled from' if auto.get('enable') else 'which is for'
-        of = next(check_batch_size(cfg), f'{size} images an update in one process, {how} {base:g}')
+        how = 'scaled from' if auto.get('enable') else 'meant for'
+        of = next(check_batch_size(cfg), f'{size} images per update in one process, {how} {base:g}')
     lines['learning rate'] = f'{rule.get("type", "?")}, {rule.get("lr", "?")}: {of}'
     return lines

@@ -1,24 +1,24 @@
-"""What a preflight found: as one screen of text and as JSON."""
+"""The result of a preflight, as one screen of text and as JSON."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-LOW, HIGH = 0.01, 10.0  # shares of the task's gradient outside of which a loss is pointed out
+LOW, HIGH = 0.01, 10.0  # fractions of the task's gradient below and above which a warning is given
 
 
 @dataclass
 class Record:
-    """A tensor that a loss is made of.
+    """A recorded tensor that a loss uses.
 
     Attributes:
         side: `student` or `teacher`.
-        name: The recorder's, with the item and the number of the call where the config names them.
-        shape: Of the first batch.
-        dtype: Without `torch.`.
-        rms: Root of the mean square; None where it holds no floating-point numbers.
-        gradient: Whether it carries a gradient; None of a teacher's, and of what is not a floating-point number.
+        name: Name of the recorder, with the item and the number of the call if the config names them.
+        shape: Shape in the first batch.
+        dtype: Dtype without `torch.`.
+        rms: Root mean square; None if it is not a floating-point tensor.
+        gradient: Whether it carries a gradient; None for a teacher's, and if it is not a floating-point tensor.
     """
 
     side: str
@@ -31,14 +31,14 @@ class Record:
 
 @dataclass
 class Term:
-    """A loss, as a mean over the batches.
+    """A loss, averaged over the batches.
 
     Attributes:
-        name: As it is logged.
-        value: With its own weight; the factor of a `LossWeightHook` counts as 1.
-        norm: Of its gradient on the student's parameters that it reaches; None where the student is not trained.
-        share: That norm as a part of the norm of the task's gradient on the same parameters; None of the task itself.
-        weight: Its `loss_weight`; None where it has none.
+        name: Its name in the log.
+        value: Its value with its own weight; the factor of a `LossWeightHook` counts as 1.
+        norm: Norm of its gradient on the student's parameters that it reaches; None if the student is not trained.
+        share: That norm as a fraction of the norm of the task's gradient on the same parameters; None for the task.
+        weight: Its `loss_weight`; None if it has none.
         scheduled: Whether a `LossWeightHook` multiplies it in the run.
     """
 
@@ -52,16 +52,16 @@ class Term:
 
 @dataclass
 class Score:
-    """What a teacher reaches on a sample of the validation set.
+    """A teacher's result on a sample of the validation set.
 
     Attributes:
-        who: `teacher`, with its name where there are several.
+        who: `teacher`, with its name if there are several.
         metrics: Name to value.
-        name: Of the one that is compared with chance; None where chance is not known of any.
-        chance: What guessing reaches.
-        fails: Whether the teacher is no better than that, as far as so few images tell.
-        images: In the sample.
-        reason: Why it was not measured, where it was not.
+        name: Name of the metric that is compared with chance; None if chance is not known for any.
+        chance: The value that guessing reaches.
+        fails: Whether the teacher is no better than chance, as far as so few images can show.
+        images: Number of images in the sample.
+        reason: Why it was not measured, if it was not.
     """
 
     who: str
@@ -75,14 +75,14 @@ class Score:
 
 @dataclass
 class Cost:
-    """What the run takes, in one process on this machine.
+    """Time and memory of the run, in one process on this machine.
 
     Attributes:
-        step: Seconds of a training step, the batch being there.
+        step: Seconds per training step, without loading the batch.
         load: Seconds to load a batch in one worker.
-        workers: Of the training loader.
-        steps: Of the run; None where the config does not say.
-        memory: Bytes; on a GPU what tensors take at most, on a CPU what the process does.
+        workers: Number of workers of the training loader.
+        steps: Number of steps of the run; None if the config does not say.
+        memory: Peak memory in bytes: of tensors on a GPU, of the process on a CPU.
     """
 
     step: float
@@ -93,24 +93,24 @@ class Cost:
 
     @property
     def seconds(self) -> float | None:
-        """Of the run, without evaluation."""
+        """Seconds for the whole run, without evaluation."""
         each = max(self.step, self.load / self.workers) if self.workers else self.step + self.load
         return None if self.steps is None else each * self.steps
 
 
 @dataclass
 class Report:
-    """All of it.
+    """The complete report.
 
     Attributes:
-        title: What was looked at.
-        records: What the losses are made of.
-        terms: The task's loss, then each of the distillation.
-        settings: More lines, by what they are of.
-        scores: The teachers'.
-        cost: Of the run.
-        warnings: What may be meant; sentences.
-        errors: What cannot be.
+        title: The config, batches and device.
+        records: The recorded tensors that the losses use.
+        terms: The task's loss, then each distillation loss.
+        settings: More lines, by their subject.
+        scores: The teachers' results.
+        cost: Time and memory of the run.
+        warnings: Sentences on settings that may be intended.
+        errors: Sentences on mistakes.
     """
 
     title: str
@@ -123,14 +123,14 @@ class Report:
     errors: list[str] = field(default_factory=list)
 
     def json(self) -> dict[str, Any]:
-        """As plain values."""
+        """The report as plain values."""
         found = asdict(self)
         if self.cost:
             found['cost']['seconds'] = self.cost.seconds
         return found
 
     def text(self) -> str:
-        """As one screen."""
+        """The report as one screen of text."""
         blocks = [[self.title], self._records(), self._terms(), list(self._lines())]
         blocks.append([f'warning: {text}' for text in self.warnings] + [f'error: {text}' for text in self.errors])
         if not self.warnings and not self.errors:
@@ -179,7 +179,7 @@ def _cost(cost: Cost) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Rounded, in the unit that fits.
+    """Seconds, rounded, in a suitable unit.
 
     Examples:
         >>> _duration(45.2), _duration(300), _duration(9000), _duration(600000)

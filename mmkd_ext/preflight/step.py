@@ -1,4 +1,4 @@
-"""The losses of real batches, taken apart: what they are made of, what each weighs, how it pulls on the student."""
+"""The losses of real batches in detail: the records they use, their values, and their gradients on the student."""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from mmkd_ext.recorders.base import tensors_in
 
 @contextmanager
 def buffers_kept(model: nn.Module) -> Iterator[None]:
-    """A context after which batch norms and the like have the statistics that they had before."""
+    """A context after which batch norms and other buffers have the same statistics as before."""
     kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         yield
@@ -30,11 +30,11 @@ def look(
     """Compute the losses of some batches and their gradients; nothing is trained.
 
     Args:
-        model: In training mode; one of our algorithms, or any of mmengine's.
-        batches: As a data loader gives them.
-        report: Gets records, terms, and what is wrong with them.
+        model: One of our algorithms, or any mmengine model, in training mode.
+        batches: Batches from a data loader.
+        report: Receives records, terms, warnings and errors.
         scheduled: Names of losses that a hook multiplies in the run.
-        share: Part of the task's gradient that a suggested `loss_weight` would make a loss's gradient.
+        share: A suggested `loss_weight` makes a loss's gradient this fraction of the task's.
     """
     parameters = [p for p in getattr(model, 'student', model).parameters() if p.requires_grad]
     found: list[dict[str, Term]] = []
@@ -49,7 +49,7 @@ def look(
         report.errors += [] if report.errors else [str(error)]
         return
     except torch.OutOfMemoryError:
-        report.errors.append('a step does not fit into the memory of the device; lower train_dataloader.batch_size.')
+        report.errors.append('a step does not fit into device memory; lower train_dataloader.batch_size.')
         return
     for name in dict.fromkeys(name for terms in found for name in terms):
         term = _mean([terms[name] for terms in found if name in terms])
@@ -77,7 +77,7 @@ def _losses(model: Any, data: dict, report: Report) -> dict[str, Any]:
 
 
 def _records(distiller: Any) -> Iterator[Record]:
-    """The tensors that losses are made of; what is not there is said when the loss is computed."""
+    """The tensors that losses use; missing ones are reported when the loss is computed."""
     keys = [(s.from_student, s.recorder, s.record_idx, s.data_idx) for s in sources_of(distiller.wiring)]
     for from_student, name, record_idx, data_idx in sorted(dict.fromkeys(keys), key=lambda key: not key[0]):
         manager = distiller.student_recorders if from_student else distiller.teacher_recorders
@@ -101,7 +101,7 @@ def _records(distiller: Any) -> Iterator[Record]:
 
 
 def _terms(losses: dict[str, Any], parameters: list[Tensor]) -> dict[str, Term]:
-    """The task's loss and those of the distillation, with the norms of their gradients."""
+    """The task's loss and the distillation losses, with the norms of their gradients."""
     sums = {
         name: sum((t.mean() for t in tensors_in(value)), torch.zeros(()))
         for name, value in losses.items()
@@ -143,7 +143,7 @@ def _mean(terms: list[Term]) -> Term:
 def _notes(report: Report, share: float) -> Iterator[str]:
     for record in report.records:
         if record.rms == 0:
-            yield f'{record.side} recorder {record.name} gives nothing but zeros.'
+            yield f'{record.side} recorder {record.name} records only zeros.'
     for term in report.terms:
         if term.share is None or LOW <= term.share <= HIGH:
             continue

@@ -1,4 +1,4 @@
-"""What the teacher reaches on a sample of the validation set: one at chance teaches nothing, or got other classes."""
+"""Evaluate the teacher on a sample of the validation set: at chance it teaches nothing, or has other classes."""
 
 import contextlib
 import copy
@@ -24,14 +24,14 @@ def one_process(loader: dict, **changes: Any) -> dict:
 
     Args:
         loader: The config; it is not changed.
-        **changes: What stands in place of its own.
+        **changes: Values that replace its own.
     """
     kept = {k: copy.copy(v) for k, v in loader.items() if k not in ('prefetch_factor', 'timeout', 'num_workers')}
     return dict(kept, persistent_workers=False, num_workers=0) | changes
 
 
 def teachers_of(model: Any) -> dict[str, Any]:
-    """The teachers of an algorithm: `teacher`, or each with its name behind that."""
+    """The teachers of an algorithm: `teacher`, or each as `teacher` and its name."""
     taught = getattr(model, 'taught', {}).values()
     return {
         f'teacher {one.key.rpartition("teachers.")[2]}' if '.' in one.key else 'teacher': one.teacher for one in taught
@@ -40,31 +40,29 @@ def teachers_of(model: Any) -> dict[str, Any]:
 
 @torch.no_grad()
 def score(who: str, teacher: Any, cfg: Config, images: int) -> Score:
-    """Evaluate a teacher, with its own pixels, by the config's own metric.
+    """Evaluate a teacher, with its own pixel normalisation, by the config's own metric.
 
     Args:
-        who: What it is called.
+        who: Name of the teacher.
         teacher: The teacher.
         cfg: The config.
-        images: How many, evenly spread over the validation set.
+        images: Number of images, evenly spread over the validation set.
     """
     if not teacher.predicts:
-        return Score(who, reason='a backbone alone, which predicts nothing that could be evaluated')
+        return Score(who, reason='not evaluated: a backbone alone has no predictions')
     if teacher.resized_in_vain:
-        return Score(who, reason="not evaluated: its images are resized, and the annotations are of the student's size")
+        return Score(who, reason="not evaluated: its images are resized, but annotations are for the student's size")
     if not cfg.get('val_evaluator') or not cfg.get('val_dataloader'):
         return Score(who, reason='not evaluated: the config has no val_dataloader with a val_evaluator')
     dataset, _ = seeded_set(cfg, 'train', images, SEED, split='val')
     count, names = class_count(teacher.model), class_names(dataset.metainfo)
     if count and names and count[1] != len(names):
-        return Score(
-            who, reason=f'not evaluated: it tells {count[1]} classes apart, the validation set has {len(names)}'
-        )
+        return Score(who, reason=f'not evaluated: it has {count[1]} classes, the validation set has {len(names)}')
     try:
         metrics = _evaluate(teacher, cfg, dataset)
-    except Exception as error:  # a teacher of another kind than the data's metric is made for
+    except Exception as error:  # a teacher of another kind than the data's metric expects
         return Score(
-            who, reason=f'not evaluated: val_evaluator takes no predictions of it ({type(error).__name__}: {error})'
+            who, reason=f'not evaluated: val_evaluator rejects its predictions ({type(error).__name__}: {error})'
         )
     return judge(who, metrics, count[1] if count else None, len(dataset))
 
@@ -82,30 +80,30 @@ def _evaluate(teacher: Any, cfg: Config, dataset: Any) -> dict[str, float]:
             evaluator.process(data_samples=outputs, data_batch=batch)
             seen += [output.img_id for output in outputs if hasattr(output, 'img_id')]
         for metric in evaluator.metrics:
-            if getattr(metric, 'img_ids', seen) is None and seen:  # mmdet's, which count all images of their file
+            if getattr(metric, 'img_ids', seen) is None and seen:  # mmdet's, which count all images in their file
                 metric.img_ids = seen
         found = evaluator.evaluate(len(dataset))
     return numbers(found)
 
 
 def numbers(metrics: dict[str, Any]) -> dict[str, float]:
-    """Of a toolbox's metrics those that are one number, also numpy's."""
+    """The entries of a toolbox's metrics that are a single number, including numpy numbers."""
     return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float, np.number))}
 
 
 def judge(who: str, metrics: dict[str, float], classes: int | None, images: int) -> Score:
-    """Compare a metric with what guessing reaches: one class in `classes`, and next to no box.
+    """Compare a metric with chance: one class in `classes`, and almost no boxes.
 
     Args:
-        who: What the teacher is called.
-        metrics: Of a toolbox's evaluator.
-        classes: That the teacher tells apart, where that is known.
-        images: In the sample; of few even a good teacher may miss many.
+        who: Name of the teacher.
+        metrics: Metrics from a toolbox's evaluator.
+        classes: Number of the teacher's classes, if known.
+        images: Number of images in the sample; with few, even a good teacher may miss many.
     """
     found = Score(who, metrics, images=images)
     for name, value in metrics.items():
         last = name.rpartition('/')[2]
-        if last.endswith('mAP') and not value < 0:  # -1: nothing to be found in these images
+        if last.endswith('mAP') and not value < 0:  # -1: there is nothing to find in these images
             found.name, found.chance, found.fails = name, 0.0, value <= _NO_DETECTION
         elif last in ('top1', 'mIoU') and classes:
             chance = 1 / classes

@@ -1,4 +1,4 @@
-"""A distillation config from a student, a teacher and the name of a method: look at both, choose, write."""
+"""A distillation config from a student, a teacher and the name of a method: inspect both, choose, write."""
 
 from mmkd_ext.recipes.choose import choose, fitting
 from mmkd_ext.recipes.kinds import KINDS

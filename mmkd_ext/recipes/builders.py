@@ -1,4 +1,4 @@
-"""The builders of recipes, want by want (`Use.wants`): the records, the connectors and the losses of each."""
+"""The builders of recipes, one for each value of `Use.wants`: records, connectors and losses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from mmkd_ext.recipes.recipe import (
 )
 from mmkd_ext.recipes.wide_maps import wide_maps
 
-# What losses and connectors call their arguments; all others as `NDLoss` and `Conv1x1Connector` do.
+# The argument names of losses and connectors that differ from those of `NDLoss` and `Conv1x1Connector`.
 _ARGUMENTS = {
     'mmrazor.ChannelWiseDivergence': ('preds_S', 'preds_T'),
     'mmrazor.PKDLoss': ('preds_S', 'preds_T'),
@@ -27,7 +27,7 @@ _ARGUMENTS = {
 
 
 def _more_stages(look: Look) -> str:
-    """For a message: what makes a backbone give more of its stages, where there is such a setting."""
+    """For a message: the setting that makes a backbone return more of its stages, if there is one."""
     backbone = getattr(look.model, 'backbone', None)
     given = getattr(backbone, 'out_indices', None)
     if given is None:
@@ -36,7 +36,7 @@ def _more_stages(look: Look) -> str:
 
 
 def _maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
-    """The levels of necks, paired by their strides; of backbones the last maps."""
+    """The levels of necks, paired by their strides, or the last maps of backbones."""
     ours = needed(student.maps, student, 'student', 'maps', 'maps')
     theirs = needed(teacher.maps, teacher, 'teacher', 'maps', 'maps')
     if use.wants == 'levels':
@@ -53,7 +53,7 @@ def _maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Rec
 
 
 def _pixels(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
-    """The class logits of a segmentor's positions."""
+    """The class logits at a segmentor's positions."""
     ours = needed(student.pixels, student, 'student', 'logits of positions', 'pixels')
     theirs = needed(teacher.pixels, teacher, 'teacher', 'logits of positions', 'pixels')
     _check_classes(ours[0], theirs[0])
@@ -63,7 +63,7 @@ def _pixels(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
 
 
 def _compare(pairs: Sequence[tuple[Record, Record]], use: Use, inherit: list[str], name: str = 'maps') -> Recipe:
-    """Maps, each with its own through a connector where one is wanted."""
+    """Compare maps pairwise, through a connector if one is needed."""
     ours, theirs = [s for s, _ in pairs], [t for _, t in pairs]
     ((loss, settings),) = use.losses.items()
     settings = dict(settings)
@@ -80,7 +80,7 @@ def _compare(pairs: Sequence[tuple[Record, Record]], use: Use, inherit: list[str
             connector['scale'] = scale
         elif scale != 1 and settings['type'] != 'mmrazor.PKDLoss':
             raise MisfitError(
-                f"the student's map has stride {ours[0].stride}, the teacher's {theirs[0].stride}, and only cwt and "
+                f"the student's map has stride {ours[0].stride}, the teacher's {theirs[0].stride}; only cwt and "
                 'fitnet resize maps'
             )
         connectors = connectors_of(name, connector, widths) if connector else {}
@@ -101,7 +101,7 @@ def _compare(pairs: Sequence[tuple[Record, Record]], use: Use, inherit: list[str
 
 
 def _inherited(student: Look, teacher: Look) -> list[str]:
-    """The parts that the student can start with as the teacher has them."""
+    """The parts that the student can start with a copy of."""
     parts = ['neck', 'bbox_head']
     if any(getattr(look.model, part, None) is None for look in (student, teacher) for part in parts):
         return []
@@ -122,10 +122,12 @@ def _scores(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
     theirs = needed(teacher.scores, teacher, 'teacher', 'class logits of levels', 'scores')
     classes = [look.model.bbox_head.num_classes for look in (student, teacher)]
     if classes[0] != classes[1]:
-        raise MisfitError(f'the student tells {classes[0]} classes apart, the teacher {classes[1]}')
+        raise MisfitError(f'the student has {classes[0]} classes, the teacher {classes[1]}')
     forms = [[(record.stride, record.channels) for record in records] for records in (ours, theirs)]
     if forms[0] != forms[1]:
-        raise MisfitError(f'class logits are of other levels or anchors: {described(ours)}, and {described(theirs)}')
+        raise MisfitError(
+            f'class logits are from different levels or anchors: {described(ours)}, and {described(theirs)}'
+        )
     ((loss, settings),) = use.losses.items()
     sides = dict(
         student=dict(from_student=True, recorder='head', data_idx=0),
@@ -148,10 +150,11 @@ def _check_classes(ours: Record, theirs: Record) -> None:
 
 
 def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
-    """Class logits of images, or of the regions that the student samples; of a cascade's stages each with its own."""
+    """Class logits of images, or of the regions that the student samples; a cascade's stages are compared pairwise."""
     if student.kind != teacher.kind:
         raise MisfitError(
-            f'class logits compare between models of a kind: a {student.name} has others than a {teacher.name}'
+            f'class logits can only be compared between models of the same kind, not between a {student.name} and a '
+            f'{teacher.name}'
         )
     ours = needed(student.logits, student, 'student', 'class logits of a softmax', 'logits')
     theirs = needed(teacher.logits, teacher, 'teacher', 'class logits of a softmax', 'logits')
@@ -170,7 +173,7 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
     if settings['type'] == 'DKDLoss':
         pixels = getattr(student.model, 'data_preprocessor', None)
         if student.kind == CLASSIFIER and getattr(pixels, 'batch_augments', None):
-            raise MisfitError("it needs the class of each image, and the student's train_cfg.augments mix images")
+            raise MisfitError("it needs one class per image, but the student's train_cfg.augments mix images")
         recorders[0] |= {name: record.recorder for name, record in zip(labels, student.labels, strict=True)}
         sides['labels'] = entry
     connectors: dict[str, dict] = {}
@@ -179,7 +182,7 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
     recipe = Recipe(algorithm, {}, f'{described(ours)} with {described(theirs)}')
     if use.wants == 'embedding':
         if len(names) > 1:
-            raise MisfitError('the stages of a cascade would each need class means of their own')
+            raise MisfitError('each stage of a cascade would need its own class means')
         s, t = student.embedding[0], teacher.embedding[0]
         recorders[0] |= dict(embedding=s.recorder, labels=student.labels[0].recorder)
         recorders[1] |= dict(embedding=t.recorder)
@@ -199,13 +202,13 @@ def _logits(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> R
 
 
 def _fused(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Recipe:
-    """The stages of classifiers, paired by their strides, and the embeddings as one more."""
+    """The stages of classifiers, paired by their strides, with the embeddings as another level."""
     at = {record.stride: record for record in teacher.stages}
     pairs = [(record, at[record.stride]) for record in student.stages if record.stride in at]
     if len(pairs) < 2:
         raise MisfitError(
-            'student and teacher have no two stages of the same strides whose outputs are maps'
-            f'{_more_stages(student) or _more_stages(teacher)}'
+            'student and teacher do not have two stages with the same strides whose outputs are '
+            f'maps{_more_stages(student) or _more_stages(teacher)}'
         )
     named = [(f'stage{i}', *pair) for i, pair in enumerate(pairs, start=1)]
     if student.embedding and teacher.embedding:
@@ -225,12 +228,12 @@ def _fused(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) -> Re
 
 
 def between_stages(student: Look, use: Use) -> Recipe:
-    """TFD: the stages of the student's own backbone that train."""
+    """TFD: the trained stages of the student's own backbone."""
     stages = [record for record in student.stages if record.trains]
     if len(stages) < 2:
         raise MisfitError(
-            f'it compares stages of the student that train, of which its {type(student.model.backbone).__name__} gives '
-            f'{len(stages)} as maps{_more_stages(student)}'
+            f'it compares trained stages of the student, but its {type(student.model.backbone).__name__} returns '
+            f'{len(stages)} of them as maps{_more_stages(student)}'
         )
     if len({record.source for record in stages}) == 1:
         recorders, features = dict(stages=stages[0].recorder), mapped(True, 'stages', stages)

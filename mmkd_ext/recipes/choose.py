@@ -10,7 +10,7 @@ from mmkd_ext.recipes.look import BY_HAND, Look, is_small
 from mmkd_ext.recipes.methods import METHODS, SMALL, Use
 from mmkd_ext.recipes.recipe import MisfitError, Recipe, weighted_head
 
-EXAMPLE = 'mmkd_ext::foundation/faster_rcnn_r50_dinov2_vit_b_coco.py'  # of student and teacher of different tasks
+EXAMPLE = 'mmkd_ext::foundation/faster_rcnn_r50_dinov2_vit_b_coco.py'  # student and teacher have different tasks
 
 
 def choose(method: str, student: Look, teacher: Look | None, cfg: Mapping[str, Any]) -> Recipe:
@@ -18,19 +18,19 @@ def choose(method: str, student: Look, teacher: Look | None, cfg: Mapping[str, A
 
     Args:
         method: One of `METHODS`.
-        student: What it has.
-        teacher: What it has; None where the method has no teacher.
-        cfg: The student's config, for the length of the run and what must be changed in it.
+        student: The student's records.
+        teacher: The teacher's records; None if the method has no teacher.
+        cfg: The student's config, for the length of the run and the settings that must change.
 
     Raises:
-        ConfigError: If the method does not fit, with those that do.
+        ConfigError: If the method does not fit; the message lists those that do.
     """
     try:
         return _choose(method, student, teacher, cfg)
     except MisfitError as error:
         others = fitting(student, teacher or student, cfg)
-        such = '' if teacher else ' (with a teacher like the student, where there is one)'
-        what = f'what fits{such}: {", ".join(others)}' if others else f'nor does another method fit; {BY_HAND}'
+        such = '' if teacher else ' (with a teacher of the same kind, if there is one)'
+        what = f'what fits{such}: {", ".join(others)}' if others else f'no other method fits, either; {BY_HAND}'
         raise ConfigError(f'--distill {method}: {error}; {what}.') from None
 
 
@@ -59,7 +59,7 @@ def _choose(name: str, student: Look, teacher: Look | None, cfg: Mapping[str, An
         if task[student.kind] != task[teacher.kind]:
             raise MisfitError(
                 f'the teacher is a {teacher.name}, and the student a {student.name}; for such a pair write a config by '
-                f'hand, as {EXAMPLE} is'
+                f'hand, like {EXAMPLE} is'
             )
         recipe = BY_WANT[use.wants](student, teacher, use, cfg)
     if use.task_weight is not None and use.wants != 'wide maps':
@@ -76,7 +76,7 @@ def _is_cifar(cfg: Mapping[str, Any]) -> bool:
 
 
 def _schedule(use: Use, cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """How weights go with the run: the published epochs, as parts of it."""
+    """The schedules of the weights: the published epochs, scaled to the length of the run."""
     loop = cfg.get('train_cfg') or {}
     by_epoch = not loop.get('max_iters')
     length = loop.get('max_epochs') if by_epoch else loop['max_iters']
@@ -88,7 +88,7 @@ def _schedule(use: Use, cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
         begin, end, of = use.warm_up
         steps = (end - begin) * length // of
         if steps < 2:
-            return []  # a run too short for it
+            return []  # the run is too short for it
         hook |= dict(schedule='linear', begin=begin, end=begin + steps)
     elif use.factors:
         factors, milestones, of = use.factors

@@ -1,4 +1,4 @@
-"""The kinds of models that recipes know: by which base class, and where each has what methods compare."""
+"""The kinds of models that recipes support: their base classes, and where each has the records that methods compare."""
 
 from typing import Any, NamedTuple
 
@@ -8,15 +8,15 @@ DETECTORS = (TWO_STAGE, DENSE, DETR)
 
 
 class Kind(NamedTuple):
-    """Where a kind of model has what is compared, as names of its modules.
+    """The names of the modules with the records of a kind of model.
 
     Attributes:
-        bases: The classes of the toolboxes that all models of the kind inherit from one of.
-        maps: Gives the maps, in a tuple. Of a neck they are all compared, of a backbone the last.
-        logits: Gives a softmax's class logits (N, K), and is given the embedding (N, C).
-        labels: Is given the labels, second.
-        scores: Gives a list of maps of sigmoid logits, first.
-        pixels: Gives the class logits of the positions, (B, K, H, W).
+        bases: Classes of the toolboxes; every model of the kind inherits from one of them.
+        maps: Returns the maps, in a tuple. All maps of a neck are compared, but only the last one of a backbone.
+        logits: Returns a softmax's class logits (N, K); its input is the embedding (N, C).
+        labels: Gets the labels as its second input.
+        scores: Returns a list of maps of sigmoid logits as its first output.
+        pixels: Returns the class logits of the positions, (B, K, H, W).
     """
 
     bases: tuple[str, ...]
@@ -39,9 +39,9 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_of(model: Any) -> str | None:
-    """The kind of a model by the classes that it inherits from; None for any other.
+    """The kind of a model, from the classes that it inherits from; None for any other model.
 
-    A class counts by its name and its package, so that no toolbox is imported for it.
+    Classes are compared by name and package, so that no toolbox has to be imported.
     """
     bases = {f'{base.__module__.split(".")[0]}.{base.__name__}' for base in type(model).__mro__}
     return next((name for name, kind in KINDS.items() if bases & {*kind.bases}), None)

@@ -1,4 +1,4 @@
-"""What a model has to compare: it is built without weights and given one small image of noise."""
+"""Find the records of a model that can be compared: it is built without weights and run on a small image of noise."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,17 +25,17 @@ BY_HAND = (
 
 @dataclass(frozen=True)
 class Record:
-    """Something that a recorder holds.
+    """A record, or an item of one.
 
     Attributes:
-        type: The recorder's.
-        source: The recorder's.
+        type: Type of the recorder.
+        source: Source of the recorder.
         channels: C of a map or an embedding, K of logits.
-        data_idx: Which item of the record it is; None for all of it.
-        stride: Of a map, in pixels of the image.
+        data_idx: Which item of the record it is; None for the whole record.
+        stride: Stride of a map, in pixels of the image.
         trains: Whether anything before it is trained.
-        fresh: Of a level, whether it is more than the one before with positions left out.
-        conv: Name of the neck's convolution that gives it, where one does.
+        fresh: Whether a level is more than a subsampled copy of the previous one.
+        conv: Name of the neck's convolution whose output it is, if any.
     """
 
     type: str
@@ -55,19 +55,19 @@ class Record:
 
 @dataclass
 class Look:
-    """What a model has.
+    """The records of a model.
 
     Attributes:
         kind: One of `KINDS`.
         model: The network, with random weights.
-        maps: Those that are compared: the levels of a neck, the last map of a backbone.
+        maps: The maps to compare: the levels of a neck, or the last map of a backbone.
         stages: The maps of the backbone, shallow to deep.
         logits: Class logits of a softmax, one for each stage of a cascade's heads.
-        embedding: What goes into each of these.
-        labels: What goes into the classification loss of each of these.
+        embedding: The input of the layer of each of these logits.
+        labels: The labels in the classification loss of each of these logits.
         scores: Sigmoid class logits of the levels of a dense head.
         pixels: Class logits of the positions.
-        why: For what there is none of, the reason, as the end of a sentence.
+        why: For records that it does not have, the reason, as the end of a sentence.
     """
 
     kind: str
@@ -83,19 +83,19 @@ class Look:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Its name in messages."""
         return f'{self.kind} ({type(self.model).__name__})'
 
 
 def look(cfg: ConfigDict, who: str) -> Look:
-    """What a model has to compare.
+    """The records of a model that can be compared.
 
     Args:
-        cfg: Its config, see `mmkd_ext.build.model_config`.
+        cfg: Config of the model, see `mmkd_ext.build.model_config`.
         who: `student` or `teacher`, for messages.
 
     Raises:
-        ConfigError: If it cannot be built, is of no known kind, or cannot be run on an image.
+        ConfigError: If it cannot be built, is of an unknown kind, or cannot be run on an image.
     """
     with torch.random.fork_rng(devices=[]), DefaultScope.overwrite_default_scope(cfg.get('_scope_')):
         torch.manual_seed(0)
@@ -126,22 +126,22 @@ def look(cfg: ConfigDict, who: str) -> Look:
 
 
 def _sides(model: Any, kind: str) -> list[int]:
-    """Of the image: as small as it may be, and a multiple of all strides; the next where that is too small."""
+    """The sides of the image to try: as small as possible, a multiple of all strides; larger if that is too small."""
     if kind != CLASSIFIER:
         return [256, 512]
-    own = getattr(model.backbone, 'img_size', None)  # a transformer's
+    own = getattr(model.backbone, 'img_size', None)  # of a transformer
     if own:
         return [own[0] if isinstance(own, (list, tuple)) else own]
     return [32 if is_small(model) else 224]
 
 
 def is_small(model: Any) -> bool:
-    """Whether a classifier is for images of about 32x32, as the networks of CIFAR are."""
+    """Whether a classifier is for images of about 32x32, like the networks for CIFAR."""
     return 'cifar' in f'{type(model.backbone).__module__}.{type(model.backbone).__name__}'.lower()
 
 
 def _look_at_maps(found: Look, side: int) -> None:
-    """Run the model; note maps, stages, and what a dense head or a segmentor's head gives."""
+    """Run the model; note maps, stages, and the outputs of a dense head or a segmentor's head."""
     model, kind = found.model.eval(), KINDS[found.kind]
     maps = kind.maps if getattr(model, kind.maps, None) is not None else 'backbone'
     convs = [name for name, part in model.named_modules() if isinstance(part, nn.Conv2d) and name.startswith('neck.')]
@@ -165,20 +165,20 @@ def _look_at_maps(found: Look, side: int) -> None:
     if len(found.stages) < 2:
         found.stages = _last_of_each_stride(stages, held, side)
     found.maps = [*_maps_in(maps, held, side, convs)]
-    if kind.maps == 'backbone':  # the last, by its place from the end, as heads take it
+    if kind.maps == 'backbone':  # the last one, counted from the end, as in heads
         last = found.maps[-1:] if _is_map([*tensors_in(held[maps])][-1]) else []
         place = -1 if last and last[0].data_idx is not None else None
         found.maps = [_replaced(r, data_idx=place) for r in last] or found.stages[-1:]
     if not found.maps and _is_map(held.get(_TOKENS)):
         found.maps = [_replaced(_map(tokens, held[_TOKENS], side), type=_TOKENS)]
-    if torch.is_grad_enabled():  # what is frozen learns nothing
+    if torch.is_grad_enabled():  # frozen maps learn nothing
         found.maps = [record for record in found.maps if record.trains]
     if not found.maps:
-        found.why['maps'] = f'its {maps} gives {_described(held.get(maps))}, and no map (B, C, H, W) that trains'
+        found.why['maps'] = f'its {maps} returns {_described(held.get(maps))}, but no map (B, C, H, W) that is trained'
     if pixels and pixels in held:
         found.pixels = [_map(pixels, held[pixels], side)]
     elif kind.pixels:
-        found.why['pixels'] = f'its {type(model.decode_head).__name__} has no conv_seg that gives them'
+        found.why['pixels'] = f'its {type(model.decode_head).__name__} has no conv_seg that returns them'
     if kind.scores:
         _look_at_scores(found, features, side)
 
@@ -192,7 +192,7 @@ def _last_layer(backbone: Any) -> str:
 
 
 def _stage_names(backbone: nn.Module) -> list[str]:
-    """The parts of a backbone that may be stages: more than one layer, but for a stem."""
+    """The parts of a backbone that may be stages: with more than one layer, without a stem."""
     parts: list[tuple[str, nn.Module]] = []
     for name, child in backbone.named_children():
         inner = child.named_children() if isinstance(child, nn.ModuleList) else [('', child)]
@@ -232,25 +232,25 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _last_of_each_stride(names: list[str], held: Mapping[str, Any], side: int) -> list[Record]:
-    """A backbone's stages where it returns its last map alone."""
+    """A backbone's stages, if it only returns its last map."""
     records = [_map(name, held[name], side) for name in names if _is_map(held.get(name))]
     return [*{record.stride: record for record in records}.values()]
 
 
 def _described(value: Any) -> str:
     shapes = [f'({", ".join(["B", *map(str, tensor.shape[1:])])})' for tensor in tensors_in(value)]
-    return ', '.join(shapes) or 'nothing that can be seen'
+    return ', '.join(shapes) or 'nothing that can be recorded'
 
 
 def _pixels(model: Any) -> str:
-    """The name of the convolution that gives a segmentor's logits, of the last head where there are several."""
+    """The name of the convolution that returns a segmentor's logits, in the last head if there are several."""
     heads = len(model.decode_head) if isinstance(model.decode_head, nn.ModuleList) else 0
     name = f'decode_head.{heads - 1}.conv_seg' if heads else 'decode_head.conv_seg'
     return name if name in dict(model.named_modules()) else ''
 
 
 def _look_at_scores(found: Look, features: Any, side: int) -> None:
-    """A dense head's class logits: of a sigmoid, level by level."""
+    """Note a dense head's class logits: of a sigmoid, level by level."""
     head = getattr(found.model, 'bbox_head', None)
     classes = getattr(head, 'num_classes', None)
     if head is None:
@@ -260,7 +260,7 @@ def _look_at_scores(found: Look, features: Any, side: int) -> None:
         found.why['scores'] = f'the classes of its {type(head).__name__} are not each a sigmoid'
         return
     if getattr(head, 'loss_obj', None) is not None:
-        found.why['scores'] = f'its {type(head).__name__} trains them on objects only, beside an objectness'
+        found.why['scores'] = f'its {type(head).__name__} trains them on objects only, next to an objectness score'
         return
     given = head(features)
     first = given[0] if isinstance(given, (list, tuple)) and given else None
@@ -274,7 +274,7 @@ def _look_at_scores(found: Look, features: Any, side: int) -> None:
 
 
 def _look_at_logits(found: Look) -> None:
-    """The layer that gives a softmax's logits: what goes into it is the embedding."""
+    """Note the layer that returns a softmax's logits; its input is the embedding."""
     model, kind = found.model, KINDS[found.kind]
     if not kind.logits:
         return
@@ -296,7 +296,7 @@ def _look_at_logits(found: Look) -> None:
 
 
 def _classifiers(found: Look) -> tuple[list[str], list[str]]:
-    """The names of the classifier and of its loss, of a cascade those of each stage."""
+    """The names of the classifier and of its loss, for each stage if there is a cascade."""
     kind = KINDS[found.kind]
     if found.kind == CLASSIFIER:
         try:

@@ -1,31 +1,31 @@
-"""What each method compares on each kind of model, with which loss, weight and connector.
+"""The records that each method compares on each kind of model, with its loss, weight and connector.
 
-Weights are those of the shipped configs (`configs/METHOD`), which have them from the papers and their code. Where a
-kind of model has none, those of the nearest kind are taken, and a comment says so.
+Weights are those of the shipped configs (`configs/METHOD`), which take them from the papers and their code. If a kind
+of model has none, those of the nearest kind are used, and a comment says so.
 """
 
 from typing import Any, NamedTuple
 
 from mmkd_ext.recipes.kinds import CLASSIFIER, DENSE, DETECTORS, DETR, SEGMENTOR, TWO_STAGE
 
-SMALL = f'small {CLASSIFIER}'  # of images of about 32x32, for which papers have settings of their own
+SMALL = f'small {CLASSIFIER}'  # for images of about 32x32, for which papers have separate settings
 
 
 class Use(NamedTuple):
     """How a method is used on a kind of model.
 
     Attributes:
-        wants: What is compared: `levels` (the maps, but for those that hold nothing new), `all levels`, `pixels`,
-            `scores`, `logits`, `embedding` (these and the logits), `stages`, `fused stages`, `wide maps`.
-        losses: Name to config; of a loss that needs numbers of the models, without these.
-        connector: Config of what stands between the student's maps and the loss, without widths.
-        always: Whether it stands there even where widths are the same.
-        task_weight: Weight of a classifier's own loss, where the method's code changes it.
-        warm_up: Its weight grows from the first number of epochs to the second, in a run of the third; without a
-            teacher that of all losses, else that of the first.
-        factors: The first loss's factors, the epochs at which the next one begins, in a run of so many.
+        wants: The records that are compared: `levels` (the maps, without subsampled copies), `all levels`, `pixels`,
+            `scores`, `logits`, `embedding` (and the logits), `stages`, `fused stages`, `wide maps`.
+        losses: Name to config, without the numbers that depend on the models.
+        connector: Config of the connector between the student's maps and the loss, without widths.
+        always: Whether the connector is used even if the widths are equal.
+        task_weight: Weight of a classifier's own loss, if the method's code changes it.
+        warm_up: The weight grows from the first number of epochs to the second, in a run of the third number: the
+            weight of all losses without a teacher, otherwise of the first loss.
+        factors: The first loss's factors, the epochs at which the next factor begins, and the epochs of the run.
         clip: Whether the method's code clips gradients at norm 35.
-        inherits: Whether the student starts with the teacher's neck and head where these fit.
+        inherits: Whether the student starts with the teacher's neck and head if they fit.
     """
 
     wants: str
@@ -43,11 +43,11 @@ class Method(NamedTuple):
     """A method.
 
     Attributes:
-        title: As papers write it.
+        title: Its name in the papers.
         about: What it does, as the end of a sentence that begins with the student.
         needs: What a model must have for it.
-        on: Kind of the student to how it is used there.
-        teacher: Whether there is one.
+        on: Kind of the student to its use there.
+        teacher: Whether it has a teacher.
     """
 
     title: str
@@ -127,7 +127,7 @@ METHODS: dict[str, Method] = {
         'CWT', "follows the teacher's maps through 1x1 conv, ReLU and 1x1 conv", _MAP,
         {
             TWO_STAGE: _cwt(5e-7, clip=True), DENSE: _cwt(2e-5, clip=True, inherits=True),
-            DETR: _cwt(2e-5),  # nothing is published: as one-stage detectors
+            DETR: _cwt(2e-5),  # nothing is published: same as one-stage detectors
             SEGMENTOR: _cwt(2e-5), CLASSIFIER: _cwt(7e-5),
         },
     ),
@@ -143,7 +143,7 @@ METHODS: dict[str, Method] = {
         'MGD', "restores the teacher's maps from its own, masked", _MAP,
         {
             TWO_STAGE: _mgd(5e-7, 0.45, clip=True), DENSE: _mgd(2e-5, 0.65, clip=True, inherits=True),
-            DETR: _mgd(2e-5, 0.65),  # nothing is published: as one-stage detectors
+            DETR: _mgd(2e-5, 0.65),  # nothing is published: same as one-stage detectors
             SEGMENTOR: _mgd(2e-5, 0.75), CLASSIFIER: _mgd(7e-5, 0.15),
         },
     ),
@@ -164,7 +164,7 @@ METHODS: dict[str, Method] = {
         },
     ),
     'dkd': Method(
-        'DKD', "follows the teacher's class scores, target and other classes apart", _LOGITS,
+        'DKD', "follows the teacher's class scores, target and other classes separately", _LOGITS,
         {TWO_STAGE: _dkd(1.0, 0.25), CLASSIFIER: _dkd(1.0, 0.5), SMALL: _dkd(4.0, 8.0, warm_up=(-1, 19, 240))},
     ),
     'dist': Method(

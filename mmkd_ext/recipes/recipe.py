@@ -1,4 +1,4 @@
-"""A recipe: what a distillation config says beside the student's and the teacher's, and what it is made of."""
+"""A recipe: the content of a distillation config besides those of student and teacher, and its parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class MisfitError(ConfigError):
 
 
 class Code(str):
-    """Python that stands in a written config as it is."""
+    """Python code that is written into a config as it is."""
 
     def __repr__(self) -> str:
         return str(self)
@@ -23,15 +23,15 @@ class Code(str):
 
 @dataclass
 class Recipe:
-    """What a distillation config says beside the student's and the teacher's.
+    """The content of a distillation config besides those of student and teacher.
 
     Attributes:
         algorithm: Type of the model.
         distiller: Its distiller.
-        architecture: The student, as Python that names the student's config `_base_`.
+        architecture: The student, as Python code in which the student's config is `_base_`.
         inherit: Parts of the student that start with the teacher's weights.
-        hooks: Hooks beside the student's.
-        clip: Norm to clip gradients at, where the student's config does not clip.
+        hooks: Hooks in addition to the student's.
+        clip: Norm to clip gradients at, if the student's config does not clip.
         class_means: Names of the losses that need class means.
         compared: What is compared, in words.
     """
@@ -54,7 +54,7 @@ def weighted_head(cfg: Mapping[str, Any], weight: float, wrap: Callable[[dict], 
 
 
 def needed(found: list[Record], look: Look, who: str, what: str, where: str) -> list[Record]:
-    """What a model was found to have; a misfit, with the reason, where that is nothing."""
+    """The records that were found; raises MisfitError, with the reason, if there are none."""
     if not found:
         raise MisfitError(
             f'the {who} ({type(look.model).__name__}) has no {what}: {look.why.get(where) or "none is known"}'
@@ -63,7 +63,7 @@ def needed(found: list[Record], look: Look, who: str, what: str, where: str) -> 
 
 
 def connectors_of(name: str, connector: dict, widths: Sequence[tuple[int, int]]) -> dict[str, dict]:
-    """One connector for each level: as one entry where all are alike."""
+    """One connector per level, as a single entry if all are alike."""
     given, wanted = _WIDTHS.get(connector['type'], ('in_channels', 'out_channels'))
     if len({*widths}) == 1:
         ((a, b),) = {*widths}
@@ -76,7 +76,7 @@ def connectors_of(name: str, connector: dict, widths: Sequence[tuple[int, int]])
 def mapped(
     ours: bool, recorder: str | list[str], records: Sequence[Record], connectors: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The entry of a loss's argument."""
+    """The mapping entry of a loss's argument."""
     entry: dict[str, Any] = dict(from_student=ours, recorder=recorder)
     items = [record.data_idx for record in records]
     if any(item is not None for item in items):
@@ -87,7 +87,7 @@ def mapped(
 
 
 def distiller_of(recorders: Sequence[dict], connectors: dict, losses: dict, mappings: dict) -> dict[str, Any]:
-    """The distiller's config, of the student's and the teacher's recorders and the rest."""
+    """The distiller's config, from the student's and the teacher's recorders and the rest."""
     parts: dict[str, Any] = dict(type='ConfigurableDistiller', student_recorders=recorders[0])
     if recorders[1]:
         parts['teacher_recorders'] = recorders[1]

@@ -1,4 +1,4 @@
-"""A recipe as a config file that can be read, changed and run by itself."""
+"""Write a recipe as a config file that can be read, changed and run by itself."""
 
 import textwrap
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ WIDTH = 120
 
 
 class Names(NamedTuple):
-    """What the user named; files by absolute paths, so that the written file may lie anywhere."""
+    """The names that the user gave; files by absolute paths, so that the written file may be in any folder."""
 
     method: str
     student: str
@@ -26,12 +26,12 @@ class Names(NamedTuple):
 
 
 def written(value: Any, indent: int = 0, room: int = WIDTH) -> str:
-    """A value as Python, on one line where it fits.
+    """A value as Python code, on one line if it fits.
 
     Args:
-        value: Of a config. A key `*` stands for what a dict is made of beside the others.
-        indent: Of the line that it begins on.
-        room: Characters that are left on it.
+        value: Value in a config. The key `*` of a dict stands for another dict that the other keys are added to.
+        indent: Indentation of the line that it begins on.
+        room: Number of characters left on that line.
 
     Examples:
         >>> from mmkd_ext.recipes.recipe import Code
@@ -53,7 +53,7 @@ def written(value: Any, indent: int = 0, room: int = WIDTH) -> str:
 
 
 def about(recipe: Recipe, names: Names, student: Look, teacher: Look | None) -> list[str]:
-    """What was chosen, in a few lines."""
+    """A summary of the choice in a few lines."""
     method = METHODS[names.method]
     losses = [f'{name} = {written(loss)}' for name, loss in recipe.distiller['distill_losses'].items()]
     lines = [f'{method.title}: the student {method.about}', f'student: {_short(names.student)}, a {student.name}']
@@ -67,10 +67,10 @@ def about(recipe: Recipe, names: Names, student: Look, teacher: Look | None) -> 
         lines.append(f'weights in the run: {", ".join(map(written, settings))}')
     if recipe.clip:
         lines.append(
-            f'gradients: clipped at norm {recipe.clip}; for a fair comparison clip those of the student alone as well'
+            f'gradients: clipped at norm {recipe.clip}; for a fair comparison, clip those of the student alone, too'
         )
     if recipe.class_means:
-        lines.append('class means: of the training set, made before the first step')
+        lines.append('class means: from the training set, made before the first step')
     return lines
 
 
@@ -84,13 +84,13 @@ def recipe_text(
     """The config file.
 
     Args:
-        recipe: What was chosen.
-        names: What the user named.
-        student: What it has.
-        teacher: What it has.
+        recipe: The recipe.
+        names: The names that the user gave.
+        student: The student's records.
+        teacher: The teacher's records.
         cfg: The student's config.
-        stem: Of the file's name.
-        own: Whether the file lies in a folder of the work dir that is its run's.
+        stem: Stem of the file's name.
+        own: Whether the file is in a folder of its run's work dir.
     """
     distiller = dict(recipe.distiller)
     if recipe.class_means:
@@ -103,7 +103,7 @@ def recipe_text(
     if teacher:
         model |= dict(teacher=names.teacher, teacher_ckpt=names.checkpoint)
     own_pixels, beside = cfg['model'].get('data_preprocessor'), cfg.get('data_preprocessor')
-    if own_pixels and beside and merge_pixels(own_pixels, beside) != own_pixels:  # or those beside the model would win
+    if own_pixels and beside and merge_pixels(own_pixels, beside) != own_pixels:  # or the other one would win
         model['data_preprocessor'] = Code('_base_.model.data_preprocessor')
     if recipe.inherit:
         model['inherit'] = recipe.inherit
@@ -113,7 +113,7 @@ def recipe_text(
     fields: dict[str, Any] = {'model': model}
     if recipe.clip:
         clip = dict(max_norm=recipe.clip, norm_type=2)
-        none = 'clip_grad' in (cfg.get('optim_wrapper') or {})  # which a dict cannot be merged with
+        none = 'clip_grad' in (cfg.get('optim_wrapper') or {})  # a dict cannot be merged with None
         fields['optim_wrapper'] = dict(clip_grad=dict(_delete_=True, **clip) if none else clip)
     said = [part for line in about(recipe, names, student, teacher) for part in textwrap.wrap(line, WIDTH - 2)]
     lines = [f'# {line}' for line in said]
@@ -136,10 +136,10 @@ def _said(text: str) -> list[str]:
 
 
 def write(text: str, path: Path) -> None:
-    """Write a file, unless it is there already and says the same but for its comments; several processes may.
+    """Write a file, unless it exists and differs only in comments; several processes may do so.
 
     Raises:
-        ConfigError: If it is there with another text, which may be someone's work.
+        ConfigError: If it exists with different text, which may be someone's work.
     """
     if path.is_file():
         there, asked = _said(path.read_text(encoding='utf-8')), _said(text)
@@ -147,8 +147,8 @@ def write(text: str, path: Path) -> None:
             return
         old, new = next(pair for pair in zip_longest(there, asked, fillvalue='nothing more') if pair[0] != pair[1])
         raise ConfigError(
-            f'{path} is there already, with other content: it says `{old.strip()}` where `{new.strip()}` is asked for; '
-            f'remove it, name another place, or train it as it is (python -m mmkd_ext train {path}).'
+            f'{path} exists with different content: it has `{old.strip()}` instead of `{new.strip()}`; remove it, '
+            f'choose another place, or train it as it is (python -m mmkd_ext train {path}).'
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)

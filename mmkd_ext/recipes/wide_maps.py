@@ -1,4 +1,4 @@
-"""The recipe of NORM, which puts a transform into the student: at its neck, or behind each level of it."""
+"""The recipe of NORM, which puts a transform into the student: as its neck, or after each level of its neck."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def wide_maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) ->
     s, t = ours[-1], theirs[-1]
     if s.stride != t.stride:
         raise MisfitError(
-            f"NORM compares maps of a size: the student's has stride {s.stride}, the teacher's {t.stride}"
+            f"NORM compares maps of the same size: the student's has stride {s.stride}, the teacher's {t.stride}"
         )
     neck: dict[str, Any] = dict(type='mmkd_ext.NORMNeck', in_channels=s.channels, teacher_channels=t.channels)
     own = (cfg['model'].get('neck') or {}).get('type')
@@ -49,7 +49,7 @@ def wide_maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) ->
 
 
 def _wide_levels(student: Look, ours: Sequence[Record], theirs: Sequence[Record], use: Use) -> Recipe:
-    """The same behind the convolutions of a neck that give its levels."""
+    """The same, after the convolutions of a neck whose outputs are its levels."""
     at = {record.stride: record for record in theirs}
     pairs = [(record, at[record.stride]) for record in ours if record.stride in at]
     widths = {t.channels for _, t in pairs}

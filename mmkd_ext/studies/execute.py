@@ -1,4 +1,4 @@
-"""Carry a study out: train, export and test each run once, and append its result."""
+"""Carry out a study: train, export and test each run once, and append its result."""
 
 import json
 import os
@@ -24,20 +24,20 @@ from mmkd_ext.studies.plan import Run, Study
 from mmkd_ext.studies.processes import call, ours_alone, stop
 from mmkd_ext.studies.report import read_run
 
-EXPORTING = threading.Lock()  # building a model sets a default scope for the process
+EXPORTING = threading.Lock()  # building a model sets a default scope for the whole process
 
 
 def carry_out(study: Study, jobs: int) -> None:
     """Train, export and test every run that results.jsonl does not have; test the teachers.
 
-    Where several processes were started, by torchrun or SLURM, each takes its share of the runs.
+    If torchrun or SLURM started several processes, each takes its share of the runs.
 
     Args:
         study: The study.
-        jobs: How many runs at the same time, in this process.
+        jobs: How many runs this process makes at the same time.
 
     Raises:
-        ConfigError: If data is missing, a run's folder or result is of other settings, or runs failed; the others are
+        ConfigError: If data is missing, a run's folder or result has other settings, or runs failed; the other runs are
             finished first.
     """
     check(study)
@@ -70,7 +70,7 @@ def carry_out(study: Study, jobs: int) -> None:
 
 
 def check(study: Study) -> None:
-    """Raise ConfigError where data is missing, or a run's folder holds a run of other settings."""
+    """Raise ConfigError if data is missing, or a run's folder has a run with other settings."""
     for entry in study.entries:
         cli.check_data(entry.cfg)
     for run in study.runs():
@@ -78,22 +78,22 @@ def check(study: Study) -> None:
 
 
 def check_run(run: Run, work_dir: Path) -> None:
-    """Raise ConfigError where a run's folder holds a run of other settings."""
+    """Raise ConfigError if a run's folder has a run with other settings."""
     there = identity.read(work_dir)
     found = identity.differences(there, identity.settings(run.cfg()), length=True) if there else []
     if found:
         raise ConfigError(
-            f'{work_dir} belongs to another run: {identity.difference_list(found)}; remove that folder, or name '
-            'another --out.'
+            f'{work_dir} belongs to another run: {identity.difference_list(found)}; remove that folder, or use another '
+            '--out.'
         )
 
 
 class Clock:
-    """Tells how long the rest of a study will take.
+    """Estimates how long the rest of a study will take.
 
     Args:
         count: The number of runs that are left.
-        jobs: How many go on at the same time.
+        jobs: How many run at the same time.
     """
 
     def __init__(self, count: int, jobs: int) -> None:
@@ -101,7 +101,7 @@ class Clock:
         self.lock = threading.Lock()
 
     def tick(self) -> str:
-        """One more is done: how many are, and the time left at the rate so far."""
+        """Count a finished run; returns how many are done, and the time left at the rate so far."""
         with self.lock:
             self.done += 1
             left = (time.monotonic() - self.began) / self.done * (self.count - self.done)
@@ -137,7 +137,7 @@ def _teacher(study: Study, name: str, lines: list[dict[str, Any]]) -> None:
         raise ConfigError(f'study.teachers.{name}: there is no checkpoint {checkpoint}.')
     tested = Config(
         {key: value for key, value in cfg.to_dict().items() if key != 'load_from'}
-    )  # only training reads it
+    )  # only training needs it
     settings = identity.digest(f'{results.hash_of(tested)} {identity.digest_of(Path(checkpoint))}'.encode())
     if results.find(lines, name, None, settings, study.folder):
         return
@@ -157,10 +157,10 @@ def _times(scalars: Path) -> list[float]:
 
 
 def _train(run: Run, work_dir: Path) -> float | None:
-    """Train, or go on training, unless it is done.
+    """Train, or resume training, unless it is done.
 
     Returns:
-        The peak memory in MiB: of the process or, on CUDA, of its allocations. None where the training was done before.
+        The peak memory in MiB: of the process or, on CUDA, of its allocations. None if the training was done before.
 
     Raises:
         ConfigError: If it fails.
@@ -174,27 +174,27 @@ def _train(run: Run, work_dir: Path) -> float | None:
     words += ['--cfg-options', f'randomness.seed={run.seed}', *_options(run.entry.options)]
     log = work_dir.parent / f'{run.name}.log'
     status, last, memory = call(words, log, run.name, append=True)
-    if status and 'nothing is left to do' not in last:  # stopped between the last checkpoint and here
+    if status and 'nothing is left to do' not in last:  # was stopped after the last checkpoint
         raise ConfigError(f'training {run.name} failed ({last}); see {log}.')
     done.write_text(json.dumps(memory))
     return memory
 
 
 def _options(values: dict[str, Any]) -> list[str]:
-    """`--cfg-options` again, from what argparse or a study file made of it."""
+    """Turn options, as parsed by argparse or a study file, into `--cfg-options` again."""
     return [f'{key}={str(value).replace(" ", "")}' for key, value in values.items()]
 
 
 def test(name: str, cfg: Config, checkpoint: str, folder: Path, wanted: Sequence[str]) -> dict[str, float]:
-    """Export the student, and test it by the test.py of the config's toolbox.
+    """Export the student, and test it with the test.py of the config's toolbox.
 
-    A model that was tested before, of this config and this very checkpoint, is not tested again.
+    A model with the same config and checkpoint that was tested before is not tested again.
 
     Args:
-        name: Of the run, for messages.
-        cfg: The config that the checkpoint was trained with, of a distillation or plain.
+        name: Name of the run, for messages.
+        cfg: The config that the checkpoint was trained with, distillation or plain.
         checkpoint: The checkpoint.
-        folder: Where the plain config, the plain weights, the log and the predictions go.
+        folder: The folder for the plain config, the plain weights, the log and the predictions.
         wanted: The metrics to return; the usual ones if empty.
 
     Returns:

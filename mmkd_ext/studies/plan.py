@@ -1,4 +1,4 @@
-"""What a study runs: read from a study file, or made of configs."""
+"""The runs of a study: read from a study file, or made from configs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from mmkd_ext import cli, identity
 from mmkd_ext.errors import ConfigError, nearest
 
 FIELDS = {'runs', 'seeds', 'options', 'teachers', 'pairs', 'metrics', 'may_differ', 'work_dirs'}
-# What all runs of a study share, so that a difference between them is the method's.
+# The settings that all runs of a study share, so that differences between runs come from the method.
 BUDGET = re.compile(r'(train_dataloader|train_cfg|optim_wrapper|param_scheduler|auto_scale_lr|sync_bn)\b.*')
 
 
@@ -21,8 +21,8 @@ class Entry:
     """One row of a study.
 
     Attributes:
-        name: The row's.
-        config: The file.
+        name: Name of the row.
+        config: The config file.
         options: Overrides, dotted key to value.
         cfg: The config with the overrides.
     """
@@ -42,12 +42,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folders and logs; what is not usual in a file's name becomes an underscore."""
+        """The name of its folders and logs, with underscores for characters that are unusual in file names."""
         safe = re.sub(r'[^\w.+-]+', '_', self.entry.name)
         return f'{safe}_seed{self.seed}'
 
     def cfg(self) -> Config:
-        """The config as `tools/train.py` completes it."""
+        """The config, completed as in `tools/train.py`."""
         cfg = Config(self.entry.cfg.to_dict())
         cfg.merge_from_dict({'randomness.seed': self.seed})
         cli.complete(cfg)
@@ -59,13 +59,13 @@ class Study:
     """A grid of runs.
 
     Attributes:
-        entries: The rows; the first is what the others are compared with.
+        entries: The rows; the others are compared with the first.
         seeds: The seeds of each row.
-        folder: Where results.jsonl, the table and the plot go.
-        work_dirs: Where checkpoints and logs go.
+        folder: The folder for results.jsonl, the table and the plot.
+        work_dirs: The folder for checkpoints and logs.
         teachers: Rows that are tested but not trained: name to config and checkpoint.
         pairs: Differences that the table shows besides those from the first row: (row, row that it is compared with).
-        metrics: What is noted of the test; the usual metrics, if empty.
+        metrics: The test metrics to record; the usual metrics, if empty.
         only: The rows to run now; all, if empty.
     """
 
@@ -79,7 +79,7 @@ class Study:
     only: Sequence[str] = ()
 
     def runs(self) -> Iterator[Run]:
-        """All runs, seed by seed, so that a study that was stopped has whole seeds."""
+        """All runs, seed by seed, so that a stopped study has complete seeds."""
         for seed in self.seeds:
             for entry in self.entries:
                 if not self.only or entry.name in self.only:
@@ -97,19 +97,19 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
     The file is a config that assigns `study = dict(...)`:
 
         runs: name of a row to its config (a path relative to the file), or to `dict(config=..., options={...})`.
-        seeds: how many, from 0.
-        options: overrides of all runs, dotted key to value.
+        seeds: number of seeds, from 0.
+        options: overrides for all runs, dotted key to value.
         teachers: rows that are tested, not trained: name to `dict(config=..., checkpoint=...)`.
         pairs: more differences for the table, `[('kd++', 'kd'), ...]`.
-        metrics: what is noted of the test, such as `['coco/bbox_mAP', 'coco/bbox_mAP_75']` (default: the usual ones).
+        metrics: the test metrics to record, such as `['coco/bbox_mAP', 'coco/bbox_mAP_75']` (default: the usual ones).
         may_differ: prefixes of settings in which the runs' budgets may differ, such as `['optim_wrapper.clip_grad']`.
-        work_dirs: where checkpoints and logs go (default: work_dirs/studies/ and the name of the file's folder).
+        work_dirs: folder for checkpoints and logs (default: work_dirs/studies/ and the name of the file's folder).
 
     Args:
         path: The file.
         seeds: Another number of seeds.
         only: The names of the rows to run; all, if empty.
-        options: More overrides of all runs.
+        options: More overrides for all runs.
 
     Raises:
         ConfigError: If the file, a row or a config cannot be read, or the runs' budgets differ.
@@ -117,9 +117,9 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
     content = cli.read_config(path).get('study')
     here = Path(path).resolve().parent
     if not isinstance(content, dict) or not isinstance(content.get('runs'), dict) or not content['runs']:
-        raise ConfigError(f'{path}: study.runs must be a dict of names and configs.')
+        raise ConfigError(f'{path}: study.runs must be a dict from names to configs.')
     for key in content.keys() - FIELDS:
-        raise ConfigError(f'{path}: study.{key} is not known; {nearest(key, sorted(FIELDS))}.')
+        raise ConfigError(f'{path}: study.{key} is unknown; {nearest(key, sorted(FIELDS))}.')
     for name in only:
         if name not in content['runs']:
             raise ConfigError(f'--only: {path} has no run {name}; {nearest(name, sorted(content["runs"]))}.')
@@ -149,14 +149,14 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
 
 
 def check_budgets(entries: list[Entry], may_differ: Sequence[str] = ()) -> None:
-    """Raise ConfigError where two rows differ in data, schedule or optimiser."""
+    """Raise ConfigError if two rows differ in data, schedule or optimiser."""
     first, *others = [(entry.name, _budget(entry.cfg, may_differ)) for entry in entries]
     for name, budget in others:
         found = identity.differences(first[1], budget, length=True)
         if found:
             raise ConfigError(
                 f'{first[0]} ("there") and {name} ("here") have different budgets: {identity.difference_list(found)}; '
-                'bring them together by study.options, or name the keys in study.may_differ.'
+                'make them equal with study.options, or list the keys in study.may_differ.'
             )
 
 
@@ -171,17 +171,17 @@ def _budget(cfg: Config, may_differ: Sequence[str]) -> identity.Settings:
 def study_of_configs(
     paths: Sequence[str], seeds: int, out: Path, options: dict | None, teacher_ckpt: str | None
 ) -> Study:
-    """A study of configs as they are, whose results stay with its work dirs.
+    """A study of unchanged configs, whose results are kept with its work dirs.
 
     Args:
         paths: The configs; each is a row.
-        seeds: How many, from 0.
+        seeds: Number of seeds, from 0.
         out: The folder for everything.
-        options: Overrides of all runs.
+        options: Overrides for all runs.
         teacher_ckpt: Another checkpoint of the configs' teacher.
 
     Raises:
-        ConfigError: If a config cannot be read, or two would be one row.
+        ConfigError: If a config cannot be read, or two configs would be the same row.
     """
     entries = []
     for name, path in zip(names_of(paths), paths, strict=True):
@@ -194,10 +194,10 @@ def study_of_configs(
 
 
 def names_of(paths: Sequence[str]) -> list[str]:
-    """A name for each config: the file's, with the method's folder in front where two files have the same.
+    """A name for each config: that of the file, with the method's folder in front if two files have the same name.
 
     Raises:
-        ConfigError: If two are the same even so.
+        ConfigError: If two names are still the same.
     """
     stems = [Path(path).stem for path in paths]
     names = [
@@ -206,15 +206,15 @@ def names_of(paths: Sequence[str]) -> list[str]:
     ]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f'two configs would be the row {name}; run them with another --out each.')
+            raise ConfigError(f'two configs would be the row {name}; run them with different --out.')
     return names
 
 
 def teachers_of(entries: list[Entry]) -> dict[str, tuple[Config, str]]:
-    """The teachers of the rows that name a config file and a checkpoint that is there, by name of a row.
+    """The rows' teachers that have a config file and an existing checkpoint, by name of the row.
 
     Raises:
-        ConfigError: If two would be one row.
+        ConfigError: If two teachers would be the same row.
     """
     found: dict[str, tuple[Config, str]] = {}
     sources: dict[str, tuple[str, str]] = {}
@@ -224,8 +224,8 @@ def teachers_of(entries: list[Entry]) -> dict[str, tuple[Config, str]]:
             name, what = Path(source).stem, (source, str(checkpoint))
             if sources.setdefault(name, what) != what:
                 raise ConfigError(
-                    f'two teachers would be the row {name}, {sources[name]} and {what}; run their configs with another '
-                    '--out each.'
+                    f'two teachers would be the row {name}, {sources[name]} and {what}; run their configs with '
+                    'different --out.'
                 )
             found[name] = (Config.fromfile(source), str(checkpoint))
     return found

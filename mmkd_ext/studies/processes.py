@@ -1,4 +1,4 @@
-"""The commands of a study, as processes that are watched while they run."""
+"""The commands of a study, as processes whose progress is shown."""
 
 import os
 import re
@@ -21,15 +21,15 @@ RUNNING: set[subprocess.Popen] = set()
 
 
 def call(words: list[str], log: Path, name: str, append: bool = False) -> tuple[int, str, float]:
-    """Run a command: everything to the log, progress to the screen.
+    """Run a command: all output to the log, progress to the screen.
 
     Returns:
-        Its exit status, its last line, and its peak memory in MiB (0 where neither the log nor the system says).
+        Its exit status, its last line, and its peak memory in MiB (0 if neither the log nor the system gives it).
     """
     last, memory, allocated = '', 0.0, 0.0
-    path = os.pathsep.join([str(log.parent), *filter(None, [os.environ.get('PYTHONPATH')])])  # an exported backbone
+    path = os.pathsep.join([str(log.parent), *filter(None, [os.environ.get('PYTHONPATH')])])  # for an exported backbone
     with log.open('a' if append else 'w') as file:
-        # A session of its own, so that a stop reaches its data loaders too.
+        # A separate session, so that stopping it also reaches its data loaders.
         process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
             start_new_session=True, env={**os.environ, 'PYTHONPATH': path},
@@ -51,7 +51,7 @@ def call(words: list[str], log: Path, name: str, append: bool = False) -> tuple[
 
 
 def stop(*_: object) -> None:
-    """Stop all that runs."""
+    """Stop all running commands."""
     for process in list(RUNNING):
         os.killpg(process.pid, signal.SIGKILL)
     os._exit(130)
@@ -59,7 +59,7 @@ def stop(*_: object) -> None:
 
 @contextmanager
 def ours_alone() -> Iterator[None]:
-    """Children see one process's GPU, and no launcher."""
+    """A context in which child processes see the GPU of this process, and no launcher."""
     kept = dict(os.environ)
     if started_count() > 1:
         local, visible = local_rank(), os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')

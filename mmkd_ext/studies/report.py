@@ -1,4 +1,4 @@
-"""What runs wrote: scalars by step and test results, as a table and curves."""
+"""The output of runs, scalars by step and test results, as a table and curves."""
 
 import json
 import re
@@ -17,19 +17,19 @@ mpl.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 METRICS = ('coco/bbox_mAP', 'coco/segm_mAP', 'accuracy/top1', 'mIoU')
-TIMES = ('time', 'data_time')  # in the test's file, too
-PERCENT = re.compile(r'coco/(bbox|segm)_mAP(_.*)?')  # written as fractions, quoted in percent
+TIMES = ('time', 'data_time')  # also in the test's file
+PERCENT = re.compile(r'coco/(bbox|segm)_mAP(_.*)?')  # logged as fractions, reported in percent
 
 
 @dataclass
 class Run:
-    """What a work dir says of its run: scalars by step, and the metrics of the last evaluation.
+    """The results in a work dir: scalars by step, and the metrics of the last evaluation.
 
     Attributes:
-        name: The row, without its seed.
-        begin: The first step that was logged.
-        curves: For each metric and distillation loss its value by step.
-        final: The metrics that were evaluated last.
+        name: Name of the row, without the seed.
+        begin: The first logged step.
+        curves: For each metric and distillation loss, its value by step.
+        final: The metrics of the last evaluation.
     """
 
     name: str
@@ -43,13 +43,13 @@ def read_run(work_dir: Path, wanted: Sequence[str] = ()) -> Run:
 
     Args:
         work_dir: The folder.
-        wanted: The metrics to take of the test; the usual ones if empty.
+        wanted: The metrics to take from the test; the usual ones if empty.
 
     Raises:
-        ConfigError: If it holds neither, or the test has no such metric.
+        ConfigError: If it has neither, or the test has no such metric.
     """
     run = Run(re.sub(r'_seed\d+', '', work_dir.name))
-    # mmengine makes a folder of each start, named after the time.
+    # mmengine makes a folder for each start, named after the time.
     for folder in sorted((path for path in work_dir.glob('*/') if path.is_dir()), key=_ended):
         scalars = folder / 'vis_data' / 'scalars.json'
         if scalars.exists():
@@ -62,7 +62,7 @@ def read_run(work_dir: Path, wanted: Sequence[str] = ()) -> Run:
 
 
 def _tested(found: dict, wanted: Sequence[str]) -> dict[str, float]:
-    """The wanted metrics of a test, else the usual ones or, where it has none of these, all of its numbers."""
+    """The wanted metrics of a test; otherwise the usual ones or, if it has none of these, all of its numbers."""
     numbers = {name: value for name, value in found.items() if isinstance(value, (int, float)) and name not in TIMES}
     for name in wanted:
         if name not in numbers:
@@ -73,27 +73,27 @@ def _tested(found: dict, wanted: Sequence[str]) -> dict[str, float]:
 
 
 def percent(metric: str) -> int:
-    """What a metric's values are multiplied by for a table."""
+    """The factor on a metric's values in a table."""
     return 100 if PERCENT.fullmatch(metric) else 1
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Metrics, each once: the usual ones in their order, then others as they come."""
+    """Metrics without duplicates: the usual ones in their order, then the others in the given order."""
     found = dict.fromkeys(names)
     return [*(name for name in METRICS if name in found), *(name for name in found if name not in METRICS)]
 
 
 def _ended(folder: Path) -> str:
-    """When the last line of a folder's log was written, or else when it began: the folder's name."""
+    """When the last line of a folder's log was written, or otherwise when it began, from the folder's name."""
     lines = [line for path in folder.glob('*.log') for line in path.read_text(errors='replace').splitlines()]
     times = re.findall(r'^(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)', '\n'.join(lines), re.MULTILINE)
     return max(('{}{}{}_{}{}{}'.format(*time) for time in times), default=folder.name)
 
 
 def _join(run: Run, records: list[dict]) -> None:
-    """Add a start's scalars to those of the starts before it; what it did again replaces what they did."""
+    """Add the scalars of a start to those of earlier starts; repeated steps replace the earlier ones."""
     begin = min((_step(record) for record in records if 'loss' in record), default=None)
-    if begin is not None and run.begin is not None and begin <= run.begin:  # from the beginning
+    if begin is not None and run.begin is not None and begin <= run.begin:  # it started from the beginning
         run.curves.clear()
         run.final.clear()
     run.begin = begin if run.begin is None else run.begin
@@ -114,7 +114,7 @@ def _step(record: dict) -> int:
 
 
 def read_runs(work_dirs: list[Path]) -> list[Run]:
-    """Read work dirs, each once; rows of one name in several folders get the folder's name in front."""
+    """Read work dirs, each once; rows with the same name in several folders get the folder's name in front."""
     paths = list(dict.fromkeys(path.resolve() for path in work_dirs))
     runs = [read_run(path) for path in paths]
     names = [run.name for run in runs]
@@ -151,7 +151,7 @@ def _cell(values: list[float], seeds: int) -> str:
 
 
 def draw(runs: list[Run], path: Path) -> None:
-    """Draw the validation metric and the distillation losses of the runs over their steps, if any has such."""
+    """Draw the validation metric and the distillation losses of the runs over their steps, if there are any."""
     runs = [run for run in runs if run.curves]
     if not runs:
         return

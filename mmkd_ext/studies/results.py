@@ -20,7 +20,7 @@ VERSIONS = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmsegmentation'
 
 
 def settings_of(cfg: Config) -> identity.Settings:
-    """What a run's result depends on beside its seed: its settings, those of its test, and the files that they name."""
+    """The settings that a run's result depends on besides its seed: of the run, of its test, and their files."""
     tested = dict(test_data=(cfg.get('test_dataloader') or {}).get('dataset'), test_evaluator=cfg.get('test_evaluator'))
     found = {**identity.settings(tested, list(tested)), **identity.settings(cfg)}
     found.pop('randomness.seed', None)
@@ -36,7 +36,7 @@ def settings_of(cfg: Config) -> identity.Settings:
 
 
 def hash_of(cfg: Config) -> str:
-    """A config's hash, the same wherever the files lie; another teacher or other class means have another."""
+    """A config's hash, which does not depend on where its files are; another teacher or other class means change it."""
     return _hash(settings_of(cfg))
 
 
@@ -57,12 +57,12 @@ def read(folder: Path) -> list[dict[str, Any]]:
         try:
             found.append(json.loads(line))
         except ValueError:
-            raise ConfigError(f'{file}: line {number} is not JSON; remove it, and its run is made again.') from None
+            raise ConfigError(f'{file}: line {number} is not JSON; remove it to make its run again.') from None
     return found
 
 
 def append(folder: Path, line: dict[str, Any]) -> None:
-    """Add a line, also while other processes do."""
+    """Add a line; other processes may do so at the same time."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open('a') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -73,22 +73,22 @@ def find(lines: list[dict[str, Any]], run: str, seed: int | None, settings: str,
     """The line of a run, if there is one.
 
     Raises:
-        ConfigError: If it is of other settings.
+        ConfigError: If it has other settings.
     """
     for line in lines:
         if (line['run'], line['seed']) == (run, seed):
             there = line['settings']
             if there != settings:
                 raise ConfigError(
-                    f'{where / FILE} has {run}, seed {seed}, of other settings (hash {there}, now {settings}); '
-                    'give the run another name, or remove its lines to make it again.'
+                    f'{where / FILE} has {run}, seed {seed}, with other settings (hash {there}, now {settings}); give '
+                    'the run another name, or remove its lines to make it again.'
                 )
             return line
     return None
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, device and revision of the code: what a number depends on beside its settings."""
+    """Versions, device and revision of the code, which a number depends on besides its settings."""
     versions = {'python': platform.python_version()}
     for name in ('mmkd_ext', *VERSIONS):
         try:
@@ -100,7 +100,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _revision(here: Path = Path(__file__).parent) -> str | None:
-    """The git revision of the package's checkout, marked where Python files differ from it; None outside of git.
+    """The git revision of the package's checkout, marked if Python files differ from it; None outside of git.
 
     Other files do not count: a study itself adds to its results.
     """

@@ -19,13 +19,13 @@ BEGIN, END = '<!-- results -->', '<!-- end of results -->'
 
 
 class Difference(NamedTuple):
-    """Of two rows, over the seeds that both have.
+    """The difference of two rows, over the seeds that both have.
 
     Attributes:
         mean: The mean of the differences.
-        error: Its standard error; None of one seed.
-        half: Half of the width of its 95 % interval, of Student's t; None of one seed.
-        seeds: How many.
+        error: Its standard error; None for one seed.
+        half: Half of the width of its 95 % Student's t interval; None for one seed.
+        seeds: Number of seeds.
     """
 
     mean: float
@@ -38,7 +38,7 @@ Values = dict[str, dict[int | None, float]]
 
 
 def values_of(lines: list[dict[str, Any]], metric: str) -> Values:
-    """For each row, by seed, its value of a metric; fractions in percent."""
+    """The values of a metric by row and seed; fractions in percent."""
     found: Values = {}
     for line in lines:
         if metric in line['metrics']:
@@ -48,7 +48,7 @@ def values_of(lines: list[dict[str, Any]], metric: str) -> Values:
 
 
 def difference(values: Values, row: str, other: str) -> Difference | None:
-    """The difference of two rows, paired by seed; None where they have no seed in common."""
+    """The difference of two rows, paired by seed; None if they have no seed in common."""
     seeds = sorted(seed for seed in values.get(row, {}) if seed is not None and seed in values.get(other, {}))
     found = [values[row][seed] - values[other][seed] for seed in seeds]
     if not found:
@@ -73,13 +73,13 @@ def table(lines: list[dict[str, Any]], pairs: Sequence[tuple[str, str]] = ()) ->
     """The table, in Markdown.
 
     Args:
-        lines: Of results.jsonl, in the order of the rows; the first row is what the others are compared with.
+        lines: Lines of results.jsonl, in the order of the rows; the others are compared with the first row.
         pairs: More rows to compare: (row, row that it is compared with).
 
     Returns:
-        For each row the number of seeds, the mean and its standard error and, of seeds that both have, the mean
-        difference from the first row with its standard error and its 95 % interval (Student's t), the time of a step
-        and the peak memory; then the differences of `pairs`.
+        For each row, the number of seeds, the mean and its standard error, the mean difference from the first row over
+        the seeds that both have, with its standard error and its 95 % interval (Student's t), the time of a step and
+        the peak memory; then the differences of `pairs`.
     """
     metrics = metrics_of(lines)
     names = list(dict.fromkeys(line['run'] for line in lines))
@@ -119,7 +119,7 @@ def _compared(found: Difference | None) -> list[str]:
 
 
 def draw(lines: list[dict[str, Any]], path: Path) -> None:
-    """Draw each row's difference from the first, with its 95 % interval and the difference of each seed, if any."""
+    """Draw each row's difference from the first, with its 95 % interval and the differences of the seeds."""
     metrics = metrics_of(lines)
     if not metrics:
         return
@@ -147,7 +147,7 @@ def draw(lines: list[dict[str, Any]], path: Path) -> None:
 
 
 def write(folder: Path, lines: list[dict[str, Any]], pairs: Sequence[tuple[str, str]] = ()) -> str:
-    """Write table.md and gains.png, and put the table into README.md where it marks a place for it.
+    """Write table.md and gains.png, and put the table into README.md if it marks a place for it.
 
     Returns:
         The table.

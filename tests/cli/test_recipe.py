@@ -76,7 +76,7 @@ def test_the_same_command_takes_what_is_there_and_another_is_refused(tmp_path: P
     before = path.stat().st_mtime_ns
     assert made(*words) == path
     assert path.stat().st_mtime_ns == before
-    with pytest.raises(ConfigError, match=r'resnet_student_kd\.py is there already, with other content'):
+    with pytest.raises(ConfigError, match=r'resnet_student_kd\.py exists with different content'):
         made(*words, '--teacher-ckpt', TEACHER)
 
 

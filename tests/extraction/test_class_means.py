@@ -279,7 +279,7 @@ def test_two_processes_make_the_same(detector: Case, command: Callable, tmp_path
     options = ['--out', tmp_path / 'means', '--checkpoint', detector.checkpoint]
     done = command('tools/dist_class_means.sh', detector.path, 2, *options, PORT='29531')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count('look at') == 1
+    assert done.stdout.count('; see ') == 1
     found = ClassMeans.load(tmp_path / 'means')
     assert_equal(found, detector.means.means, detector.means.counts)
     assert found.metadata == detector.means.metadata

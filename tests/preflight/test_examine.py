@@ -75,7 +75,7 @@ def test_all_of_a_run_is_looked_at_and_nothing_is_written() -> None:
     assert report.cost.workers == 2
     assert report.title.endswith('2 batches of 4 images, on cpu')
     assert report.scores[0].reason.startswith('not evaluated')
-    assert 'SGD, 0.1: 4 images an update in one process' in report.settings['learning rate']
+    assert 'SGD, 0.1: 4 images per update in one process' in report.settings['learning rate']
     assert 'teacher: the same' in report.settings['pixels']
     assert cfg.to_dict() == before
     assert os.listdir() == []

@@ -135,4 +135,4 @@ def test_a_record_of_zeros_is_pointed_out() -> None:
     model = make()
     model.teacher.model.backbone.norm.weight.zero_()
     model.teacher.model.backbone.norm.bias.zero_()
-    assert 'teacher recorder t gives nothing but zeros.' in looked(model).warnings
+    assert 'teacher recorder t records only zeros.' in looked(model).warnings

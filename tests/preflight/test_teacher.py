@@ -55,7 +55,7 @@ def test_what_cannot_be_evaluated_is_said() -> None:
     teacher.pixels.size, teacher.model.head = (16, 16), None
     assert score('teacher', teacher, Config(), 8).reason.startswith('not evaluated: its images are resized')
     teacher.predicts = False
-    assert score('teacher', teacher, Config(), 8).reason.startswith('a backbone alone')
+    assert score('teacher', teacher, Config(), 8).reason.startswith('not evaluated: a backbone alone')
 
 
 def test_metrics_are_numbers_whoever_made_them() -> None:

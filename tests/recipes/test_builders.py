@@ -68,7 +68,7 @@ def test_last_maps_of_other_strides_are_resized_to_the_teachers(stride: int, res
 def test_classes_must_be_the_same_where_they_are_compared() -> None:
     with pytest.raises(ConfigError, match='class by class: the student has 6 logits, the teacher 8; what fits: cwt'):
         choose('kd', detector(), detector(classes=7), cfg())
-    with pytest.raises(ConfigError, match='the student tells 5 classes apart, the teacher 7'):
+    with pytest.raises(ConfigError, match='the student has 5 classes, the teacher 7'):
         choose('kd', detector(DENSE), detector(DENSE, classes=7), cfg())
 
 
@@ -88,7 +88,7 @@ def test_the_stages_of_a_cascade_compare_each_with_its_own_and_the_last() -> Non
     recipe = choose('kd', student, teacher, cfg())
     teacher_recorders = recipe.distiller['teacher_recorders'].values()
     assert [r['source'].split('.')[2] for r in teacher_recorders] == ['0', '1', '1']
-    with pytest.raises(ConfigError, match='--distill nd: the stages of a cascade'):
+    with pytest.raises(ConfigError, match='--distill nd: each stage of a cascade'):
         choose('nd', student, teacher, cfg())
 
 
@@ -99,11 +99,11 @@ def test_what_is_frozen_is_no_stage_of_the_methods_without_a_teacher() -> None:
     assert recipe.algorithm == 'mmkd_ext.SelfDistill'
     assert entries(recipe)[0]['data_idx'] == [1, 2]
     student.stages = student.stages[:2]
-    with pytest.raises(ConfigError, match=r'of which its Conv2d gives 1 as maps; what fits \(with a teacher like'):
+    with pytest.raises(ConfigError, match=r'but its Conv2d returns 1 of them as maps; what fits \(with a teacher of'):
         choose('tfd', student, None, cfg())
     student.model.backbone.out_indices = (3,)
     with pytest.raises(
-        ConfigError, match=r'gives 1 as maps \(its backbone\.out_indices is \(3,\); name more stages there'
+        ConfigError, match=r'returns 1 of them as maps \(its backbone\.out_indices is \(3,\); name more stages there'
     ):
         choose('tfd', student, None, cfg())
 
@@ -129,7 +129,7 @@ def test_images_that_are_mixed_have_no_one_class_for_dkd() -> None:
     student.model.data_preprocessor = nn.Module()
     student.model.data_preprocessor.batch_augments = nn.Identity()
     with pytest.raises(
-        ConfigError, match=r'class of each image, and .*train_cfg\.augments mix images; what fits: .*kd'
+        ConfigError, match=r'one class per image, but .*train_cfg\.augments mix images; what fits: .*kd'
     ):
         choose('dkd', student, student, cfg())
     assert choose('kd', student, student, cfg()).distiller['distill_losses']['loss_kd']

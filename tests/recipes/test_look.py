@@ -89,7 +89,7 @@ def test_class_scores_beside_an_objectness_are_not_compared() -> None:
     cfg = model_config('mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', 'model')
     found = look(cfg, 'student')
     assert found.scores == []
-    assert found.why['scores'] == 'its YOLOXHead trains them on objects only, beside an objectness'
+    assert found.why['scores'] == 'its YOLOXHead trains them on objects only, next to an objectness score'
 
 
 def test_a_model_without_a_backbone_is_said() -> None:

@@ -26,7 +26,7 @@ def test_a_file_with_the_same_content_is_left_and_any_other_refused(tmp_path: Pa
     write('a = 1\n', path)
     write('# in other words\na = 1\n', path)
     assert path.stat().st_mtime_ns == before
-    with pytest.raises(ConfigError, match=f'^{path} is there already, .* it says `a = 1` where `a = 2` is asked for'):
+    with pytest.raises(ConfigError, match=f'^{path} exists with different content: it has `a = 1` instead of `a = 2`'):
         write('a = 2\n', path)
     assert path.read_text() == 'a = 1\n'
     assert [file.name for file in path.parent.iterdir()] == ['x.py']

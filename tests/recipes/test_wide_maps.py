@@ -22,7 +22,7 @@ def test_a_classifiers_transform_takes_the_place_of_the_pooling() -> None:
     assert recipe.architecture['head']['loss']['type'] == 'mmkd_ext.LogitNormLoss'
     with pytest.raises(ConfigError, match='takes the place of the pooling .*, where this one has no neck'):
         choose('norm', student, teacher, cfg())
-    with pytest.raises(ConfigError, match='NORM compares maps of a size: .* stride 32, .* 16'):
+    with pytest.raises(ConfigError, match='NORM compares maps of the same size: .* stride 32, .* 16'):
         choose('norm', student, one_map(CLASSIFIER, stride=16), with_neck('GlobalAveragePooling'))
 
 

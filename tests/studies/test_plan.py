@@ -54,7 +54,7 @@ def test_runs_of_one_study_have_one_budget(tmp_path: Path) -> None:
     [
         ('seeds=3', 'study.runs must be a dict'),
         ("runs=dict(alone=dict(file='a.py'))", r"study.runs\['alone'\] must be a config's path"),
-        (f"runs=dict(alone='{STUDENT}'), seed=3", r'study.seed is not known; .*`?seeds'),
+        (f"runs=dict(alone='{STUDENT}'), seed=3", r'study.seed is unknown; .*`?seeds'),
         ("runs=dict(alone='nowhere.py')", 'there is no config file .*nowhere.py'),
     ],
 )

@@ -52,7 +52,7 @@ def test_lines_are_found_again_and_other_settings_are_refused(tmp_path: Path) ->
     assert lines == json.loads(json.dumps([line, dict(line, seed=2)]))
     assert find(lines, 'kd', 2, 'abc', tmp_path) == lines[1]
     assert find(lines, 'kd', 3, 'abc', tmp_path) is None
-    with pytest.raises(ConfigError, match=r'results.jsonl has kd, seed 1, of other settings \(hash abc, now xyz\)'):
+    with pytest.raises(ConfigError, match=r'results.jsonl has kd, seed 1, with other settings \(hash abc, now xyz\)'):
         find(lines, 'kd', 1, 'xyz', tmp_path)
     (tmp_path / 'new' / 'results.jsonl').open('a').write('{"half":')
     with pytest.raises(ConfigError, match='line 3 is not JSON'):

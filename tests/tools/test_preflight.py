@@ -33,5 +33,5 @@ def test_a_random_teacher_fails_and_training_does_not_begin(
     done = command('tools/train.py', *words, f'model.teacher_ckpt={teacher_ckpt("faster_rcnn_teacher")}')
     assert done.returncode == 2
     assert 'error: the teacher is no better than chance (coco/bbox_mAP 0' in done.stdout
-    assert 'error: --preflight found what is wrong (above); nothing was trained.' in done.stderr
+    assert 'error: --preflight found an error (see above); nothing was trained.' in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ['run.json']

@@ -10,16 +10,15 @@ teacher    what teachers are trained on: many scenes
 train      what students are trained on, alone or distilled: few scenes, none of which the teacher has seen
 val        what both are tested on
 
-The teacher's part is one of its own because a teacher has overfitted its training set: on those scenes its answers are
-the labels again, and a student learns nothing more from them. On scenes that are new to it they say which digits look
-alike, and how sure one can be.
+The teacher has a separate part because a teacher has overfitted its training set: on those scenes it only repeats the
+labels, and a student learns nothing more from it. On new scenes its answers show which digits look alike, and how
+certain one can be.
 
-OUT/images/PART/*.jpg                   scenes of 2 to 5 digits
-OUT/annotations/instances_PART.json     COCO boxes and masks of the visible parts, category ids 1 to 10
-OUT/semantic/PART/*.png                 one label per pixel: 0 background, else the category id
-OUT/classification/PART/DIGIT/*.png     single digits, 32x32
-OUT/contact_sheet.png                   a few of all of them with their labels, to look at
-OUT/meta.json                           the options and this generator's version
+OUT/images/PART/*.jpg                   scenes of 2 to 5 digits OUT/annotations/instances_PART.json     COCO boxes and
+masks of the visible parts, category ids 1 to 10 OUT/semantic/PART/*.png                 one label per pixel: 0 for
+background, otherwise the category id OUT/classification/PART/DIGIT/*.png     single digits, 32x32 OUT/contact_sheet.png
+some samples of all parts with their labels OUT/meta.json                           the options and this generator's
+version
 """
 
 import argparse
@@ -37,13 +36,13 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
-VERSION = 2  # raise it with every change that changes the files
+VERSION = 2  # increase it with every change that affects the files
 PARTS = ('teacher', 'train', 'val')
 SHARES = (0.5, 0.25, 0.25)  # of each class's scans and of each photograph's width
 CLASSES = tuple('0123456789')
 MIN_DIGITS, MAX_DIGITS = 2, 5
-MIN_VISIBLE = 0.7  # share of a digit's area that must stay in sight
-MIN_AREA = 40 / 96**2  # of the scene
+MIN_VISIBLE = 0.7  # fraction of a digit's area that must stay visible
+MIN_AREA = 40 / 96**2  # fraction of the scene
 SINGLE_SIZE = 32
 GLYPH_SIZE = 80  # side of an upscaled scan with its margin of one scan pixel all around
 SHEET_TILE = 200
@@ -51,7 +50,7 @@ SHEET_TILE = 200
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides every byte of the data set.
+    """The settings that determine every byte of the data set.
 
     Attributes:
         seed: Seed of all random choices.
@@ -75,7 +74,7 @@ class Settings:
 
 
 class Pool(NamedTuple):
-    """What a part is made of: scans (N, 8, 8) from 0 to 1, their classes, and parts of photographs (BGR)."""
+    """The material of a part: scans (N, 8, 8) from 0 to 1, their classes, and parts of photographs (BGR)."""
 
     digits: np.ndarray
     classes: np.ndarray
@@ -91,7 +90,7 @@ class Scene(NamedTuple):
 
 
 def split(count: int) -> dict[str, slice]:
-    """Divide a row of things into the parts, in the order of `PARTS`, by `SHARES`."""
+    """Divide a sequence into the parts, in the order of `PARTS`, by `SHARES`."""
     cuts = [0, *(round(count * share) for share in np.cumsum(SHARES))]
     return {part: slice(*cuts[i : i + 2]) for i, part in enumerate(PARTS)}
 
@@ -175,7 +174,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def make_scene(rng: np.random.Generator, pool: Pool, size: int) -> Scene:
-    """Paint 2 to 5 digits over a background, leaving out any that would hide too much or be hardly seen."""
+    """Paint 2 to 5 digits over a background, leaving out any that would hide too much or be hardly visible."""
     image = crop_background(rng, pool.photos, size)
     owner = np.zeros((size, size), np.uint8)
     classes: list[int] = []
@@ -208,7 +207,7 @@ def make_single(rng: np.random.Generator, pool: Pool, digit_class: int) -> np.nd
 
 
 def coco_annotations(scene: Scene) -> Iterator[dict]:
-    """Describe the visible part of each instance of a scene, all but its ids."""
+    """Describe the visible part of each instance of a scene, without ids."""
     for number, digit_class in enumerate(scene.classes, 1):
         rle = coco_mask.encode(np.asfortranarray(scene.owner == number, np.uint8))
         yield {
@@ -221,7 +220,7 @@ def coco_annotations(scene: Scene) -> Iterator[dict]:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Encode an image by its file's suffix; a disk that is full raises OSError."""
+    """Encode an image by its file's suffix; raises OSError if the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
 
@@ -269,7 +268,7 @@ def class_colours() -> np.ndarray:
 
 
 def write_text(image: np.ndarray, text: str, x: float, y: float) -> None:
-    """Write text on a dark ground, its lower left corner at (x, y), into an image."""
+    """Write text on a dark background into an image, with its lower left corner at (x, y)."""
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
     (width, height), _ = cv2.getTextSize(text, font, scale, 1)
     x, y = int(x), int(y)
@@ -336,7 +335,7 @@ def describe(settings: Settings) -> dict:
 
 
 def read_meta(folder: Path) -> dict:
-    """Read the `meta.json` of a folder, {} if it is none of this generator's."""
+    """Read the `meta.json` of a folder; {} if this generator did not write it."""
     try:
         meta = json.loads((folder / 'meta.json').read_text())
     except (OSError, ValueError):
@@ -345,15 +344,15 @@ def read_meta(folder: Path) -> dict:
 
 
 def holds(out: Path, settings: Settings, force: bool = False) -> bool:
-    """Tell whether a folder holds the data set already and there is nothing to do.
+    """Whether a folder already has the data set and there is nothing to do.
 
     Args:
-        out: Where the data set is wanted.
+        out: The folder for the data set.
         settings: Its settings.
-        force: Whether a data set that is there, whichever, is to be replaced.
+        force: Whether to replace any existing data set.
 
     Raises:
-        SystemExit: What is there must not be replaced.
+        SystemExit: If the content of the folder must not be replaced.
     """
     if not out.is_dir():
         if out.exists():
@@ -366,8 +365,8 @@ def holds(out: Path, settings: Settings, force: bool = False) -> bool:
         )
     if meta and not force and meta.get('version') != VERSION:
         raise SystemExit(
-            f'digit_scenes: --out {out} holds scenes of another version of this tool, which its configs and teachers '
-            'no longer fit; give --force to replace them or name another folder.'
+            f'digit_scenes: --out {out} holds scenes of another version of this tool, which do not fit its configs and '
+            'teachers; give --force to replace them or name another folder.'
         )
     if meta and not force and meta != describe(settings):
         raise SystemExit(
@@ -391,15 +390,15 @@ def build(root: Path, settings: Settings) -> None:
 
 
 def make(out: Path, settings: Settings, force: bool = False) -> bool:
-    """Make the data set beside its place and move it there when it is whole.
+    """Make the data set next to its final place and move it there when it is complete.
 
     Args:
-        out: Where it goes.
-        settings: What to make.
-        force: Replace a data set that is there.
+        out: The folder for the data set.
+        settings: Its settings.
+        force: Replace an existing data set.
 
     Returns:
-        False if it was there already.
+        False if it already existed.
     """
     out = out.resolve()
     if holds(out, settings, force):
@@ -457,7 +456,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('singles-teacher', 10, 'single digits that teachers are trained on')
     add('singles-train', 10, 'single digits that students are trained on')
     add('singles-val', 10, 'single validation digits')
-    parser.add_argument('--force', action='store_true', help='replace a data set that is there')
+    parser.add_argument('--force', action='store_true', help='replace an existing data set')
     return parser.parse_args(argv)
 
 
@@ -471,9 +470,9 @@ def main(argv: list[str] | None = None) -> None:
     except OSError as error:
         raise SystemExit(f'digit_scenes: cannot write --out {args.out}: {error.strerror or error}.') from None
     if made:
-        print(f'digit_scenes: made {args.out}; look at {args.out / "contact_sheet.png"}')
+        print(f'digit_scenes: made {args.out}; see {args.out / "contact_sheet.png"}')
     else:
-        print(f'digit_scenes: {args.out} holds this data set already, nothing to do.')
+        print(f'digit_scenes: {args.out} already has this data set, nothing to do.')
 
 
 if __name__ == '__main__':
