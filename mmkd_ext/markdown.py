@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns stand below each other in its source, too.
+    """A table whose columns are also aligned in its source.
 
     Args:
         rows: The first one is the head.

@@ -224,7 +224,7 @@ class DistillAlgorithm(BaseModel):
 
     @contextmanager
     def recorded(self, inputs: Any, data_samples: Any = None) -> Iterator[dict[str, Any]]:
-        """A context with the student's losses, in which the recorders hold what the networks gave in a step.
+        """A context with the student's losses, in which the recorders hold the records of a step.
 
         Args:
             inputs: As in `loss`.
@@ -254,7 +254,7 @@ class DistillAlgorithm(BaseModel):
         return {f'student.{name}': value for name, value in losses.items()}
 
     def losses_of_records(self, data_samples: Any) -> dict[str, Tensor]:
-        """The distiller's losses, prefixed; called exactly once in each step, inside of `recorded`.
+        """The distiller's losses, prefixed; called exactly once in each step, inside `recorded`.
 
         Args:
             data_samples: Annotations of the batch.

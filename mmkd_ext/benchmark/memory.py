@@ -40,13 +40,13 @@ def _peak(cfg: Config, setting: Setting, part: str) -> tuple[float, float]:
 
 
 def held(subject: Subject, part: str) -> int:
-    """Bytes of the teachers' weights, and of what a step of a part records."""
+    """Bytes of the teachers' weights and of a part's records in a step."""
     if part == STUDENT or not hasattr(subject.model, 'distiller'):
         return 0
     model = subject.model
     teachers = [taught.teacher.model for taught in getattr(model, 'taught', {}).values()]
     size = sum(value.nbytes for teacher in teachers for value in teacher.state_dict().values())
-    if part == MMRAZOR:  # whose engine has recorders of its own
+    if part == MMRAZOR:  # its engine has its own recorders
         return size
     managers = [model.distiller.teacher_recorders, model.distiller.student_recorders][: 1 if part == TEACHER else 2]
     inputs = model.data_preprocessor(subject.data, True)

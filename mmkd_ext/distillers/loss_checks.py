@@ -1,4 +1,4 @@
-"""What a distiller asks its losses beside their values: whether teacher, images and classes are the right ones."""
+"""The checks of a distiller's losses: whether teacher, images and classes are the right ones."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from mmkd_ext.recorders.manager import RecorderManager
 
 
 class LossChecks:
-    """The part of a distiller that asks its losses; see `DistillLoss` for what each may answer."""
+    """The part of a distiller that runs the checks of its losses; see `DistillLoss` for these."""
 
     distill_losses: nn.ModuleDict
     connectors: nn.ModuleDict

@@ -1,4 +1,4 @@
-"""What the distiller may ask of a loss, as one list."""
+"""The attributes and methods that the distiller may use on a loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 
 class DistillLoss(Protocol):
-    """A loss in `distill_losses`: any `nn.Module` with a `forward`; all else may be left out.
+    """A loss in `distill_losses`: any `nn.Module` with a `forward`; everything else is optional.
 
     Attributes:
         loss_weight: The factor on the result, for which a preflight suggests another value.
         takes_levels: Whether it is called once with the lists of all levels, not once for each level (False).
-        by_class: Whether it compares class by class, so that student and teacher must have the same classes. Without it
-            the inputs tell: class logits of both sides are compared so.
-        aliases: Other names that a config may have for arguments of `forward`, such as MMRazor's (none).
-        file: Class means that were read from a file, with `metadata` that has the teacher's `fingerprint`.
-        gathered: What this process has gathered in training and the others have to know. In each step `take_total` is
-            called with the sum of it over all processes, also in one that had nothing to compute the loss of.
+        by_class: Whether it compares class by class, so that student and teacher must have the same classes. Without
+            it, the inputs decide: class logits of both sides are compared class by class.
+        aliases: Other names that a config may use for arguments of `forward`, such as MMRazor's (none).
+        file: Class means read from a file, whose `metadata` has the teacher's `fingerprint`.
+        gathered: A tensor that this process gathers in training, to share with the others. In each step, `take_total`
+            is called with its sum over all processes, even in a process that had nothing to compute.
     """
 
     loss_weight: float
@@ -28,35 +28,35 @@ class DistillLoss(Protocol):
     gathered: Tensor
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """The loss, one number; the names of the arguments are those that `loss_forward_mappings` maps.
+        """The loss, a single number; `loss_forward_mappings` uses the names of the arguments.
 
         Raises:
-            ValueError: If it cannot be computed of these; the distiller adds the config key.
+            ValueError: If it cannot be computed from them; the distiller adds the config key.
         """
 
     def check_teacher(self, teacher: nn.Module) -> None:
-        """Look at the teacher before training, when its weights are loaded.
+        """Check the teacher before training, when its weights are loaded.
 
         Raises:
-            ValueError: If what the loss holds (class means) was made with another.
+            ValueError: If the loss holds something (class means) that was made with another teacher.
         """
 
     def check_images(self, changes: str) -> None:
-        """Look at the teacher's images before training.
+        """Check the teacher's images before training.
 
         Args:
-            changes: How they differ from those that it would be given by itself, in words; empty where they do not.
+            changes: How they differ from those that it would get on its own, in words; empty if they do not.
 
         Raises:
-            ValueError: If what the loss holds was made of other images.
+            ValueError: If the loss holds something that was made from other images.
         """
 
     def check_data(self, classes: Sequence[str]) -> None:
-        """Look at the classes of the data set when training begins.
+        """Check the classes of the data set when training begins.
 
         Raises:
-            ValueError: If what the loss holds is of other classes.
+            ValueError: If the loss holds something that is for other classes.
         """
 
     def take_total(self, total: Tensor) -> None:
-        """Take the sum of all processes' `gathered`, which is then to be empty."""
+        """Take the sum of all processes' `gathered`, which must then be reset."""

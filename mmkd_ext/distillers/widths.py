@@ -1,4 +1,4 @@
-"""The channels that connectors are told to take and to give, said where they are not those of what is compared."""
+"""Explain errors that come from connectors whose configured channels do not match the records."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,17 +33,17 @@ def _told(source: Source, end: str, cfgs: Mapping[str, Any]) -> tuple[str, int] 
 
 
 def _channels(value: Any) -> tuple[int, int] | None:
-    """Of a map or of vectors, (B, C, ...): how many, and its dimensions."""
+    """The channels and the number of dimensions of a map or of vectors, (B, C, ...)."""
     return (value.shape[1], value.ndim) if isinstance(value, Tensor) and value.ndim in (2, 4) else None
 
 
 def explain_given(error: Exception, value: Any, source: Source, cfgs: Mapping[str, Any]) -> None:
-    """Raise ConfigError if a connector fails because its record has other channels than it is told to take.
+    """Raise ConfigError if a connector fails because its record has other channels than configured.
 
     Args:
-        error: By which it fails.
+        error: The error that it raised.
         value: The record.
-        source: Where that comes from, with the connector's name.
+        source: Where the record comes from, with the connector's name.
         cfgs: The configs of all connectors.
     """
     told, found = _told(source, 'in', cfgs), _channels(value)
@@ -55,12 +55,12 @@ def explain_given(error: Exception, value: Any, source: Source, cfgs: Mapping[st
 def explain_compared(
     error: Exception, values: Mapping[str, Any], origins: Mapping[str, Argument | Source], cfgs: Mapping[str, Any]
 ) -> None:
-    """Raise ConfigError if a loss fails because a connector gives other channels than it is compared with.
+    """Raise ConfigError if a loss fails because a connector's output channels do not match the other side's.
 
     Args:
-        error: By which it fails.
-        values: Its arguments.
-        origins: Where each comes from.
+        error: The error that it raised.
+        values: The arguments of the loss.
+        origins: Where each argument comes from.
         cfgs: The configs of all connectors.
     """
     if not config_can_mend(error):

@@ -64,7 +64,7 @@ def look(
 
 
 def _losses(model: Any, data: dict, report: Report) -> dict[str, Any]:
-    """The losses of a batch; notes the records, and what is wrong with each loss of a distillation."""
+    """The losses of a batch; notes the records, and the error of each distillation loss, if any."""
     if not hasattr(model, 'distiller'):
         return model._run_forward(data, mode='loss')
     with model.recorded(**data) as losses:

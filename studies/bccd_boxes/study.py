@@ -1,4 +1,4 @@
-# Why KD costs the detector of ../bccd the fit of its boxes. After ../bccd:
+# Why the boxes of the detector in ../bccd fit worse with KD. After ../bccd:
 #   tools/study.py studies/bccd_boxes/study.py --jobs 1
 head, kd = 'roi_head.bbox_head', 'model.distiller.distill_losses.loss_kd.loss_weight'
 study = dict(

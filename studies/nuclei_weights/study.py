@@ -1,4 +1,5 @@
-# Is CWT's weight why it loses in ../nuclei? After ../nuclei: tools/study.py studies/nuclei_weights/study.py --jobs 1
+# Is CWT's weight the reason that it loses in ../nuclei?
+# After ../nuclei: tools/study.py studies/nuclei_weights/study.py --jobs 1
 # One seed, on the teacher's images, which no student has seen.
 alpha = 'model.distiller.distill_losses.loss_cwt.alpha'
 data = 'test_dataloader.dataset'
