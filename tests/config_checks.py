@@ -1,4 +1,4 @@
-"""What tests of shipped configs share: a model as the runner builds it, random batches, a step, the zoos' own lists."""
+"""Shared by tests of shipped configs: a model as the runner builds it, random batches, a step, the zoos' own lists."""
 
 import ast
 import copy
@@ -23,12 +23,12 @@ from mmkd_ext.mdistiller import classifier_config
 
 @cache
 def described(method: str) -> dict[str, dict]:
-    """What configs/METHOD/metafile.yml says of each of its configs, by the config's name."""
+    """The entries of configs/METHOD/metafile.yml by the config's name."""
     return {Path(model['Config']).stem: model for model in load_tool('config_tables').read_models(method)}
 
 
 def published(model: dict) -> dict[str, float]:
-    """The numbers that a metafile gives of a config, the method's own as `Result`."""
+    """The numbers that a metafile gives for a config, the method's own as `Result`."""
     numbers = {key: value for key, value in model['Metadata'].get('Published', {}).items() if key != 'Source'}
     if 'Metrics' in numbers:
         (numbers['Result'],) = numbers.pop('Metrics').values()
@@ -36,7 +36,7 @@ def published(model: dict) -> dict[str, float]:
 
 
 def alone(path: Path) -> Config:
-    """The config that trains the student of a leaf alone: the first that the leaf names."""
+    """The config that trains the student of a leaf config alone: the first base of the leaf."""
     student = load_tool('config_tables').bases(path)[0]
     assert student.is_relative_to(ROOT / 'configs' / 'students')
     return Config.fromfile(student)
@@ -54,14 +54,14 @@ def check_literals(cfg: Config) -> None:
 
 
 def check_dump(cfg: Config, path: Path) -> None:
-    """Written and read again it is the same, by mmengine's formatter, which `conftest` leaves out elsewhere."""
+    """A config is the same after writing and reading it with mmengine's formatter, which `conftest` skips elsewhere."""
     with patch.object(config, 'FormatCode', FormatCode):
         cfg.dump(path)
     assert Config.fromfile(path).to_dict() == cfg.to_dict()
 
 
 def check_start(cfg: Config, kind: str) -> None:
-    """How the classifier of a student starts: `pytorch`, `zero bias` (and PyTorch's weight) or `normal` (std 0.01)."""
+    """Check a student's classifier initialisation: `pytorch`, `zero bias` (PyTorch's weight) or `normal` (std 0.01)."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         head = MODELS.build(cfg.model.head)
     head.init_weights()
@@ -92,13 +92,13 @@ def listed(config: str, checkpoint: str) -> dict[str, float]:
 
 @cache
 def shapes(source: str) -> dict[str, tuple]:
-    """Of the weights of a teacher's config, or of a model of mdistiller."""
+    """The shapes of the weights of a teacher's config, or of a model of mdistiller."""
     cfg = model_config(source if source.endswith('.py') else classifier_config(source), 'model.teacher')
     return {name: tuple(value.shape) for name, value in build_model(cfg, 'model.teacher').state_dict().items()}
 
 
 def build(cfg: Config, model: Any) -> Any:
-    """As the runner does, but for initial weights."""
+    """Build a model as the runner does, except for initial weights."""
     model = dict(model, data_preprocessor=model.get('data_preprocessor', cfg.get('data_preprocessor')))
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         return MODELS.build(model)
@@ -106,7 +106,7 @@ def build(cfg: Config, model: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def random_teacher(source: str) -> Any:
-    """A teacher without its checkpoint; tests that share one stand together."""
+    """A teacher without its checkpoint; tests that share one are next to each other."""
     return build_model(model_config(source, 'model.teacher'), 'model.teacher')
 
 
@@ -125,19 +125,19 @@ def with_random_teacher(cfg: Config) -> Any:
 
 
 def image_side(cfg: Config) -> int:
-    """CIFAR's own, or one that an ImageNet network can be run at."""
+    """The image side: CIFAR's own, or one on which an ImageNet network can run."""
     return 32 if cfg.train_dataloader.dataset.type == 'CIFAR100' else 64
 
 
 def random_batch(cfg: Config, model: Any) -> dict:
     """Two images of noise with annotations (four to classify), preprocessed for the student."""
     count, side = dict(mmdet=(2, 96), mmseg=(2, 64), mmpretrain=(4, image_side(cfg)))[cfg.default_scope]
-    torch.manual_seed(0)  # of the regions that a detector samples
+    torch.manual_seed(0)  # for the regions that a detector samples
     return model.data_preprocessor(data.random_batch(cfg, count, side), True)
 
 
 def step(cfg: Config, model: Any) -> dict[str, Tensor]:
-    """One forward and backward on random data: all finite, and no parameter that trains is without a gradient."""
+    """One forward and backward on random data: everything is finite, and every trained parameter has a gradient."""
     losses = model(**random_batch(cfg, model), mode='loss')
     total, values = model.parse_losses(losses)
     assert all(value.isfinite() for value in values.values())

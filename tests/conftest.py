@@ -21,7 +21,7 @@ quicken()
 
 @pytest.fixture(autouse=True)
 def _nothing_left_of_runs() -> Iterator[None]:
-    """No test is told what the run of another left behind: its default scope, the classes of its data set."""
+    """Remove what other tests' runs left behind: the default scope, the classes of the data set."""
     kept = [(manager, dict(manager._instance_dict)) for manager in (DefaultScope, MessageHub)]
     yield
     for manager, instances in kept:
@@ -42,7 +42,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def command() -> Callable[..., subprocess.CompletedProcess]:
-    """Runs a command of tools/ (or any script) with this python, from the repository's root; keeps what it prints.
+    """Runs a command of tools/ (or any script) with this python, from the repository's root; captures its output.
 
     A Python script runs in a fork (see `forked.run_script`, which takes `hidden` and `processes`) unless `fresh=True`.
     """

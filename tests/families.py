@@ -1,6 +1,6 @@
 """Students and teachers as users write them: each inherits from its toolbox's own config and is narrowed for a CPU.
 
-What is not named here is the toolbox's: heads, losses, assigners, hooks, optimisers. Each run has four steps and a
+Everything else is the toolbox's own: heads, losses, assigners, hooks, optimisers. Each run has four steps and a
 checkpoint after two.
 """
 
@@ -61,7 +61,7 @@ model = dict(
     test_cfg=dict(max_per_img=10),
 )
 """
-# Of its width there is one only: mmdet's decoder encodes reference points in 512 numbers.
+# It has only one width: mmdet's decoder encodes reference points in 512 numbers.
 DINO = f"""{RESNET}
 layer = dict(ffn_cfg=dict(feedforward_channels=4 * w))
 model = dict(
@@ -168,10 +168,10 @@ class Family(NamedTuple):
 
     Attributes:
         student: The toolbox's config that the student inherits from.
-        teacher: The teacher's.
-        model: What both change of it, with the width `w`.
+        teacher: The toolbox's config that the teacher inherits from.
+        model: The changes that both make to it, with the width `w`.
         method: A method that fits.
-        augment: What is done to an image of the training set.
+        augment: Augmentation of the training images.
         masks: Whether masks are learned.
     """
 
@@ -189,7 +189,7 @@ class Family(NamedTuple):
 
     @property
     def checkpoints(self) -> tuple[str, str]:
-        """The names of the one in the middle and the last."""
+        """The names of the middle and the last checkpoint."""
         return ('iter_2.pth', 'iter_4.pth') if self.scope == 'mmseg' else ('epoch_1.pth', 'epoch_2.pth')
 
     @property

@@ -9,7 +9,7 @@ import torch
 
 
 class Server(BaseHTTPRequestHandler):
-    """Gives the files of a folder; `/cut/` breaks off in the middle, `/open/` does not say how long they are."""
+    """Serves the files of a folder; `/cut/` breaks off in the middle, `/open/` does not give their length."""
 
     folder: Path
 
@@ -30,7 +30,7 @@ class Server(BaseHTTPRequestHandler):
 
 
 def served(tmp_path: Path, name: str, value: float = 1.0, hashed: bool = False, zipped: bool = True) -> str:
-    """The name of a file that the server has; with the hash of its content where wanted."""
+    """The name of a file on the server, with the hash of its content if wanted."""
     path = tmp_path / 'files' / f'{name}.pth'
     torch.save({'a': torch.full((500,), value)}, path, _use_new_zipfile_serialization=zipped)
     if hashed:

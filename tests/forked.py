@@ -1,7 +1,7 @@
-"""Scripts in forks of a process that has the toolboxes imported, which takes longer than most of them run.
+"""Run scripts in forks of a process that has imported the toolboxes, since importing takes longer than most scripts.
 
-Each script has a process of its own, as a user's has, but for what is imported already (`preloaded`); this package is
-not. And configs are written as they are, without the formatter, which takes seconds (`quick`).
+Each script has its own process, like a user's, except that the toolboxes are already imported (`preloaded`), but not
+this package. Also, configs are written without mmengine's formatter, which takes seconds (`quick`).
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(['preloaded'])
 PATH = os.pathsep.join(
     [os.path.dirname(__file__), os.environ.get('PYTHONPATH', '')]
-)  # the server finds the module there
+)  # so that the fork server finds the module
 
 
 def run_script(
@@ -38,7 +38,7 @@ def run_script(
         cwd: The folder to run it in.
         environment: Its environment variables.
         hidden: Modules that it cannot import.
-        processes: How many of it run together, as torchrun starts them; what they print is joined.
+        processes: How many processes to start, as torchrun does; their output is joined.
         timeout: Seconds until all are killed.
     """
     with patch.dict(os.environ, PYTHONPATH=PATH):
@@ -65,7 +65,7 @@ def run_script(
 def _script(words: list[str], cwd: Path, environment: dict[str, str], hidden: Sequence[str], files: list[Path]) -> None:
     for descriptor, file in enumerate(files, start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
-    multiprocessing.set_start_method('fork', force=True)  # as in a script that is started by itself
+    multiprocessing.set_start_method('fork', force=True)  # as in a script that is started directly
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""Looks at models that are not there, for tests of what is chosen from them."""
+"""`Look` objects without real models, for tests of the choice of records."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mmkd_ext.recipes.kinds import KINDS, TWO_STAGE
 
 
 class Part(nn.Module):
-    """A model with the parts that a choice looks at."""
+    """A model with the parts that the choice inspects."""
 
     def __init__(self, classes: int = 5) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The promises that every backbone keeps; a test class states its config, its maps and its number of parameters."""
+"""Tests that every backbone must pass; a test class gives its config, its maps and its number of parameters."""
 
 import math
 from typing import Any
@@ -49,10 +49,10 @@ def recorded(model: nn.Module, images: Tensor, sources: dict[str, dict]) -> tupl
 
 
 class BackboneTester:
-    """Promises of a backbone; built by name, so that registration is tested by the way.
+    """Tests of a backbone; it is built by name, which also tests its registration.
 
     A subclass gives `cfg`, the `shapes` (C, H, W) of all stages by their names, `parameters` of a classifier of 100
-    classes and, for each stage that ends with a ReLU, the name of that in `relus`. `kaiming` says how it starts.
+    classes and, for each stage that ends with a ReLU, its name in `relus`. `kaiming` says how it is initialised.
     """
 
     cfg: dict
@@ -101,7 +101,7 @@ class BackboneTester:
             assert torch.equal(self.after_relu(pre.relu(), name), post)
 
     def after_relu(self, x: Tensor, stage: str) -> Tensor:
-        """What the stage does to the result of its last ReLU."""
+        """The operation of the stage after its last ReLU."""
         return x
 
     def test_a_gradient_reaches_every_parameter(self) -> None:
@@ -110,7 +110,7 @@ class BackboneTester:
         (last * torch.randn(last.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
         gradients = {name: p.grad for name, p in backbone.named_parameters()}
         assert all(g is not None and g.isfinite().all() for g in gradients.values())
-        # The bias of a convolution before a batch norm has the gradient 0.
+        # The bias of a convolution before a batch norm has gradient 0.
         assert [name for name, g in gradients.items() if not g.any()] == []
 
     def test_state_dict_round_trip(self) -> None:

@@ -1,4 +1,4 @@
-"""What a script that runs in a fork finds done: see `forked`."""
+"""Imports and caches that are ready in a script that runs in a fork, see `forked`."""
 
 from contextlib import suppress
 from importlib import import_module
@@ -13,5 +13,5 @@ quicken()
 for box in ('mmdet', 'mmpretrain', 'mmseg'):
     for part in ('models', 'datasets', 'engine', 'evaluation', 'structures', 'visualization'):
         import_module(f'{box}.{part}')
-    with suppress(ValueError):  # no config has this name; now all metafiles were read
+    with suppress(ValueError):  # no config has this name, but now all metafiles have been read
         utils._get_cfg_metainfo(get_installed_path(box), '')

@@ -1,4 +1,4 @@
-"""mmengine's configs without what takes seconds of each test."""
+"""Speed up mmengine's configs, which would take seconds of each test."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Who may import whom; `design` of the rooms as a table."""
+"""Which room may import which, as a table."""
 
 import ast
 import inspect
@@ -17,7 +17,8 @@ PACKAGE = Path(mmkd_ext.__file__).parent
 TESTS = Path(__file__).parent
 TOOLBOXES = {'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'mmrazor'}
 
-# Room: the rooms that it imports, beside its own. From the ground up: a room imports only those above it here.
+# Room: the rooms that it imports, besides its own. From the ground up: a room imports only rooms that are above it
+# here.
 ROOMS: dict[str, set[str]] = {
     'version': set(),
     'errors': set(),
@@ -62,9 +63,9 @@ ROOMS: dict[str, set[str]] = {
     },
     'studies': {'errors', 'distributed', 'markdown', 'process_memory', 'export', 'identity', 'cli'},
     '__main__': set(),
-    '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package gives by name
+    '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package exports by name
 }  # fmt: skip
-ALONE = {'losses', 'connectors'}  # whose files do not import each other; the room's exports do
+ALONE = {'losses', 'connectors'}  # rooms whose files do not import each other; only the room's exports do
 FREE_OF_TOOLBOXES = {
     'errors', 'functional', 'class_means', 'registry', 'losses', 'connectors', 'models', 'recorders', 'distillers',
     'extraction', 'datasets',
@@ -73,12 +74,12 @@ FREE_OF_TOOLBOXES = {
 NEEDS_MMCV = {'models/norm_neck.py'}
 
 
-# Modules that no test file is named after, and why.
+# Modules without a test file of their name, and why.
 UNTESTED_ALONE = {'version': 'one number'}
-# Folders of tests that are of something else than a room: whole runs, and what lies beside the package.
+# Folders of tests that do not belong to a room: whole runs, and files outside the package.
 OTHER_TESTS = {'runs', 'configs', 'docs', 'tools'}
 
-# The files that an exported student takes along as they are.
+# The files that are copied unchanged with an exported student.
 BACKBONES = {Path(inspect.getfile(kind)) for kind in models.BACKBONES}
 
 

@@ -1,4 +1,4 @@
-"""The promises that every loss and every connector keeps; a test class states its config and its formula."""
+"""Tests that every loss and every connector must pass; a test class gives its config and its formula."""
 
 import copy
 from typing import Any
@@ -13,11 +13,11 @@ WEIGHT = 0.7
 
 
 class LossTester:
-    """Promises of a loss `forward(student, teacher)`; built by name, so that registration is tested by the way.
+    """Tests of a loss `forward(student, teacher)`; it is built by name, which also tests its registration.
 
     A subclass gives `cfg` (with a temperature other than 1), a `shape` whose sizes all differ, and `reference`.
-    `extra` gives further arguments of the forward (labels), `given` turns a tensor into what the forward takes (a list
-    of maps). `zero_at_match = False` is for a loss that is not zero where both are equal.
+    `extra` returns further arguments of the forward (labels), `given` turns a tensor into the form that the forward
+    takes (a list of maps). `zero_at_match = False` is for a loss that is not zero if both sides are equal.
     """
 
     cfg: dict
@@ -29,15 +29,15 @@ class LossTester:
         raise NotImplementedError
 
     def extra(self) -> tuple:
-        """What the forward takes after student and teacher."""
+        """The arguments of the forward after student and teacher."""
         return ()
 
     def given(self, tensor: Tensor) -> Any:
-        """A tensor of `inputs` as the forward takes it."""
+        """A tensor of `inputs` in the form that the forward takes."""
         return tensor
 
     def call(self, loss: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of two tensors as of `inputs`."""
+        """The loss of two tensors like those of `inputs`."""
         return loss(self.given(student), self.given(teacher), *self.extra())
 
     def build(self, **overrides: object) -> nn.Module:
@@ -45,7 +45,7 @@ class LossTester:
         return MODELS.build({**self.cfg, **overrides})
 
     def inputs(self, dtype: torch.dtype = torch.float64, **kwargs: object) -> tuple[Tensor, Tensor]:
-        """Student (requires gradient) and teacher (requires it too, so that a missing `detach` shows)."""
+        """Student (requires gradient) and teacher (requires it, too, so that a missing `detach` is noticed)."""
         generator = torch.Generator().manual_seed(7)
         student, teacher = (torch.randn(self.shape, generator=generator, dtype=torch.float64) for _ in range(2))
         return student.to(dtype).requires_grad_(), (2 * teacher).to(dtype).requires_grad_()
@@ -110,7 +110,7 @@ class LossTester:
 
 
 class ConnectorTester:
-    """Promises of a connector `forward(x)`; a subclass gives `cfg`, an input `shape` and the `out_shape`.
+    """Tests of a connector `forward(x)`; a subclass gives `cfg`, an input `shape` and the `out_shape`.
 
     `call` is for a connector that takes and returns lists.
     """

@@ -1,4 +1,4 @@
-"""Two-stage detectors of the mini configs, and a distillation of all that their box heads make of a region."""
+"""Two-stage detectors of the mini configs, and a distillation of all outputs of their box heads."""
 
 import copy
 from typing import Any
@@ -30,7 +30,7 @@ def cascade(stages: int = 2, name: str = 'faster_rcnn', **bbox_head: Any) -> dic
 
 
 def distiller(head: str = HEAD, teacher_head: str | None = None, **teacher_recorders: dict) -> dict:
-    """All that a region has: logits, offsets and embedding, each compared by a squared distance."""
+    """All outputs for a region: logits, offsets and embedding, each compared by squared distance."""
 
     def recorders(source: str) -> dict:
         return dict(

@@ -1,4 +1,4 @@
-"""A small model of mmengine's kind, with everything that a real one may have."""
+"""A small mmengine model, with everything that a real one may have."""
 
 from typing import Any
 

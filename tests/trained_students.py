@@ -1,4 +1,4 @@
-"""Students of the mini configs as after training, and what they give."""
+"""Students of the mini configs as after training, and their outputs."""
 
 import copy
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def read(name: str) -> Config:
 
 
 def without_scope(model: dict) -> dict:
-    """A student says its toolbox only where it is not the config's."""
+    """A student names its toolbox only if it is not that of the config."""
     return {key: value for key, value in model.items() if key != '_scope_'}
 
 

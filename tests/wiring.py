@@ -1,4 +1,4 @@
-"""Two toy networks, and the config of a distiller between them that tests change."""
+"""Two toy networks, and the config of a distiller between them, which tests modify."""
 
 import copy
 from typing import Any
@@ -36,7 +36,7 @@ class Toy(nn.Module):
 
 
 class ListLoss(nn.Module):
-    """Wants all levels at once; keeps what it was given."""
+    """Takes all levels at once; keeps its inputs."""
 
     takes_levels = True
 
