@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmkd_ext.distillers.mapping import DISTILLER_KEY
+from mmkd_ext.errors import listed
 
 
 class _Step(NamedTuple):
@@ -75,5 +76,8 @@ class FiniteCheck:
         values = zip(step.names, step.values.tolist(), strict=True)
         bad = ', '.join(f'{name}={value}' for name, value in values if not math.isfinite(value))
         if bad:
-            of = ', '.join(step.images) or 'this batch'
-            raise FloatingPointError(f'{DISTILLER_KEY}.distill_losses: {bad} is not finite, for {of}.')
+            of = listed(step.images) if step.images else 'this batch'
+            raise FloatingPointError(
+                f'{DISTILLER_KEY}.distill_losses: {bad} is not finite, for {of}; if the loss grew before, its weight or '
+                'the learning rate is too high.'
+            )

@@ -23,7 +23,6 @@ study = dict(
         'CWT, alpha 7e-5': dict(config='../cifar10/cwt.py', options={cwt: 7e-5}),
         'CWT, alpha 7e-4': '../cifar10/cwt.py',
         'CWT, alpha 7e-3': dict(config='../cifar10/cwt.py', options={cwt: 7e-3}),
-        'CWT, alpha 7e-2': dict(config='../cifar10/cwt.py', options={cwt: 7e-2}),
         'TFD x 5e-3': '../cifar10/tfd.py',
         'TFD x 5e-2': dict(config='../cifar10/tfd.py', options={tfd: 5e-2}),
         'TFD x 5e-1': dict(config='../cifar10/tfd.py', options={tfd: 5e-1}),
