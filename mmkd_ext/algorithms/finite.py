@@ -78,6 +78,6 @@ class FiniteCheck:
         if bad:
             of = listed(step.images) if step.images else 'this batch'
             raise FloatingPointError(
-                f'{DISTILLER_KEY}.distill_losses: {bad} is not finite, for {of}; if the loss grew before, its weight or '
-                'the learning rate is too high.'
+                f'{DISTILLER_KEY}.distill_losses: {bad} is not finite, for {of}; if the loss grew before, its weight '
+                'or the learning rate is too high.'
             )
