@@ -1,4 +1,4 @@
-# Tf-FD+KD: ResNet-110 teaches ResNet-20 on CIFAR-100, beside its own deep stages.
+# Tf-FD+KD: ResNet-110 teaches ResNet-20 on CIFAR-100, in addition to its own deep stages.
 # Needs checkpoints/cifar100/resnet110.pth: see README.md.
 _base_ = [
     '../students/tfd/resnet20_cifar100.py',

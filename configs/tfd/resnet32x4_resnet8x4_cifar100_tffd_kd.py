@@ -1,4 +1,4 @@
-# Tf-FD+KD: ResNet-32x4 teaches ResNet-8x4 on CIFAR-100, beside its own deep stages.
+# Tf-FD+KD: ResNet-32x4 teaches ResNet-8x4 on CIFAR-100, in addition to its own deep stages.
 # Needs checkpoints/cifar100/resnet32x4.pth: see README.md.
 _base_ = [
     '../students/tfd/resnet8x4_cifar100.py',

@@ -1,4 +1,4 @@
-# Tf-FD+KD: VGG-13 teaches VGG-8 on CIFAR-100, beside its own deep stages.
+# Tf-FD+KD: VGG-13 teaches VGG-8 on CIFAR-100, in addition to its own deep stages.
 # Needs checkpoints/cifar100/vgg13.pth: see README.md.
 _base_ = [
     '../students/tfd/vgg8_cifar100.py',

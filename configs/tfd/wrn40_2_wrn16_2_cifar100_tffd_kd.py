@@ -1,4 +1,4 @@
-# Tf-FD+KD: WRN-40-2 teaches WRN-16-2 on CIFAR-100, beside its own deep stages.
+# Tf-FD+KD: WRN-40-2 teaches WRN-16-2 on CIFAR-100, in addition to its own deep stages.
 # Needs checkpoints/cifar100/wrn40_2.pth: see README.md.
 _base_ = [
     '../students/tfd/wrn16_2_cifar100.py',

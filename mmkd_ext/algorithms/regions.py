@@ -23,7 +23,7 @@ class Part(NamedTuple):
     Attributes:
         source: Its name.
         stage: The stage of the box heads whose regions it sees: 0 if there is one stage, None outside of the box heads.
-        head: The box head that is recorded, or of which a part is; or None.
+        head: The box head that the part is, or is in; or None.
     """
 
     source: str

@@ -1,4 +1,4 @@
-# Tf-FD+KD: tffd.py beside a teacher's logits.
+# Tf-FD+KD: tffd.py, and KD of a teacher's logits.
 _base_ = 'tffd.py'
 
 model = dict(
