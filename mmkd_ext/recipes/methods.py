@@ -71,8 +71,8 @@ def _cwd(wants: str, weight: float) -> Use:
     return Use(wants, dict(loss_cwd=loss), dict(type='Conv1x1Connector'), always=False)
 
 
-def _pkd(wants: str) -> Use:
-    loss = dict(type='mmrazor.PKDLoss', loss_weight=6.0)
+def _pkd(wants: str, weight: float) -> Use:
+    loss = dict(type='mmrazor.PKDLoss', loss_weight=weight)
     return Use(wants, dict(loss_pkd=loss), dict(type='Conv1x1Connector'), always=False)
 
 
@@ -137,7 +137,11 @@ METHODS: dict[str, Method] = {
     ),
     'pkd': Method(
         'PKD', "follows the teacher's maps, each channel normalised over images and positions", _DENSE_MAP,
-        {**dict.fromkeys(DETECTORS, _pkd('levels')), SEGMENTOR: _pkd('pixels')},
+        {
+            TWO_STAGE: _pkd('levels', 6.0), DENSE: _pkd('levels', 10.0),
+            DETR: _pkd('levels', 10.0),  # nothing is published: same as one-stage detectors
+            SEGMENTOR: _pkd('pixels', 6.0),
+        },
     ),
     'mgd': Method(
         'MGD', "restores the teacher's maps from its own, masked", _MAP,

@@ -25,6 +25,6 @@ study = dict(
     teachers=dict(teacher=dict(config='../bccd/teacher.py', checkpoint='work_dirs/bccd/teacher/epoch_6.pth')),
     pairs=[
         ('KD x 0.5, classes x 0.5', 'alone, classes x 0.5'), ('KD, boxes x 2', 'alone, boxes x 2'),
-        ('KD, boxes x 2', 'KD'),
+        ('KD, boxes x 2', 'KD'), ('KD x 0.5, classes x 0.5', 'KD'),
     ],
 )  # fmt: skip

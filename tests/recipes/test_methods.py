@@ -11,6 +11,8 @@ from support import ROOT, load_tool
 from mmkd_ext import recipes
 from mmkd_ext.build import model_config
 from mmkd_ext.cli import read_config
+from mmkd_ext.recipes.kinds import DENSE
+from mmkd_ext.recipes.methods import METHODS
 
 IN1K = [
     ('cwt', 'cwt/resnet34_resnet18_in1k'),
@@ -121,3 +123,9 @@ def test_the_recipe_is_the_shipped_config(method: str, name: str, tmp_path: Path
     if 'max_epochs' in cfg.train_cfg and cfg.train_cfg.max_epochs > 12:  # a hook's numbers are epochs then
         assert hooks(made) == hooks(shipped)
     assert made.custom_imports == shipped.custom_imports
+
+
+def test_pkd_weighs_the_maps_of_a_dense_detector_as_its_configs_do() -> None:
+    """The levels differ: the configs leave out the coarsest, which a recipe compares."""
+    shipped = Config.fromfile(ROOT / 'configs/baselines/retinanet_r101_r50_2x_coco_pkd.py')
+    assert METHODS['pkd'].on[DENSE].losses == shipped.model.distiller.distill_losses
