@@ -41,7 +41,7 @@ class ClassMeans:
             OSError: If it cannot be written.
         """
         tensors = dict(means=self.means.float().contiguous().cpu(), counts=self.counts.long().contiguous().cpu())
-        write_whole(path, save(tensors, self.metadata))
+        write_whole(Path(path).expanduser(), save(tensors, self.metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> 'ClassMeans':

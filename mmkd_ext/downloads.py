@@ -33,7 +33,7 @@ def download(url: str) -> Path:
         found = f' (in the cache, {path} {_damage(path, name)})' if path.is_file() else ''
         try:
             _fetch(url, path)
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError, ImportError) as error:
             failure = f'{url} cannot be fetched: {error}{found}; download it by hand and give its path.'
     failures = [text for text in dist.all_gather_object(failure) if text]
     if failures:

@@ -13,7 +13,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     After an error, or if the process is killed meanwhile, the old file stays as it was. Several processes may write the
     same file. The temporary path is in the same folder and has the suffix of `path`.
     """
-    path = Path(path).expanduser()
+    path = Path(path)
     part = path.with_name(f'.{uuid4().hex}.{path.name}')
     try:
         yield part

@@ -127,7 +127,7 @@ def _digest_of(path: Path, *_: int) -> str:
         for name, value in sorted(state_dict_of(content, str(path)).items()):
             found.update(name.encode() + value.contiguous().numpy().tobytes())
         return found.hexdigest()[:12]
-    except (ConfigError, TypeError):  # class means, for example, or a dtype that numpy lacks
+    except (ConfigError, AttributeError, TypeError):  # class means, for example, or a dtype that numpy lacks
         return digest(path.read_bytes())
 
 

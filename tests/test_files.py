@@ -38,3 +38,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         write_whole(path, b'new')
     assert path.read_bytes() == b'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_tilde_is_a_name_as_for_mmengine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '~').mkdir()
+    write_whole('~/run.json', 'here')
+    assert (tmp_path / '~' / 'run.json').read_text() == 'here'

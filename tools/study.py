@@ -36,7 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     if any(map(is_study, args.configs)):
         if len(args.configs) > 1 or args.out or args.teacher_ckpt:
-            raise ConfigError('a study file takes no --out and no --teacher-ckpt: it sets both itself.')
+            raise ConfigError('a study file must be the only config, without --out and --teacher-ckpt.')
         study = read_study(args.configs[0], args.seeds, args.only, args.cfg_options)
     else:
         if args.only:

@@ -213,6 +213,8 @@ class DistillAlgorithm(BaseModel):
     def loss(self, inputs: Any, data_samples: Any = None) -> dict[str, Any]:
         """The losses of a batch: `student.*` as the student computes them, `distill.*` from the distiller.
 
+        A subclass with another loss overrides `losses_of_records`, which preflights and benchmarks call as well.
+
         Args:
             inputs: Images (B, C, H, W), preprocessed for the student.
             data_samples: Annotations of the student's toolbox.

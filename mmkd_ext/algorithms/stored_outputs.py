@@ -211,8 +211,8 @@ class TeacherOutputs:
                     self._names.setdefault(int(name.split('/')[0]), []).append(name)
             except (OSError, SafetensorError):
                 raise ConfigError(
-                    f'{KEY}: {path} of step {step + 1} is missing or damaged; make it again with: {_MAKE} '
-                    f'{self.folder}.'
+                    f'{KEY}: {path} of step {step + 1} is missing or damaged; remove it if it is there, and '
+                    f'make it with: {_MAKE} {self.folder}.'
                 ) from None
             self._path = path
         return {name: self._file.get_tensor(name) for name in self._names[step]}

@@ -14,7 +14,7 @@ from mmkd_ext.algorithms.acceleration import TOLERANCE
 from mmkd_ext.algorithms.base import DistillAlgorithm
 from mmkd_ext.algorithms.regions import Part
 from mmkd_ext.algorithms.sampled_regions import SampledRegions
-from mmkd_ext.algorithms.stored_outputs import TeacherOutputs
+from mmkd_ext.algorithms.stored_outputs import TeacherOutputs, print_of
 from mmkd_ext.algorithms.teacher import Teacher
 from mmkd_ext.distillers.classes import class_names
 from mmkd_ext.distillers.mapping import DISTILLER_KEY
@@ -48,7 +48,7 @@ class TeacherDistill(DistillAlgorithm):
     regions: SampledRegions | None
     stored: TeacherOutputs | None = None  # the teacher's outputs, if it does not run
     replays = False  # whether each step must have the same images as in another run
-    _keep: Callable[[Any], None] | None = None  # see `teach_only`
+    _keep: Callable[[Tensor], None] | None = None  # see `teach_only`
 
     def _teach(self, teachers: Mapping[str, dict], owners: Mapping[str, str] | None = None) -> None:
         """Build the teachers, and check that they fit the student and the distiller.
@@ -210,11 +210,11 @@ class TeacherDistill(DistillAlgorithm):
                 forward = self.regions.forward(taught.recorders) if self.regions and sampled_regions else None
                 taught.teacher.record(taught.recorders, needed, inputs, data_samples, forward)
 
-    def teach_only(self, keep: Callable[[Any], None]) -> None:
+    def teach_only(self, keep: Callable[[Tensor], None]) -> None:
         """From now on a step runs the teachers alone; its loss is 0.
 
         Args:
-            keep: Called in each step with the images, while the recorders hold what the teachers gave.
+            keep: Called in each step with the images' print, while the recorders hold what the teachers gave.
         """
         self._keep, self.replays = keep, True
 
@@ -223,8 +223,9 @@ class TeacherDistill(DistillAlgorithm):
         if self._keep is None:
             return super().loss(inputs, data_samples)
         try:
+            printed = print_of(inputs)  # before a teacher may change them
             self.run_teachers(inputs, data_samples)
-            self._keep(inputs)
+            self._keep(printed)
         finally:
             self.distiller.clear()
         return dict(loss=sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad))

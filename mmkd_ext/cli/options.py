@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.hub import get_config
 from mmengine.runner import Runner
 
+from mmkd_ext.distributed import local_rank
 from mmkd_ext.errors import ConfigError, nearest
 from mmkd_ext.old_names import config_today, path_today
 from mmkd_ext.recipes import METHODS
@@ -62,7 +63,14 @@ def add_cfg_options(parser: argparse.ArgumentParser, what: str = 'override setti
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """The settings in `key=value` pairs, parsed like `--cfg-options`."""
+    """The settings in `key=value` pairs, parsed like `--cfg-options`.
+
+    Raises:
+        ConfigError: If a pair has no `=`.
+    """
+    for pair in pairs:
+        if '=' not in pair:
+            raise ConfigError(f'{pair} is not a setting; write KEY=VALUE.')
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)
     return parser.parse_args(['--cfg-options', *pairs]).cfg_options if pairs else {}
@@ -173,7 +181,7 @@ def read_launched(args: argparse.Namespace) -> Config:
     """Same as `read_config`, from parsed options that include those of `add_launcher`."""
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank or local_rank()))
     return cfg
 
 

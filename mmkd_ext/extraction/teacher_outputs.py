@@ -25,7 +25,6 @@ from mmkd_ext.algorithms.stored_outputs import (
     NOTE,
     chunk_path,
     pack,
-    print_of,
     read_note,
     record_name,
     teacher_sources,
@@ -170,10 +169,10 @@ class _Store(Hook):
     def _path(self, step: int) -> Path:
         return chunk_path(self.out, step, self.epoch_steps, self.note['chunk_steps'])
 
-    def _keep(self, images: Tensor) -> None:
+    def _keep(self, printed: Tensor) -> None:
         """Keep the images' print and the teacher's records of a step."""
         prefix = f'{self.step}/'
-        self.held[f'{prefix}images'] = print_of(images).cpu()
+        self.held[f'{prefix}images'] = printed.cpu()
         distiller = self.model.distiller
         for source in teacher_sources(distiller):
             value = distiller.teacher_recorders.get(source.recorder, source.record_idx, source.data_idx)

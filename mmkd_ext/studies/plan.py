@@ -120,6 +120,9 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
         raise ConfigError(f'{path}: study.runs must be a dict from names to configs.')
     for key in content.keys() - FIELDS:
         raise ConfigError(f'{path}: study.{key} is unknown; {nearest(key, sorted(FIELDS))}.')
+    metrics = content.get('metrics', [])
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        raise ConfigError(f"{path}: study.metrics must be a list of names, such as ['coco/bbox_mAP'].")
     for name in only:
         if name not in content['runs']:
             raise ConfigError(f'--only: {path} has no run {name}; {nearest(name, sorted(content["runs"]))}.')
@@ -143,7 +146,7 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
             for name, teacher in content.get('teachers', {}).items()
         },
         pairs=[(str(a), str(b)) for a, b in content.get('pairs', [])],
-        metrics=[str(name) for name in content.get('metrics', [])],
+        metrics=metrics,
         only=only,
     )
 

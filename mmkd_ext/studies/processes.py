@@ -61,7 +61,7 @@ def stop(*_: object) -> None:
 def ours_alone() -> Iterator[None]:
     """A context in which child processes see the GPU of this process, and no launcher."""
     kept = dict(os.environ)
-    if started_count() > 1:
+    if started_count() > 1 and os.environ.get('CUDA_VISIBLE_DEVICES') != '':  # empty: GPUs are hidden on purpose
         local, visible = local_rank(), os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
         os.environ['CUDA_VISIBLE_DEVICES'] = visible[local] if local < len(visible) and visible[0] else str(local)
     for name in VARIABLES:

@@ -119,7 +119,7 @@ class TestTeacherOutputs:
     def test_a_step_that_is_not_there_is_named(self, folder: Path) -> None:
         self.at(1)
         parts = distiller()
-        with pytest.raises(ConfigError, match=r'of step 2 is missing or damaged; make it again with'):
+        with pytest.raises(ConfigError, match=r'of step 2 is missing or damaged; remove it if it is there'):
             TeacherOutputs(str(folder), parts).fill(parts, self.images)
 
     def test_what_no_loss_was_given_then_is_named(self, folder: Path) -> None:

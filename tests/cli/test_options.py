@@ -1,5 +1,7 @@
 """The options of the commands, and the configs that they name."""
 
+import argparse
+import os
 import re
 import subprocess
 import sys
@@ -93,3 +95,18 @@ def test_pairs_are_read_as_the_option_is() -> None:
         == cli.config_parser('').parse_args(['x', '--cfg-options', *pairs]).cfg_options
     )
     assert cli.parse_options([]) == {}
+    with pytest.raises(ConfigError, match=r'^seed is not a setting; write KEY=VALUE\.$'):
+        cli.parse_options(['seed'])
+
+
+def test_the_local_rank_is_the_launchers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('LOCAL_RANK', 'SLURM_LOCALID'):
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+    monkeypatch.setenv('OMPI_COMM_WORLD_LOCAL_RANK', '3')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    cli.add_cfg_options(parser)
+    cli.add_launcher(parser)
+    cli.read_launched(parser.parse_args([str(MINI / 'resnet_student.py'), '--launcher', 'mpi']))
+    assert os.environ['LOCAL_RANK'] == '3'

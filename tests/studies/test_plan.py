@@ -37,6 +37,13 @@ def test_a_study_file_gives_rows_seeds_options_and_pairs(tmp_path: Path) -> None
     assert few.entries[0].cfg.train_cfg.max_epochs == 1
 
 
+def test_metrics_are_a_list_of_names(tmp_path: Path) -> None:
+    runs = f"runs=dict(alone='{STUDENT}')"
+    assert read_study(study(tmp_path, f"{runs}, metrics=['mIoU']")).metrics == ['mIoU']
+    with pytest.raises(ConfigError, match=r'study\.metrics must be a list of names'):
+        read_study(study(tmp_path, f"{runs}, metrics='mIoU'"))
+
+
 def test_the_name_of_a_row_need_not_be_that_of_a_file(tmp_path: Path) -> None:
     made = read_study(study(tmp_path, f"seeds=1, runs={{'KD++, tau 1/2': '{STUDENT}'}}"))
     assert [run.name for run in made.runs()] == ['KD++_tau_1_2_seed0']

@@ -29,3 +29,10 @@ def test_a_command_gives_its_status_last_line_and_memory(tmp_path: Path) -> None
     assert 200 < memory < 400
     _, _, memory = processes.call(['echo', 'memory: 812  loss: 1'], tmp_path / 'log.txt', 'a run')
     assert memory == 812  # of a GPU, as mmengine logs it
+
+
+def test_gpus_that_are_hidden_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    with processes.ours_alone():
+        assert os.environ['CUDA_VISIBLE_DEVICES'] == ''
