@@ -208,7 +208,9 @@ def test_the_readme_of_the_mini_configs_has_each_once_with_the_number_of_its_stu
     found = rows(MINI / 'README.md')
     assert sorted(found) == [path.stem for path in SMALL]
     made = sorted((ROOT / 'studies').glob('digits*/table.md'))
-    numbers = {name: row for table in made for name, row in measured(table.parent).items()}
+    numbers: dict[str, list[str]] = {}
+    for table in made:  # a row that a later study repeats is the first one's
+        numbers = measured(table.parent) | numbers
     assert len(numbers) > 8
     for name, cells in found.items():
         if not name.endswith('_teacher'):
