@@ -134,12 +134,12 @@ def draw(lines: list[dict[str, Any]], path: Path) -> None:
                 continue
             seeds = [seed for seed in values[name] if seed in values[names[0]]]
             axis.plot(
-                [values[name][seed] - values[names[0]][seed] for seed in seeds], [y] * len(seeds), '.', color='0.7'
+                [values[name][seed] - values[names[0]][seed] for seed in seeds], [y] * len(seeds), '.', color='0.4', zorder=3
             )
             axis.errorbar(found.mean, y, xerr=found.half or 0.0, fmt='o', color='C0', capsize=3)
         axis.axvline(0, color='0.3', linewidth=1)
         axis.set_yticks(range(len(names) - 1), names[1:])
-        axis.invert_yaxis()
+        axis.set_ylim(len(names) - 1.5, -0.5)
         axis.grid(axis='x', alpha=0.3)
         axis.set_xlabel(f'{short(metric)}: difference from {names[0]}')
     figure.savefig(path, dpi=120)
