@@ -134,7 +134,11 @@ def draw(lines: list[dict[str, Any]], path: Path) -> None:
                 continue
             seeds = [seed for seed in values[name] if seed in values[names[0]]]
             axis.plot(
-                [values[name][seed] - values[names[0]][seed] for seed in seeds], [y] * len(seeds), '.', color='0.4', zorder=3
+                [values[name][seed] - values[names[0]][seed] for seed in seeds],
+                [y] * len(seeds),
+                '.',
+                color='0.4',
+                zorder=3,
             )
             axis.errorbar(found.mean, y, xerr=found.half or 0.0, fmt='o', color='C0', capsize=3)
         axis.axvline(0, color='0.3', linewidth=1)
