@@ -80,7 +80,7 @@ def test_getting_started_names_configs_to_mim_as_mim_finds_them(site: Path) -> N
     assert found[once] == 1
     (path,) = re.findall(r'mim train mmkd_ext "\$configs/(\S+)"', text)
     assert (site / 'mmkd_ext' / '.mim' / 'configs' / path).is_file()
-    (twice,) = re.findall(r'refuses a name that it finds twice,\s+such as `(\w+\.py)`', text)
+    (twice,) = re.findall(r'refuses a name that occurs twice,\s+such as `(\w+\.py)`', text)
     assert found[twice] > 1
     unique = re.findall(r'`configs/(\w+)`', re.search(r'The names of (.*?) all occur once', text, re.DOTALL).group(1))
     assert {found[file.name] for folder in unique for file in (ROOT / 'configs' / folder).glob('*.py')} == {1}

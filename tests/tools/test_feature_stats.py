@@ -23,8 +23,9 @@ def test_a_real_pair_before_and_after(command: Callable, teacher_ckpt: Callable,
     runs = [f'alone={student}', f'nd={tmp_path / "run" / "epoch_1.pth"}']
     done = command('tools/feature_stats.py', config, *runs, '--out', tmp_path, '--cfg-options', *options)
     assert done.returncode == 0, done.stderr
-    rows = {line.split('|')[1].strip(): line.split('|')[2:-1] for line in done.stdout.splitlines() if '|' in line}
-    assert set(rows) == {'network', '---', 'alone', 'nd', 'teacher'}
+    lines = [line.split('|')[1:-1] for line in done.stdout.splitlines() if '|' in line]
+    rows = {name.strip(): cells for name, *cells in lines if name.strip('-')}
+    assert {name.strip() for name in rows} == {'network', 'alone', 'nd', 'teacher'}
     assert rows['alone'][2].strip() == '-'  # it has no connector to the teacher's width
     assert all(float(cell) > 0 for cell in rows['nd'][:2])
     assert float(rows['teacher'][1]) > 0.5
