@@ -3,6 +3,8 @@
 neck = 'model.architecture.neck'
 ten = {'model.distiller.distill_losses.loss_norm.loss_weight': 10.0}  # see ../cifar10_weights
 nd = 'model.distiller.distill_losses.loss_nd.terms'
+connector = 'model.distiller.connectors.stage'
+mlp = dict(_delete_=True, type='ChannelMLPConnector', in_channels=64, out_channels=64)
 tfd = 'model.distiller.distill_losses.loss_tfd.pairs'
 published, scratch = 'work_dirs/cifar10/resnet20_published.pth', 'work_dirs/cifar10/resnet20_scratch/epoch_2.pth'
 study = dict(
@@ -23,8 +25,11 @@ study = dict(
         'NORM+KD as released': '../cifar10/norm_kd.py',
         'CWT': '../cifar10/cwt.py',
         'CWT, one convolution': dict(
-            config='../cifar10/cwt.py', options={'model.distiller.connectors.stage.type': 'Conv1x1Connector'}
+            config='../cifar10/cwt.py', options={f'{connector}.type': 'Conv1x1Connector'}
         ),
+        'FitNet': '../cifar10/fitnet.py',
+        'FitNet, no batch norm': dict(config='../cifar10/fitnet.py', options={f'{connector}.norm_cfg': None}),
+        "FitNet, CWT's transform": dict(config='../cifar10/fitnet.py', options={connector: mlp}),
         'TFD': '../cifar10/tfd.py',
         'TFD, neighbours': dict(config='../cifar10/tfd.py', options={tfd: [[0, 1], [1, 2]]}),
         'TFD, first and last': dict(config='../cifar10/tfd.py', options={tfd: [[0, 2]]}),
@@ -40,7 +45,8 @@ study = dict(
         ('NORM, 4 segments', 'NORM, 8 segments'), ('NORM, 2 segments', 'NORM, 8 segments'),
         ('NORM, 1 segment', 'NORM, 8 segments'), ('NORM, no residual', 'NORM, 8 segments'), ('KD + norm', 'KD'),
         ('KD, transform', 'KD'), ('KD, transform and NORM', 'KD, transform'), ('NORM+KD as released', 'KD'),
-        ('KD + direction', 'KD'), ('KD++', 'KD'), ('CWT', 'CWT, one convolution'), ('KD, published teacher', 'KD'),
+        ('KD + direction', 'KD'), ('KD++', 'KD'), ('CWT', 'CWT, one convolution'),
+        ('FitNet, no batch norm', 'FitNet'), ("FitNet, CWT's transform", 'FitNet'), ('KD, published teacher', 'KD'),
         ('KD, weak teacher', 'KD'),
     ],
 )  # fmt: skip
