@@ -95,14 +95,28 @@ def note_files(cfg: Config) -> None:
 
 def note_data(cfg: Config) -> None:
     """Note in a config the content of the training annotation files: `data_root` may differ, the data may not."""
-    found: Settings = {}
-    _flatten(cfg.get('train_dataloader') or {}, 'train_dataloader', found)
-    for key, name in found.items():
+    for key, found in annotations(cfg, ['train_dataloader']).items():
+        _note(cfg, key, found)
+
+
+def annotations(cfg: Any, loaders: Sequence[str]) -> dict[str, str]:
+    """The digests of a config's annotation files by their keys; of very large files, only the sizes.
+
+    Args:
+        cfg: A config, or a dict of its fields.
+        loaders: The fields of the data loaders.
+    """
+    named: Settings = {}
+    for loader in loaders:
+        _flatten(cfg.get(loader) or {}, loader, named)
+    found = {}
+    for key, name in named.items():
         if key.endswith('.ann_file') and name and isinstance(name, str):
-            file = Path(found.get(key.removesuffix('ann_file') + 'data_root') or '') / name
+            file = Path(named.get(key.removesuffix('ann_file') + 'data_root') or '') / name
             if file.is_file():
                 size = file.stat().st_size
-                _note(cfg, key, digest(file.read_bytes()) if size <= LARGEST else f'{size} bytes')
+                found[key] = digest(file.read_bytes()) if size <= LARGEST else f'{size} bytes'
+    return found
 
 
 def _note(cfg: Config, what: str, found: str) -> None:

@@ -46,11 +46,12 @@ def carry_out(study: Study, jobs: int) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, stop)
     lines = results.read(study.folder)
-    hashes = {entry.name: results.hash_of(entry.cfg) for entry in study.entries}
     done: list[Run] = []
     wanted: list[Run] = []
     for run in study.runs():
-        there = results.find(lines, run.entry.name, run.seed, hashes[run.entry.name], study.folder)
+        cfg = run.config()
+        settings, data = results.hash_of(cfg), results.data_of(cfg)
+        there = results.find(lines, run.entry.name, run.seed, settings, study.folder, data)
         (done if there else wanted).append(run)
     for run in done:
         print(f'{run.name}: done before', flush=True)
@@ -61,7 +62,7 @@ def carry_out(study: Study, jobs: int) -> None:
         print(f'process {number} of {processes} takes {len(wanted)} of {whole} runs', flush=True)
     clock = Clock(len(wanted), jobs)
     with ThreadPoolExecutor(jobs) as pool, ours_alone():
-        waiting = [pool.submit(_whole, study, run, hashes[run.entry.name], clock) for run in wanted]
+        waiting = [pool.submit(_whole, study, run, clock) for run in wanted]
         if number == 0:
             waiting += [pool.submit(_teacher, study, name, lines) for name in study.teachers]
         failed = [str(job.exception()) for job in as_completed(waiting) if job.exception()]
@@ -71,9 +72,8 @@ def carry_out(study: Study, jobs: int) -> None:
 
 def check(study: Study) -> None:
     """Raise ConfigError if data is missing, or a run's folder has a run with other settings."""
-    for entry in study.entries:
-        cli.check_data(entry.cfg)
     for run in study.runs():
+        cli.check_data(run.config())
         check_run(run, study.work_dirs / run.name)
 
 
@@ -108,13 +108,14 @@ class Clock:
         return f'{self.done} of {self.count} done, about {left // 3600:.0f} h {left % 3600 // 60:.0f} min left'
 
 
-def _whole(study: Study, run: Run, settings: str, clock: Clock) -> None:
+def _whole(study: Study, run: Run, clock: Clock) -> None:
     """Train, export, test, and append the result."""
-    work_dir = study.work_dirs / run.name
+    work_dir, cfg = study.work_dirs / run.name, run.config()
+    settings, data = results.hash_of(cfg), results.data_of(cfg)  # of the files that it is trained with
     memory = _train(run, work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     folder = study.work_dirs / 'test' / run.name
-    metrics = test(run.name, run.entry.cfg, checkpoint, folder, study.metrics)
+    metrics = test(run.name, cfg, checkpoint, folder, study.metrics)
     times = [time for folder in work_dir.glob('*/vis_data/scalars.json') for time in _times(folder)]
     line = dict(
         run=run.entry.name,
@@ -123,6 +124,7 @@ def _whole(study: Study, run: Run, settings: str, clock: Clock) -> None:
         seconds_per_step=round(statistics.median(times), 4) if times else None,
         peak_memory_mib=memory,
         settings=settings,
+        **(dict(data=data) if data else {}),
         date=date.today().isoformat(),
         **results.provenance(),
     )
@@ -171,7 +173,7 @@ def _train(run: Run, work_dir: Path) -> float | None:
     words = [sys.executable, '-m', 'mmkd_ext', 'train', run.entry.config, '--work-dir', str(work_dir)]
     if (work_dir / 'last_checkpoint').exists():
         words.append('--resume')
-    words += ['--cfg-options', f'randomness.seed={run.seed}', *_options(run.entry.options)]
+    words += ['--cfg-options', f'randomness.seed={run.seed}', *_options(run.options)]
     log = work_dir.parent / f'{run.name}.log'
     status, last, memory = call(words, log, run.name, append=True)
     if status and 'nothing is left to do' not in last:  # was stopped after the last checkpoint

@@ -23,8 +23,8 @@ class Entry:
     Attributes:
         name: Name of the row.
         config: The config file.
-        options: Overrides, dotted key to value.
-        cfg: The config with the overrides.
+        options: Overrides, dotted key to value; `{seed}` in a text stands for each run's seed.
+        cfg: The config with the overrides of seed 0.
     """
 
     name: str
@@ -46,9 +46,20 @@ class Run:
         safe = re.sub(r'[^\w.+-]+', '_', self.entry.name)
         return f'{safe}_seed{self.seed}'
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Its overrides, dotted key to value."""
+        return with_seed(self.entry.options, self.seed)
+
+    def config(self) -> Config:
+        """The config with its overrides."""
+        entry = self.entry
+        same = self.options == with_seed(entry.options, 0)
+        return entry.cfg if same else cli.read_config(entry.config, self.options)
+
     def cfg(self) -> Config:
         """The config, completed as in `tools/train.py`."""
-        cfg = Config(self.entry.cfg.to_dict())
+        cfg = Config(self.config().to_dict())
         cfg.merge_from_dict({'randomness.seed': self.seed})
         cli.complete(cfg)
         return cfg
@@ -86,6 +97,13 @@ class Study:
                     yield Run(entry, seed)
 
 
+def with_seed(options: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Fill in `{seed}`."""
+    return {
+        key: value.replace('{seed}', str(seed)) if isinstance(value, str) else value for key, value in options.items()
+    }
+
+
 def is_study(path: str) -> bool:
     """Whether a file describes a study, that is, assigns `study`."""
     return Path(path).is_file() and re.search(r'^study = ', Path(path).read_text(), re.MULTILINE) is not None
@@ -98,7 +116,8 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
 
         runs: name of a row to its config (a path relative to the file), or to `dict(config=..., options={...})`.
         seeds: number of seeds, from 0.
-        options: overrides for all runs, dotted key to value.
+        options: overrides for all runs, dotted key to value. `{seed}` in a text stands for the run's seed: with
+            `{'train_dataloader.dataset.ann_file': 'fold_{seed}.json'}`, seeds differ in their data, too.
         teachers: rows that are tested, not trained: name to `dict(config=..., checkpoint=...)`.
         pairs: more differences for the table, `[('kd++', 'kd'), ...]`.
         metrics: the test metrics to record, such as `['coco/bbox_mAP', 'coco/bbox_mAP_75']` (default: the usual ones).
@@ -134,7 +153,7 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
             raise ConfigError(f"{path}: study.runs['{name}'] must be a config's path or dict(config=..., options=...).")
         own = {**shared, **row.get('options', {})}
         file = row['config'] if '::' in row['config'] else str(here / row['config'])
-        entries.append(Entry(name, file, own, cli.read_config(file, own)))
+        entries.append(Entry(name, file, own, cli.read_config(file, with_seed(own, 0))))
     check_budgets(entries, content.get('may_differ', []))
     return Study(
         entries=entries,
@@ -189,7 +208,7 @@ def study_of_configs(
     entries = []
     for name, path in zip(names_of(paths), paths, strict=True):
         own = dict(options or {})
-        cfg = cli.read_config(path, own)
+        cfg = cli.read_config(path, with_seed(own, 0))
         if teacher_ckpt and 'teacher' in cfg.model:
             own['model.teacher_ckpt'] = cfg.model.teacher_ckpt = teacher_ckpt
         entries.append(Entry(name, path, own, cfg))

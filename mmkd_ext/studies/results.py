@@ -40,6 +40,12 @@ def hash_of(cfg: Config) -> str:
     return _hash(settings_of(cfg))
 
 
+def data_of(cfg: Config) -> str | None:
+    """A digest of the annotation files of training and test; None if there are none (folders are not looked into)."""
+    found = identity.annotations(cfg, ['train_dataloader', 'test_dataloader'])
+    return _hash(found) if found else None
+
+
 def _hash(found: identity.Settings) -> str:
     return identity.digest(json.dumps(found, sort_keys=True, default=str).encode())
 
@@ -69,11 +75,21 @@ def append(folder: Path, line: dict[str, Any]) -> None:
         file.write(json.dumps(line) + '\n')
 
 
-def find(lines: list[dict[str, Any]], run: str, seed: int | None, settings: str, where: Path) -> dict[str, Any] | None:
+def find(
+    lines: list[dict[str, Any]], run: str, seed: int | None, settings: str, where: Path, data: str | None = None
+) -> dict[str, Any] | None:
     """The line of a run, if there is one.
 
+    Args:
+        lines: All lines.
+        run: Name of the row.
+        seed: The seed; None for a teacher.
+        settings: The hash of its settings.
+        where: The folder, for messages.
+        data: The digest of its annotations, if it has any.
+
     Raises:
-        ConfigError: If it has other settings.
+        ConfigError: If it has other settings or annotations.
     """
     for line in lines:
         if (line['run'], line['seed']) == (run, seed):
@@ -82,6 +98,11 @@ def find(lines: list[dict[str, Any]], run: str, seed: int | None, settings: str,
                 raise ConfigError(
                     f'{where / FILE} has {run}, seed {seed}, with other settings (hash {there}, now {settings}); give '
                     'the run another name, or remove its lines to make it again.'
+                )
+            if data and line.get('data', data) != data:
+                raise ConfigError(
+                    f'{where / FILE} has {run}, seed {seed}, with other annotations (digest {line["data"]}, now '
+                    f'{data}); give the run another name, or remove its lines to make it again.'
                 )
             return line
     return None

@@ -4,7 +4,6 @@ neck = 'model.architecture.neck'
 ten = {'model.distiller.distill_losses.loss_norm.loss_weight': 10.0}  # see ../cifar10_weights
 nd = 'model.distiller.distill_losses.loss_nd.terms'
 connector = 'model.distiller.connectors.stage'
-mlp = dict(_delete_=True, type='ChannelMLPConnector', in_channels=64, out_channels=64)
 tfd = 'model.distiller.distill_losses.loss_tfd.pairs'
 published, scratch = 'work_dirs/cifar10/resnet20_published.pth', 'work_dirs/cifar10/resnet20_scratch/epoch_2.pth'
 study = dict(
@@ -29,7 +28,7 @@ study = dict(
         ),
         'FitNet': '../cifar10/fitnet.py',
         'FitNet, no batch norm': dict(config='../cifar10/fitnet.py', options={f'{connector}.norm_cfg': None}),
-        "FitNet, CWT's transform": dict(config='../cifar10/fitnet.py', options={connector: mlp}),
+        "FitNet, CWT's transform": 'fitnet_mlp.py',
         'TFD': '../cifar10/tfd.py',
         'TFD, neighbours': dict(config='../cifar10/tfd.py', options={tfd: [[0, 1], [1, 2]]}),
         'TFD, first and last': dict(config='../cifar10/tfd.py', options={tfd: [[0, 2]]}),

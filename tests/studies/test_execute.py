@@ -74,7 +74,7 @@ def test_a_job_script_takes_all_runs_and_what_srun_starts_its_share(
 ) -> None:
     made: list[str] = []
     monkeypatch.setattr(execute, 'check', lambda study: None)
-    monkeypatch.setattr(execute, '_whole', lambda study, run, settings, clock: made.append(run.name))
+    monkeypatch.setattr(execute, '_whole', lambda study, run, clock: made.append(run.name))
     monkeypatch.setattr(execute.signal, 'signal', lambda *_: None)
     study = Study([run_of('resnet_student', 0).entry], range(5), tmp_path, tmp_path)
     for name, value in dict(SLURM_NTASKS='2', SLURM_PROCID='0').items():

@@ -37,6 +37,23 @@ def test_a_study_file_gives_rows_seeds_options_and_pairs(tmp_path: Path) -> None
     assert few.entries[0].cfg.train_cfg.max_epochs == 1
 
 
+def test_the_seed_in_an_option_is_that_of_the_run(tmp_path: Path) -> None:
+    fold, data = 'train_dataloader.dataset.data_prefix', 'train_dataloader.dataset.data_root'
+    made = read_study(
+        study(
+            tmp_path,
+            f"seeds=2, options={{'{data}': 'part_{{seed}}/', 'train_cfg.max_epochs': 1}}, "
+            f"runs={{'alone': dict(config='{STUDENT}', options={{'{fold}': 'fold_{{seed}}'}})}}",
+        )
+    )
+    first, second = (run.config().train_dataloader.dataset for run in made.runs())
+    assert (first.data_root, first.data_prefix) == ('part_0/', 'fold_0')
+    assert (second.data_root, second.data_prefix) == ('part_1/', 'fold_1')
+    first_run, second_run = made.runs()
+    assert first_run.options == {data: 'part_0/', fold: 'fold_0', 'train_cfg.max_epochs': 1}
+    assert second_run.cfg().train_dataloader.dataset.data_prefix == 'fold_1'
+
+
 def test_metrics_are_a_list_of_names(tmp_path: Path) -> None:
     runs = f"runs=dict(alone='{STUDENT}')"
     assert read_study(study(tmp_path, f"{runs}, metrics=['mIoU']")).metrics == ['mIoU']

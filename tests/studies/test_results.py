@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.studies import results
-from mmkd_ext.studies.results import append, find, hash_of, provenance, read
+from mmkd_ext.studies.results import append, data_of, find, hash_of, provenance, read
 
 
 def config(folder: Path, **changes: dict) -> Config:
@@ -57,6 +57,28 @@ def test_lines_are_found_again_and_other_settings_are_refused(tmp_path: Path) ->
     (tmp_path / 'new' / 'results.jsonl').open('a').write('{"half":')
     with pytest.raises(ConfigError, match='line 3 is not JSON'):
         read(tmp_path / 'new')
+
+
+def test_the_data_of_a_run_is_what_its_annotations_hold(tmp_path: Path) -> None:
+    def digest(train: str, test: str) -> str | None:
+        for name, content in (('train', train), ('test', test)):
+            (tmp_path / f'{name}.json').write_text(content)
+        loaders = {
+            f'{name}_dataloader': dict(dataset=dict(data_root=str(tmp_path), ann_file=f'{name}.json'))
+            for name in ('train', 'test')
+        }
+        return data_of(config(tmp_path / 'a', **loaders))
+
+    first = digest('a', 'b')
+    assert first == digest('a', 'b')
+    assert len({first, digest('c', 'b'), digest('a', 'c')}) == 3
+    assert data_of(config(tmp_path / 'a')) is None
+
+    lines = [dict(run='kd', seed=1, settings='abc', data=first), dict(run='old', seed=1, settings='abc')]
+    assert find(lines, 'kd', 1, 'abc', tmp_path, first) == find(lines, 'kd', 1, 'abc', tmp_path) == lines[0]
+    assert find(lines, 'old', 1, 'abc', tmp_path, first) == lines[1]
+    with pytest.raises(ConfigError, match=rf'kd, seed 1, with other annotations \(digest {first}, now xyz\)'):
+        find(lines, 'kd', 1, 'abc', tmp_path, 'xyz')
 
 
 def test_a_number_says_what_made_it() -> None:

@@ -6,19 +6,20 @@ colour, hide parts of each other, and are blurred and noisy. The same options gi
 
 There are three parts, which share no scene, no digit scan and no pixel of a photograph:
 
-teacher    what teachers are trained on: many scenes
-train      what students are trained on, alone or distilled: few scenes, none of which the teacher has seen
-val        what both are tested on
+    teacher    what teachers are trained on: many scenes
+    train      what students are trained on, alone or distilled: few scenes, none of which the teacher has seen
+    val        what both are tested on
 
 The teacher has a separate part because a teacher has overfitted its training set: on those scenes it only repeats the
 labels, and a student learns nothing more from it. On new scenes its answers show which digits look alike, and how
 certain one can be.
 
-OUT/images/PART/*.jpg                   scenes of 2 to 5 digits OUT/annotations/instances_PART.json     COCO boxes and
-masks of the visible parts, category ids 1 to 10 OUT/semantic/PART/*.png                 one label per pixel: 0 for
-background, otherwise the category id OUT/classification/PART/DIGIT/*.png     single digits, 32x32 OUT/contact_sheet.png
-some samples of all parts with their labels OUT/meta.json                           the options and this generator's
-version
+    OUT/images/PART/*.jpg                   scenes of 2 to 5 digits
+    OUT/annotations/instances_PART.json     COCO boxes and masks of the visible parts, category ids 1 to 10
+    OUT/semantic/PART/*.png                 one label per pixel: 0 for background, otherwise the category id
+    OUT/classification/PART/DIGIT/*.png     single digits, 32x32
+    OUT/contact_sheet.png                   some samples of all parts with their labels
+    OUT/meta.json                           the options and this generator's version
 """
 
 import argparse
