@@ -1,10 +1,12 @@
 """The validation loops that MMRazor's configs name."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from mmengine.runner import ValLoop, autocast
 
 from mmkd_ext.distributed import unwrapped
@@ -49,7 +51,14 @@ class SingleTeacherDistillValLoop(ValLoop):
     def _evaluate_teacher(self) -> dict[str, Any]:
         algorithm = unwrapped(self.runner)
         teacher = getattr(algorithm, 'teacher', None)
-        if teacher is None or not teacher.predicts or teacher.resized_in_vain:
+        if teacher is None or not teacher.predicts:
+            return {}
+        if teacher.resized_in_vain:
+            print_log(
+                "The teacher is not evaluated: its images are resized, and the annotations are for the student's size.",
+                logger='current',
+                level=logging.WARNING,
+            )
             return {}
         teacher.model.to(algorithm.data_preprocessor.device)
         devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []

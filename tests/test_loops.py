@@ -64,7 +64,9 @@ def test_the_teacher_is_evaluated_once_and_its_metrics_stand_beside_the_students
     assert list(first) == ['sum', 'teacher.sum'], "save_best='auto' takes the first"
 
 
-def test_the_teacher_is_evaluated_on_images_of_its_size_where_its_labels_fit_any() -> None:
+def test_the_teacher_is_evaluated_on_images_of_its_size_where_its_labels_fit_any(
+    capsys: pytest.CaptureFixture,
+) -> None:
     teacher = toy(2, classes=7)
     model = SingleTeacherDistill(toy(1), teacher, dict(type='ConfigurableDistiller'), teacher_input_size=(16, 16))
     seen: list[tuple] = []
@@ -72,7 +74,9 @@ def test_the_teacher_is_evaluated_on_images_of_its_size_where_its_labels_fit_any
     assert 'teacher.sum' in loop_of(SingleTeacherDistillValLoop, model)[0].run()
     assert seen == [(16, 16)] * 2
     teacher.head = None
-    assert 'teacher.sum' not in loop_of(SingleTeacherDistillValLoop, model)[0]._evaluate_teacher()
+    capsys.readouterr()
+    assert loop_of(SingleTeacherDistillValLoop, model)[0]._evaluate_teacher() == {}
+    assert 'The teacher is not evaluated: its images are resized' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('kind', [SingleTeacherDistillValLoop, SelfDistillValLoop])

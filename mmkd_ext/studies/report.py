@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 METRICS = ('coco/bbox_mAP', 'coco/segm_mAP', 'accuracy/top1', 'mIoU')
 TIMES = ('time', 'data_time')  # also in the test's file
+NO_BOXES = -1  # COCO's value where the test set has no boxes of a size
 PERCENT = re.compile(r'coco/(bbox|segm)_mAP(_.*)?')  # logged as fractions, reported in percent
 
 
@@ -67,6 +68,8 @@ def _tested(found: dict, wanted: Sequence[str]) -> dict[str, float]:
     for name in wanted:
         if name not in numbers:
             raise ConfigError(f'study.metrics: the test has no {name}; {nearest(name, sorted(numbers))}.')
+        if PERCENT.fullmatch(name) and numbers[name] == NO_BOXES:
+            raise ConfigError(f'study.metrics: {name} is {NO_BOXES}: the test set has no such objects; leave it out.')
     if wanted:
         return {name: numbers[name] for name in wanted}
     return {name: value for name, value in numbers.items() if name in METRICS} or numbers

@@ -36,6 +36,9 @@ def test_other_metrics_of_the_test_are_taken_where_a_study_wants_them(tmp_path: 
     assert report.percent('accuracy/top1') == 1
     with pytest.raises(ConfigError, match=r'study\.metrics: the test has no coco/bbox_mAP_57; .*coco/bbox_mAP_75'):
         report.read_run(tmp_path, ['coco/bbox_mAP_57'])
+    (tmp_path / 'a' / 'a.json').write_text(json.dumps({'coco/bbox_mAP_s': -1.0}))
+    with pytest.raises(ConfigError, match=r'coco/bbox_mAP_s is -1: the test set has no such objects'):
+        report.read_run(tmp_path, ['coco/bbox_mAP_s'])
 
 
 def test_a_metric_that_one_run_has_is_not_of_three_seeds(tmp_path: Path) -> None:
