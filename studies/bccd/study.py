@@ -13,4 +13,5 @@ study = dict(
     },
     teachers=dict(teacher=dict(config='teacher.py', checkpoint='work_dirs/bccd/teacher/epoch_6.pth')),
     pairs=[('KD++', 'KD')],
+    metrics=['coco/bbox_mAP', 'coco/bbox_mAP_50', 'coco/bbox_mAP_75'],
 )
