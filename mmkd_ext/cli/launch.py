@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, sentence
 
-PATIENCE = 5.0  # seconds that other processes wait for the first to report an error
+PATIENCE = 20.0  # seconds that other processes wait for the first to report an error
 
 
 def say(note: str) -> None:
