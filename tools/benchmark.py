@@ -1,16 +1,20 @@
 #!/usr/bin/env python
-"""The cost of a training step of each config, in milliseconds and relative to the first: tools/benchmark.py CONFIG...
+"""Measure the time of a training step of each config, also relative to the first: tools/benchmark.py CONFIG...
 
 Measures whole steps (preprocessing, forward, backward, optimiser) on one batch, one step of each config in turn, so
-that other jobs on the machine slow down all configs alike. Networks have random weights; class means are read from
-their file, or random if it does not exist. --split also measures the student alone, with the same weights, the
-teacher's forward, and the losses with their connectors (forward and backward); --mmrazor the same networks and losses
-in MMRazor's engine, if it can run them; --memory the peak memory of a process that only trains, and the part of it that
-is the teacher's weights and the recorded tensors. A config may be given with other settings, to compare them:
-configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
+that other jobs on the machine slow down all configs alike. Networks have random weights. Class means are read from
+their file, or are random if it does not exist.
 
-The ratio is the median over the rounds of a row's time relative to the first row's, with its quartiles; with --split,
-relative to that of its own student.
+    --split     also measures the student alone with the same weights, the teacher's forward, and the losses with their
+                connectors (forward and backward)
+    --mmrazor   also measures the same networks and losses in MMRazor's engine, if it can run them
+    --memory    also measures the peak memory of a process that only trains, and how much of it is the teacher's weights
+                and the recorded tensors
+
+Settings may follow a config, to compare them: configs/cwt/faster_rcnn_r101_r50_coco.py@model.teacher_fold=0.
+
+The ratio is the median over the rounds of a row's time relative to that of the first row or, with --split, of its own
+student, with the quartiles.
 """
 
 import argparse
@@ -71,21 +75,25 @@ def main() -> None:
     """Time and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+', metavar='CONFIG[@KEY=VALUE...]')
-    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--batch-size', type=int, default=8, help='images per step (default: 8)')
     parser.add_argument(
         '--size', type=int, nargs='+', default=[224], help='height and width of the images (default: 224)'
     )
     parser.add_argument(
         '--real-data', action='store_true', help="use the first batch of the config's training data, instead of --size"
     )
-    parser.add_argument('--rounds', type=int, default=20)
+    parser.add_argument('--rounds', type=int, default=20, help='number of rounds (default: 20)')
     parser.add_argument(
         '--split', action='store_true', help='also measure the student alone, the teacher, and the losses'
     )
     parser.add_argument('--mmrazor', action='store_true', help="also measure MMRazor's engine")
     parser.add_argument('--memory', action='store_true', help='on a CPU: also measure memory, in separate processes')
     parser.add_argument('--amp', choices=['float16', 'bfloat16'], help='mixed precision')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='cpu or cuda (default: cuda if there is one)',
+    )
     parser.add_argument(
         '--clock', choices=CLOCKS, default='wall', help="'cpu' is the CPU time of this process, for a busy machine"
     )

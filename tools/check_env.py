@@ -1,10 +1,13 @@
-"""Check an environment: every toolbox imports and mmcv's compiled ops run."""
+"""Check that every toolbox imports and that mmcv's compiled ops run: tools/check_env.py."""
+
+import argparse
 
 import torch
 
 
 def main() -> None:
     """Import each toolbox and run an NMS and a RoIAlign whose results are known."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     import mmcv.ops
     import mmdet.models
     import mmpretrain.models  # noqa: F401

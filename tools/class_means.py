@@ -1,17 +1,13 @@
 #!/usr/bin/env python
-"""The mean embedding of each class, which the ND loss needs: tools/class_means.py CONFIG --out FILE.
+"""Compute the mean embedding of each class, which the ND loss needs: tools/class_means.py CONFIG --out FILE.
 
 CONFIG is a distillation config (embeddings are taken where its NDLoss takes them), or the config that trained the
-teacher (then --checkpoint gives its weights). It takes one pass over the training set; if it is stopped, the same
-command continues it. FILE.png shows the result. On several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE.
+teacher (then --checkpoint gives its weights). The command takes one pass over the training set; if it is stopped, run
+it again to continue. FILE.png shows the result. On several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE.
 
-For two-stage detectors, --proposals says whose sampled regions the teacher's box head embeds. The ND authors use the
-student's, gathered over the first sixth of a training run; `student` with a --student-ckpt from about that time comes
-close to this, `teacher` (the default) needs no student. On configs/mini/faster_rcnn_nd.py the cosine between a class's
-means over the teacher's and over the trained student's regions is 0.990 to 0.996, for the background 0.976. Means
-gathered during a run, on earlier scenes, had cosines of 0.989 to 0.993 (background 0.936) to the teacher's, and of
-0.992 to 0.996 (0.974) to those of a student after 2 of its 10 epochs, but of 0.946 to 0.972 to those of an untrained
-student. KD++ reached 46.7 +- 0.7 box mAP with the teacher's and 45.8 +- 1.0 with the trained student's (3 seeds).
+For two-stage detectors, --proposals says whose sampled regions the teacher's box head embeds. The ND authors use those
+of the student, gathered over the first sixth of a training run; `student` with a --student-ckpt from about that time
+comes close to this. `teacher`, the default, needs no student. configs/nd/README.md compares the two.
 """
 
 from mmkd_ext import cli

@@ -6,6 +6,7 @@ from `Published` in an entry's metadata, numbers of the config itself from its `
 schedules come from the configs. A test fails if a README differs from the output of this script.
 """
 
+import argparse
 import ast
 from functools import cache
 from pathlib import Path
@@ -107,6 +108,7 @@ def with_table(method: str, text: str) -> str:
 
 def main() -> None:
     """Write all tables."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for method in METHODS:
         readme: Any = ROOT / 'configs' / method / 'README.md'
         readme.write_text(with_table(method, readme.read_text()))

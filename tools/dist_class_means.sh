@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Class means on several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE [options of tools/class_means.py]
+# Compute class means on several GPUs: tools/dist_class_means.sh CONFIG GPUS --out FILE [options of tools/class_means.py]
 # More machines: NNODES, NODE_RANK and MASTER_ADDR on each; PORT if 29500 is taken. Without GPUs the processes use gloo.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }

@@ -1,16 +1,16 @@
 #!/usr/bin/env python
-"""Norms and directions of embeddings, which ND changes: tools/feature_stats.py CONFIG NAME=CHECKPOINT...
+"""Show norms and directions of embeddings, which ND changes: tools/feature_stats.py CONFIG NAME=CHECKPOINT...
 
 CONFIG is a distillation config with an NDLoss. Each CHECKPOINT is one of its student, however it was trained (alone, by
-KD, by KD++). Over the validation set, for each checkpoint and for the teacher:
+KD, by KD++). On the validation set, the command measures for each checkpoint and for the teacher:
 
     norm      norm of the embedding that the classifier gets
     own       cosine of an embedding and the mean of the others of its class: how tight classes are
     teacher   cosine of an embedding and the teacher's mean of its class, as ND sees it: if the widths differ, after the
               connector, and only for checkpoints that have one. Running means are those of the checkpoint
 
-Samples of the loss's `ignore_label` are left out, and for `teacher` those whose class has no mean. Prints a table and
-draws OUT/feature_stats.png.
+Samples of the loss's `ignore_label` are left out, and for `teacher` also those of a class without a mean. The command
+prints a table and draws OUT/feature_stats.png.
 """
 
 from pathlib import Path

@@ -1,15 +1,16 @@
 #!/usr/bin/env python
-"""Show what a run will do, on a few real batches before it starts: tools/preflight.py CONFIG. Nothing is trained.
+"""Show what a run will do, measured on a few real batches: tools/preflight.py CONFIG. Nothing is trained.
 
-Takes the options of tools/train.py, and shows on one screen
-- the recorded tensors: shape, dtype, root mean square, whether they carry a gradient;
-- each loss with the norm of its gradient on the student, as a fraction of the task's on the same parameters; below 1 %
-  or above 10 times, it names the loss_weight that would make it --share of the task's. The student and the connectors
-  are untrained, and a LossWeightHook's factor counts as 1;
+Takes the options of tools/train.py, and shows on one screen:
+
+- the recorded tensors: shape, dtype, root mean square, and whether they carry a gradient;
+- each loss with the norm of its gradient on the student, and this norm as a fraction of that of the task's gradient on
+  the same parameters; below 1 % or above 10 times, it names the loss_weight that would make it --share of the task's.
+  The student and the connectors are untrained, and a LossWeightHook's factor counts as 1;
 - the teacher's metric on a sample of the validation set, with its own pixel normalisation, compared with chance;
 - the pixel normalisation of both sides, the learning rate with the batch size that it is meant for, time and memory.
 
-Ends with status 1 if something is wrong (an `error:` line), 2 if the config cannot be built, otherwise 0; what a
+The exit status is 1 if something is wrong (an `error:` line), 2 if the config cannot be built, and otherwise 0: what a
 warning reports may be intended.
 """
 

@@ -19,7 +19,9 @@ def main() -> None:
     """Read, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/report'), help='folder for the picture')
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/report'), help='folder for the picture (default: work_dirs/report)'
+    )
     args = parser.parse_args()
     for path in args.work_dirs:
         if not path.is_dir():

@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Train over seeds, test each student as a plain model, and compare: tools/study.py STUDY | CONFIG... [--seeds N].
+"""Train with several seeds, test each student as a plain model, and compare: tools/study.py STUDY | CONFIG...
 
 STUDY is a file that assigns `study = dict(runs=dict(alone='alone.py', kd='kd.py'), seeds=5)`; its results go next to
 it. CONFIGs are compared as they are, with the first one; their results go to --out.
 
-Each run is `tools/train.py`; its student is exported, and tested by its toolbox's own test.py. Teachers are also
-tested. Each result is a line of results.jsonl (metrics, seconds per step, peak memory, a hash of the settings,
-versions); runs that have a line are not repeated, and a study that was stopped at any point resumes with the same
-command. table.md has means, and differences paired by seed with their standard error and 95 % interval; gains.png shows
-them.
+Each run is trained by `tools/train.py`. Its student is exported, and tested by its toolbox's own test.py; teachers are
+tested, too. Each result is a line of results.jsonl (metrics, seconds per step, peak memory, a hash of the settings,
+versions). Runs that have a line are not repeated, and a study that was stopped at any point is continued by the same
+command. table.md has the means, and the differences paired by seed with their standard error and 95 % interval;
+gains.png shows the differences.
 
 With torchrun or srun each process takes its share of the runs.
 """

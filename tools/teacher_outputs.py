@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Store the teacher's outputs in each step of a training: tools/teacher_outputs.py CONFIG --out DIR.
+"""Store the teacher's outputs for each step of a training: tools/teacher_outputs.py CONFIG --out DIR.
 
 The training then runs without its teacher: tools/train.py CONFIG --cfg-options model.teacher_outputs=DIR, with the same
 settings and the same randomness.seed. It gets the same augmented images, and refuses any others. If this command is
 stopped, run it again to continue. After its first step it says how much disk space it will take. Outputs are stored in
 half precision; of class logits, --top-k stores the K largest and the total probability of the others.
 
-This is for classifiers, and for records of whole images (pixel logits, or maps if the disk is large enough); the
-regions that a detector samples depend on the student. With torchrun or srun each process stores its own part, and the
-training needs the same number of processes.
+This is for classifiers, and for records of whole images (pixel logits, or maps if the disk is large enough), but not
+for the regions of a detector, which depend on the student. With torchrun or srun each process stores its own part, and
+the training needs the same number of processes.
 """
 
 from mmkd_ext import cli

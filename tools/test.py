@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Evaluate a checkpoint: tools/test.py CONFIG CHECKPOINT [options of the toolbox's own test.py].
 
-CONFIG is a distillation config or a plain one. The student's own toolbox does the work, with its test.py and its
-options (mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain config; the teacher is not needed. A
-checkpoint whose weights are not the student's is refused; MMRazor's checkpoints are read under their own names.
+CONFIG is a distillation config or a plain one. The test.py of the student's own toolbox does the work, with its options
+(mmdet: --out, --show, --show-dir, --tta, ...), on the student's plain config; the teacher is not needed. A checkpoint
+whose weights are not the student's is refused. From MMRazor's checkpoints, the student's weights are taken.
 """
 
 import runpy

@@ -1,8 +1,9 @@
 #!/usr/bin/env python
-"""Train with the options of the toolboxes' own train.py: tools/train.py configs/mini/faster_rcnn_cwt.py.
+"""Train a model, with or without distillation: tools/train.py CONFIG.
 
-With `--distill METHOD --teacher CONFIG --teacher-ckpt FILE` the config is that of a plain student: a config that
-distils it is written into the work dir, as by tools/make_config.py, and trained.
+Takes the options of the toolboxes' own train.py. CONFIG is a distillation config or a plain one. With --distill METHOD
+--teacher CONFIG --teacher-ckpt FILE, it is the config of a plain student: a config that distils it is written into the
+work dir, as by tools/make_config.py, and trained.
 """
 
 import subprocess
@@ -29,6 +30,7 @@ def preflight(words: list[str]) -> None:
 def main() -> None:
     """Check the config and the options, then start mmengine's Runner."""
     parser = cli.train_parser()
+    parser.description = __doc__
     parser.add_argument(
         '--preflight', action='store_true', help='run the command preflight first, and stop on an error'
     )

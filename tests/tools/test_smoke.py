@@ -8,7 +8,7 @@ import pytest
 from support import ROOT
 
 
-@pytest.mark.parametrize('name', ['benchmark_nd', 'report'])
+@pytest.mark.parametrize('name', ['benchmark_nd', 'check_env', 'config_tables', 'report'])
 def test_help_begins_with_what_the_command_is_for(command: Callable, name: str) -> None:
     done = command(f'tools/{name}.py', '--help')
     assert done.returncode == 0, done.stderr

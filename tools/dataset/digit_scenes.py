@@ -1,4 +1,4 @@
-"""Make `digit_scenes`, a small data set for detection, segmentation and classification, with distillation in mind.
+"""Make the digit scenes, a small data set for detection, segmentation, classification and distillation.
 
 The scenes are handwritten digits (scikit-learn's 1,797 scans of 8x8 pixels) painted over crops of two darkened
 photographs (its samples), so nothing is downloaded. The digits are light and differ in size, slant, rotation and
@@ -10,9 +10,9 @@ There are three parts, which share no scene, no digit scan and no pixel of a pho
     train      what students are trained on, alone or distilled: few scenes, none of which the teacher has seen
     val        what both are tested on
 
-The teacher has a separate part because a teacher has overfitted its training set: on those scenes it only repeats the
-labels, and a student learns nothing more from it. On new scenes its answers show which digits look alike, and how
-certain one can be.
+The teacher has a separate part because it overfits the scenes that it is trained on: there it only repeats the labels,
+and a student learns nothing more from it. On new scenes its answers show which digits look alike, and how certain one
+can be.
 
     OUT/images/PART/*.jpg                   scenes of 2 to 5 digits
     OUT/annotations/instances_PART.json     COCO boxes and masks of the visible parts, category ids 1 to 10
