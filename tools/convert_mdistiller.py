@@ -2,7 +2,7 @@
 """Convert a CIFAR checkpoint of mdistiller to mmpretrain: tools/convert_mdistiller.py SRC DST --arch NAME.
 
 SRC is a file of the unpacked cifar_teachers.tar (resnet56_vanilla/ckpt_epoch_240.pth), or mdistiller's file for a
-student (student_best). DST fits the model config that is printed.
+student (student_best). The command prints the model config that DST fits.
 """
 
 import argparse

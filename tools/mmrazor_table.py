@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""MMRazor's own distillation configs, in its engine and in ours: tools/mmrazor_table.py [NAME...] [--docs FILE].
+"""Compare MMRazor's own distillation configs in its engine and in ours: tools/mmrazor_table.py [NAME...] [--docs FILE].
 
 Each config of MMRazor's wheel takes one training step on a tiny random batch in both engines, with the same random
 weights and without downloads, and the losses and gradients are compared. Only its `_scope_` is changed for ours; names
