@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Check that every toolbox imports and that mmcv's compiled ops run: tools/check_env.py."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """List the requirements that an environment lacks, and pin the packages that must not be changed.
 
 Run it with the environment's own python. It prints one requirement per line. Packages that may be the user's own builds

@@ -1,5 +1,6 @@
 """Commands that have no test of their own start, and CONTRIBUTING.md says where every other is tested."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -36,3 +37,12 @@ def test_every_command_is_tested_where_contributing_says() -> None:
     assert named | own >= tools
     assert named & own == set()
     assert named <= tools
+
+
+SCRIPTS = [path for path in (ROOT / 'tools').rglob('*') if path.suffix in ('.py', '.sh')]
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: path.name)
+def test_every_script_can_be_called_by_its_path(path: Path) -> None:
+    assert os.access(path, os.X_OK)
+    assert path.read_text().startswith('#!/usr/bin/env ')

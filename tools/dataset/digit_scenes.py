@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Make the digit scenes, a small data set for detection, segmentation, classification and distillation.
 
 The scenes are handwritten digits (scikit-learn's 1,797 scans of 8x8 pixels) painted over crops of two darkened
