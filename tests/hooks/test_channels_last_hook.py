@@ -2,9 +2,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from distilled_toys import make
 from mmcv.ops import RoIAlign
 from mmengine.registry import HOOKS
 from torch import nn
+from toys import batch, toy
 
 from mmkd_ext.errors import ConfigError
 
@@ -36,3 +38,23 @@ def test_models_with_operations_of_mmcv_are_refused() -> None:
     with pytest.raises(ConfigError, match='without mmcv.ops, but 1 is a RoIAlign'):
         run(model)
     assert model[0][0].weight.is_contiguous()
+
+
+@pytest.mark.parametrize('fold', [0, 1e-5])
+def test_a_teacher_whose_operations_misread_such_maps_gives_the_same_records(fold: float) -> None:
+    boxes = torch.tensor([[i, 0.0, 0, 2 + i, 3] for i in range(4)])
+
+    class Pooled(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return RoIAlign((4, 4))(super().forward(x), boxes)
+
+    def distilled() -> nn.Module:
+        teacher = toy(2, width=6)
+        teacher.backbone = Pooled(teacher.backbone, nn.Conv2d(6, 6, 1))
+        return make(teacher=teacher, teacher_fold=fold)
+
+    model, converted = distilled(), distilled()
+    run(converted)
+    assert converted.backbone.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    losses = [network(**batch(), mode='loss')['distill.loss_cwt'] for network in (model, converted)]
+    torch.testing.assert_close(*losses)
