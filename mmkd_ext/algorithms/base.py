@@ -21,6 +21,12 @@ from mmkd_ext.recorders.base import tensors_in
 from mmkd_ext.registry import MODELS
 
 _OWN = ('distiller', 'teacher', 'architecture')
+# What a module keeps in its `__dict__` and the algorithm shares with the student. The hooks rename saved weights in
+# some models (mmpretrain's TimmClassifier).
+_SHARED = (
+    '_parameters', '_buffers', '_non_persistent_buffers_set', '_state_dict_hooks', '_state_dict_pre_hooks',
+    '_load_state_dict_post_hooks',
+)  # fmt: skip
 
 
 class DistillAlgorithm(BaseModel):
@@ -106,11 +112,11 @@ class DistillAlgorithm(BaseModel):
             self.distiller.stopped.clear()
 
     def _adopt(self, student: BaseModel) -> None:
-        """Make the student's children, parameters and buffers this module's own, under the same names."""
+        """Make the student's children, parameters, buffers and hooks on saved weights this module's own."""
         self.__dict__['architecture'] = student  # bypasses nn.Module's registration: no second name for the weights
         for name, child in student.named_children():
             self._modules[name] = child
-        for store in ('_parameters', '_buffers', '_non_persistent_buffers_set'):
+        for store in _SHARED:
             self.__dict__[store] = student.__dict__[store]
 
     @property
@@ -191,8 +197,11 @@ class DistillAlgorithm(BaseModel):
         old = f'{prefix}architecture.'
         for key in [key for key in state_dict if key.startswith(old)]:
             state_dict[prefix + key.removeprefix(old)] = state_dict.pop(key)
-        unknown: list[str] = []
-        self.student._load_from_state_dict(state_dict, prefix, metadata, strict, missing, unknown, errors)
+        # The student does not know the distiller next to it, which itself reports what it lacks, and may rename all
+        # weights that it gets.
+        distillers = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith(f'{prefix}distiller.')}
+        self.student._load_from_state_dict(state_dict, prefix, metadata, strict, missing, unexpected, errors)
+        state_dict.update(distillers)
         ours = {*self._modules, *self._parameters, *self._buffers}
         heads = {key.removeprefix(prefix).split('.')[0] for key in state_dict}
         if heads and not heads & ours:
@@ -201,8 +210,6 @@ class DistillAlgorithm(BaseModel):
                 f'{", ".join(map(repr, sorted(heads)[:4]))}, those of {type(self.student).__name__} with '
                 f'{", ".join(map(repr, dict(self.student.named_children())))}.'
             )
-        # The student does not know about the distiller next to it, which itself reports what it lacks.
-        unexpected += [key for key in unknown if not key.startswith(f'{prefix}distiller.')]
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """Same as in mmengine's models; `loss` trains with distillation, `predict` and `tensor` are the student's."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 from distilled_toys import distiller, make, make_self, total
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner.checkpoint import get_state_dict, load_checkpoint, load_state_dict, save_checkpoint
@@ -86,6 +87,39 @@ class TestCheckpoints:
         state = {key.replace('head.', 'old_head.'): value + 1 for key, value in toy(1).state_dict().items()}
         algorithm.load_state_dict(state, strict=False)
         assert torch.equal(algorithm.head.bias, state['old_head.bias'])
+
+    @pytest.mark.parametrize('save', [nn.Module.state_dict, get_state_dict])
+    @pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
+    def test_a_student_that_saves_its_weights_under_other_names_still_does(self, save: Any, load: Any) -> None:
+        class Wrapped(BaseModel):
+            """Like mmpretrain's TimmClassifier: `model.` is left out in the names of saved weights."""
+
+            def __init__(self, model: ToyModel) -> None:
+                super().__init__()
+                self.model = model
+                self._register_state_dict_hook(self._without_prefix)
+                self._register_load_state_dict_pre_hook(self._with_prefix)
+
+            def forward(self, *args: Any, **kwargs: Any) -> Any:
+                return self.model(*args, **kwargs)
+
+            @staticmethod
+            def _without_prefix(model: nn.Module, state: dict, prefix: str, metadata: dict) -> dict:
+                return {re.sub(rf'^{prefix}model\.', prefix, key): value for key, value in state.items()}
+
+            @staticmethod
+            def _with_prefix(state: dict, prefix: str, *_: Any) -> None:
+                for key in list(state):
+                    state[re.sub(f'^{prefix}', f'{prefix}model.', key)] = state.pop(key)
+
+        cfg = distiller(student='model.backbone')
+        plain, algorithm, other = toy(9), make(Wrapped(toy(1)), distiller=cfg), make(Wrapped(toy(9)), distiller=cfg)
+        torch.nn.init.zeros_(other.distiller.connectors['mlp'].mlp[0].weight)
+        state = save(algorithm)
+        load(plain, {key: value for key, value in state.items() if not key.startswith('distiller.')}, strict=True)
+        load(other, state, strict=True)
+        assert [key for key in state if not key.startswith('distiller.')] == list(plain.state_dict())
+        assert all(torch.equal(value, state[key]) for key, value in save(other).items())
 
     @pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
     def test_a_checkpoint_of_something_else_is_refused(self, algorithm: SingleTeacherDistill, load: Any) -> None:
