@@ -64,8 +64,8 @@ class PixelAdapter:
     """Turns the student's normalised images into the teacher's: mean, std, channel order and padding value.
 
     The conversion is exact up to float32 rounding, and does nothing if both agree. Padding stays where the student has
-    it: at the right and the bottom, as in all three toolboxes, found from the samples' `img_shape`. Without `size` and
-    `divisor` the size stays the student's, too.
+    it: at the right and the bottom, as in all three toolboxes, found from the samples' `img_shape` and the padding's
+    value. Without `size` and `divisor` the size stays the student's, too.
 
     Args:
         student: The student's data preprocessor.
@@ -89,7 +89,7 @@ class PixelAdapter:
         mean, std = (s.mean.flip(0), s.std.flip(0)) if self.swap else (s.mean, s.std)
         self.scale, self.shift = std / t.std, (mean - t.mean) / t.std
         self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}  # copying to a device makes the host wait
-        self.pad = t.pad
+        self.pad, self._padded = t.pad, s.pad
         same_affine = bool((self.scale == 1).all() and (self.shift == 0).all())
         self.identity = same_affine and not self.swap and s.pad == t.pad
 
@@ -131,8 +131,15 @@ class PixelAdapter:
             self._on[device] = self.scale.to(device), self.shift.to(device)
         scale, shift = self._on[device]
         images = images * scale + shift
-        for image, sample in zip(images, data_samples or [], strict=False):
+        for image, own, sample in zip(images, inputs, data_samples or [], strict=False):
             height, width = getattr(sample, 'img_shape', image.shape[-2:])[:2]
-            image[:, height:] = self.pad
-            image[:, :, width:] = self.pad
+            image[:, height:].masked_fill_(self._is_padding(own[:, height:]), self.pad)
+            image[:, :, width:].masked_fill_(self._is_padding(own[:, :, width:]), self.pad)
         return images
+
+    def _is_padding(self, outside: Tensor) -> Tensor:
+        """Which pixels outside of `img_shape`, (C, H, W), are padding; returns (H, W).
+
+        All are, unless a transform has resized the image and left `img_shape` as it was (torchvision's Resize).
+        """
+        return ((outside - self._padded).abs() <= 1e-4 * max(abs(self._padded), 1)).all(dim=0)

@@ -125,6 +125,20 @@ class TestPixelAdapter:
         x = torch.randn(2, 1, 4, 4)
         torch.testing.assert_close(PixelAdapter(ours, theirs)(x, None), (x * 2 + 10 - 20) / 4)
 
+    def test_pixels_outside_of_a_shape_that_a_transform_did_not_update_are_no_padding(self) -> None:
+        # As after torchvision's Resize from 6 x 5, whose wrapper in mmpretrain leaves `img_shape` as it was.
+        (ours, kind), (theirs, _) = (
+            cls(**LOADED_RGB, pad_size_divisor=8),
+            cls(**HALVES, pad_size_divisor=8, pad_value=9),
+        )
+        loaded = raw(EQUAL, kind)
+        expected = theirs(raw(EQUAL, kind), training=True)['inputs']
+        for sample in loaded['data_samples']:
+            sample.set_metainfo(dict(img_shape=(6, 5)))
+        batch = ours(loaded, training=True)
+        found = PixelAdapter(ours, theirs)(batch['inputs'], batch['data_samples'])
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+
     def test_samples_without_a_shape_have_no_padding(self) -> None:
         x = torch.randn(2, 3, 4, 4)
         adapter = PixelAdapter(ImgDataPreprocessor(**HALVES), ImgDataPreprocessor(**HALVES, pad_value=9))
