@@ -9,11 +9,15 @@ from mmengine.registry import METRICS, DefaultScope
 
 from mmkd_ext.build import merge_pixels
 from mmkd_ext.checkpoints import load_checkpoint_file, weights_of
+from mmkd_ext.config_walk import types_in
 from mmkd_ext.distributed import process_count, unwrapped
 from mmkd_ext.errors import ConfigError
 
 # Hooks that act only in one epoch, and the argument that names the epoch.
 _OF_AN_EPOCH = {'StopDistillHook': 'stop_epoch', 'PipelineSwitchHook': 'switch_epoch', 'YOLOXModeSwitchHook': None}
+
+# Transforms that scale or shift pixels; torchvision's last two divide by 255.
+_NORMALISING = ('Normalize', 'torchvision/Normalize', 'torchvision/ConvertImageDtype', 'torchvision/ToTensor')
 
 
 def check_effects(cfg: Config) -> Iterator[str]:
@@ -125,9 +129,11 @@ def check_runner(runner: Any) -> Iterator[str]:
     """Look for settings that have no effect on the model; yields one sentence for each that may be intended.
 
     Raises:
-        ConfigError: If no weight of the file of `load_from` fits the model.
+        ConfigError: If no weight of the file of `load_from` fits the model, or the pipeline normalises images that are
+            to be converted to a teacher's pixels.
     """
     model = unwrapped(runner)
+    _check_teachers_pixels(runner, model)
     optim = runner.optim_wrapper if isinstance(runner.optim_wrapper, dict) else {}
     names = [name for name, _ in model.named_parameters()]
     for key in (optim.get('paramwise_cfg') or {}).get('custom_keys') or {}:
@@ -138,6 +144,19 @@ def check_runner(runner: Any) -> Iterator[str]:
             yield from _average(hook.ema_cfg, runner.max_iters)
     if runner._load_from and not runner._resume:
         yield from _load_from(runner, model)
+
+
+def _check_teachers_pixels(runner: Any, model: Any) -> None:
+    """Refuse images that the pipeline normalises, if a teacher's are converted from the student's."""
+    loader = getattr(runner, 'cfg', {}).get('train_dataloader') or {}
+    found = next((name for name in types_in(loader.get('dataset')) if name in _NORMALISING), None)
+    for taught in getattr(model, 'taught', {}).values():
+        if found and not taught.teacher.pixels.identity:
+            raise ConfigError(
+                f"train_dataloader.dataset.pipeline: {found} changes pixels in front of the student's "
+                "data_preprocessor, from which the teacher's pixels are computed; normalise in "
+                f"data_preprocessor alone, or set {taught.key}.teacher_pixels='student'."
+            )
 
 
 def _average(ema: Mapping[str, Any], steps: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from distilled_toys import make
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from toys import toy
@@ -118,3 +119,21 @@ def test_an_average_over_more_steps_than_there_are_is_said(ema: dict, steps: int
     notes = list(check_runner(run))
     assert len(notes) == (span is not None)
     assert not notes or f'averages over {span} steps, more than the {steps} of the run' in notes[0]
+
+
+@pytest.mark.parametrize('transform', ['Normalize', 'mmcv.Normalize', 'torchvision/ToTensor'])
+def test_pixels_that_the_pipeline_normalises_cannot_be_turned_into_the_teachers(transform: str) -> None:
+    pixels = dict(type='ImgDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3)
+
+    def notes(transform: str, **kwargs: Any) -> list[str]:
+        model = make(teacher=toy(2, width=6, data_preprocessor=pixels), **kwargs)
+        inner = dict(type='A', pipeline=[dict(type='LoadImageFromFile'), dict(type=transform)])
+        cfg = dict(train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=inner)))
+        return list(check_runner(SimpleNamespace(_load_from=None, model=model, optim_wrapper=None, hooks=[], cfg=cfg)))
+
+    name = transform.removeprefix('mmcv.')
+    with pytest.raises(
+        ConfigError, match=rf"pipeline: {name} changes pixels .* or set model\.teacher_pixels='student'"
+    ):
+        notes(transform)
+    assert notes('RandomFlip') == notes('ToTensor') == notes(transform, teacher_pixels='student') == []
