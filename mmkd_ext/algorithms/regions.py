@@ -15,6 +15,7 @@ from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorde
 # What some heads need of the whole image besides the regions, and, second, the part of the roi_head that gives it.
 _CONTEXT = dict(semantic_feat='semantic_head', glbctx_feat='glbctx_head')
 CONTEXT_PARTS = tuple(f'roi_head.{part}' for part in _CONTEXT.values())
+_ON_REGIONS = re.compile(rf'roi_head\.(?!({"|".join(_CONTEXT.values())})\b)')
 
 
 class Part(NamedTuple):
@@ -52,6 +53,11 @@ def stage_of(source: str) -> int | None:
     """
     found = re.match(r'roi_head\.(?:bbox_head|bbox_roi_extractor|shared_head)\b(?:\.(\d+)\b)?', source)
     return None if found is None else int(found[1] or 0)
+
+
+def is_on_regions(recorder: Recorder) -> bool:
+    """Whether a recorder's source runs on a detector's regions: box heads, mask heads, and what pools for them."""
+    return isinstance(recorder, ModuleOutputsRecorder) and _ON_REGIONS.match(recorder.source) is not None
 
 
 @contextmanager

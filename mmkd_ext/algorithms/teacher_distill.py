@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmkd_ext.algorithms.acceleration import TOLERANCE
 from mmkd_ext.algorithms.base import DistillAlgorithm
-from mmkd_ext.algorithms.regions import Part
+from mmkd_ext.algorithms.regions import is_on_regions, stage_of
 from mmkd_ext.algorithms.sampled_regions import SampledRegions
 from mmkd_ext.algorithms.stored_outputs import TeacherOutputs, print_of
 from mmkd_ext.algorithms.teacher import Teacher
@@ -131,19 +131,21 @@ class TeacherDistill(DistillAlgorithm):
         looking = [taught for taught in self.taught.values() if taught.sampled_regions]
         same = {STUDENT, *(taught.key for taught in looking)}
         for loss, sources in self.distiller.levels():
-            of_regions = {}
+            of_regions, of_boxes = {}, True
             for argument, source in sources.items():
-                owner = STUDENT if source.from_student else owners[source.recorder]
-                model = self.student if source.from_student else model_of(source.recorder)
-                part = Part.of(self.distiller.recorder(source), model)
-                if part.stage is not None:
-                    of_regions[f'`{argument}` ({part.source})'] = owner
+                recorder = self.distiller.recorder(source)
+                if is_on_regions(recorder):
+                    owner = STUDENT if source.from_student else owners[source.recorder]
+                    of_regions[f'`{argument}` ({recorder.source})'] = owner
+                    of_boxes = of_boxes and stage_of(recorder.source) is not None
             others = [owner for owner in of_regions.values() if owner not in same]
             if others and len(set(of_regions.values())) > 1:
+                advice = 'compare parts in front of the regions, such as the levels of the neck'
+                if of_boxes:
+                    advice = f"{self._same_regions(others[0])}, so that the teacher sees the student's"
                 raise ConfigError(
                     f'{DISTILLER_KEY}.loss_forward_mappings.{loss}: {" and ".join(of_regions)} see different regions, '
-                    f'because each detector samples its own; {self._same_regions(others[0])}, so that the teacher '
-                    "sees the student's."
+                    f'because each detector samples its own; {advice}.'
                 )
         models = {f'{taught.key}.teacher': taught.teacher.model for taught in looking}
         self.regions = SampledRegions(self.student, models, self.distiller, model_of) if looking else None
