@@ -115,6 +115,7 @@ def tempered_kl(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
     Returns:
         (N,), in nats, >= 0.
     """
+    student, teacher = at_least_float32(student, teacher)
     log_p = log_softmax(teacher / tau, dim=1)
     log_q = log_softmax(student / tau, dim=1)
     return (log_p.exp() * (log_p - log_q)).sum(dim=1) * tau**2

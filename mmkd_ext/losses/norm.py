@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, mse_loss
 
+from mmkd_ext.functional import at_least_float32
 from mmkd_ext.registry import MODELS
 
 _POOLS: dict[str | None, Any] = {'max': adaptive_max_pool2d, 'avg': adaptive_avg_pool2d, None: None}
@@ -37,7 +38,8 @@ def norm_loss(student: Tensor, teacher: Tensor, num_segments: int | None = None,
     Raises:
         ValueError: If the shapes are not these, or neither map is at least as large as the other in both directions.
     """
-    n, teacher = _segments(student, teacher, num_segments), teacher.detach()
+    n = _segments(student, teacher, num_segments)
+    student, teacher = at_least_float32(student, teacher.detach())
     student, teacher = _same_size(student, teacher, _POOLS[pool])
     segments = student.unflatten(1, (n, -1))
     # N times the mean over all segments. The teacher is a view, and `mse_loss` keeps nothing else for backward.
