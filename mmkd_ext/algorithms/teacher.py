@@ -28,6 +28,7 @@ from mmkd_ext.algorithms.teacher_weights import (
 )
 from mmkd_ext.build import build_model, model_config
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.recorders.base import map_tensors
 from mmkd_ext.recorders.manager import RecorderManager
 
 
@@ -172,17 +173,17 @@ class Teacher:
         self.model.eval()
         images = self.pixels(inputs, data_samples)
 
-        def run(function: Callable[[], Any]) -> bool:
+        def run(function: Callable[[Any], Any]) -> bool:
             with recorders.recording(self.model, needed):
                 if not recorders.hold(needed):  # parameters need no forward
-                    function()
+                    function(map_tensors(torch.clone, images))  # copies: some models normalise images in place
             return recorders.hold(needed)
 
         def whole() -> None:
             if forward is None:
                 self._run(run, images, data_samples)
             else:
-                run(lambda: forward(self.model, images))
+                run(lambda x: forward(self.model, x))
 
         if self._to_fold or self._to_dtype:
             self._accelerate(whole, recorders)
@@ -203,21 +204,22 @@ class Teacher:
             run_in(self.model, self._to_dtype)
         self._to_fold, self._to_dtype = 0.0, None
 
-    def _run(self, run: Callable[[Callable[[], Any]], bool], images: Any, data_samples: Any) -> None:
+    def _run(self, run: Callable[[Callable[[Any], Any]], bool], images: Any, data_samples: Any) -> None:
         """Run the cheapest forward that reaches all records.
 
         Features alone need no labels and, for a self-supervised model, are those of the unmasked images. Otherwise the
         losses are computed or, for a model without losses, its plain output.
 
         Args:
-            run: Calls a forward with fresh recording, until all records are there; returns whether they are.
+            run: Calls a forward on the images with fresh recording, until all records are there; returns whether they
+                are.
             images: The teacher's images.
             data_samples: The batch's annotations.
         """
         if self._features and isinstance(images, Tensor) and images.ndim == 4:
             first, self._first = self._first, False
             try:
-                if run(lambda: self.model.extract_feat(images)):
+                if run(self.model.extract_feat):
                     return
             except (NotImplementedError, AttributeError, TypeError):  # not every model has features in this form
                 if not first:
@@ -231,13 +233,13 @@ class Teacher:
             )
         if self._losses:
             try:
-                run(lambda: self.model(images, data_samples, mode='loss'))
+                run(lambda x: self.model(x, data_samples, mode='loss'))
                 return
             except RuntimeError as error:
                 if not isinstance(error, NotImplementedError) and not str(error).startswith('Invalid mode'):
                     raise
             self._losses = False
-        run(lambda: self.model(images, data_samples, mode='tensor'))
+        run(lambda x: self.model(x, data_samples, mode='tensor'))
 
 
 def _size(size: Any, key: str) -> tuple[int, int] | None:

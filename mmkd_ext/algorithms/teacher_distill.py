@@ -225,9 +225,8 @@ class TeacherDistill(DistillAlgorithm):
         if self._keep is None:
             return super().loss(inputs, data_samples)
         try:
-            printed = print_of(inputs)  # before a teacher may change them
             self.run_teachers(inputs, data_samples)
-            self._keep(printed)
+            self._keep(print_of(inputs))
         finally:
             self.distiller.clear()
         return dict(loss=sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad))

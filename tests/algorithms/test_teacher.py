@@ -211,3 +211,23 @@ def test_the_teacher_is_run_on_the_adapted_images(saved: Path) -> None:
     teacher.record(taps, dict(t=1), student.data_preprocessor(dict(inputs=images))['inputs'], None)
     expected = teacher.model.data_preprocessor(dict(inputs=images))['inputs']
     torch.testing.assert_close(taps.get('t', data_idx=0), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('fold', [0, 1e-5])
+@pytest.mark.parametrize('source', ['backbone', 'head'])
+def test_a_teacher_that_changes_its_images_leaves_the_students_as_they_are(fold: float, source: str) -> None:
+    class Normalising(ToyModel):
+        def extract_feat(self, inputs: Tensor) -> Tensor:
+            inputs -= 0.5
+            return super().extract_feat(inputs)
+
+    teacher = Teacher(dict(type=Normalising), None, toy(1), strict=False, fold=fold)
+    teacher.model.load_state_dict(toy(8).state_dict())
+    taps = RecorderManager(dict(t=dict(type='ModuleOutputs', source=source)), 'key')
+    data, expected = batch(), toy(8).eval()
+    for _ in range(2):
+        teacher.record(taps, dict(t=1), **data)
+        assert torch.equal(data['inputs'], batch()['inputs'])
+    maps = expected.backbone(data['inputs'] - 0.5)
+    expected = maps if source == 'backbone' else expected(data['inputs'] - 0.5)
+    torch.testing.assert_close(taps.get('t'), expected, rtol=1e-4, atol=1e-5)
