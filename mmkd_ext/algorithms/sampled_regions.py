@@ -18,6 +18,7 @@ from mmkd_ext.algorithms.regions import (
     run_heads,
     run_without_regions,
 )
+from mmkd_ext.distillers.classes import OF_SOFTMAX
 from mmkd_ext.distillers.mapping import DISTILLER_KEY
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.manager import RecorderManager
@@ -25,8 +26,6 @@ from mmkd_ext.recorders.module import ModuleOutputsRecorder
 
 _HEADS = ('roi_head.shared_head', 'roi_head.bbox_roi_extractor', 'roi_head.bbox_head')
 _RUN = ('backbone', 'neck', 'rpn_head', *_HEADS, *CONTEXT_PARTS)
-# Losses of class probabilities that sum to 1: ours, MMRazor's and mmdet's.
-_OF_SOFTMAX = ('KDLoss', 'DKDLoss', 'DISTLoss', 'KLDivergence', 'KDSoftCELoss', 'KnowledgeDistillationKLDivLoss')
 
 
 class SampledRegions:
@@ -81,7 +80,7 @@ class SampledRegions:
                     part = part._replace(stage=min(part.stage, len(self._names) - 1))
                 parts[argument] = part
             check_compared(parts, f'{DISTILLER_KEY}.loss_forward_mappings.{loss}')
-            if type(self.distiller.distill_losses[loss]).__name__ in _OF_SOFTMAX:
+            if type(self.distiller.distill_losses[loss]).__name__ in OF_SOFTMAX:
                 check_softmax(parts.values(), f'{DISTILLER_KEY}.distill_losses.{loss}')
             found.setdefault(loss, set()).update(part.stage for part in parts.values() if part.stage is not None)
         return found

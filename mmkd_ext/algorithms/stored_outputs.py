@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mmkd_ext.distillers.classes import OF_SOFTMAX
 from mmkd_ext.distillers.mapping import Source, sources_of
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.files import replacing
@@ -89,6 +90,17 @@ def record_name(source: Source) -> str:
     return f'{source.recorder}/{source.record_idx}/{source.data_idx}'
 
 
+def logits_of(distiller: Any) -> set[str]:
+    """The names of the teacher's records that only losses of their softmax use, directly; see `pack`."""
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for loss, sources in distiller.levels():
+        softmax = type(distiller.distill_losses[loss]).__name__ in OF_SOFTMAX
+        for source in sources.values():
+            if not source.from_student:
+                names[softmax and source.connector is None].add(record_name(source))
+    return names[True] - names[False]
+
+
 def chunk_path(folder: str | Path, step: int, epoch_steps: int, chunk_steps: int) -> Path:
     """The file that has a step of this process.
 
@@ -138,7 +150,8 @@ class TeacherOutputs:
         distiller: The distiller whose losses use them.
 
     Raises:
-        ConfigError: If there are none, some that the losses use are missing, or the class means are of another teacher.
+        ConfigError: If there are none, some that the losses use are missing or incomplete, or the class means are of
+            another teacher.
     """
 
     def __init__(self, folder: str, distiller: Any) -> None:
@@ -154,11 +167,23 @@ class TeacherOutputs:
                     f'{KEY}: {folder} is of another teacher than the class means of '
                     f'model.distiller.distill_losses.{name}; make one of them again.'
                 )
+        if self.note.get('top') is not None:
+            self._check_logits(distiller)
         lacking = sorted({record_name(source) for source in teacher_sources(distiller)} - set(self.note['records']))
         if lacking:
             raise ConfigError(
                 f'{KEY}: {folder} does not have {", ".join(lacking)} (recorder, record_idx and data_idx), but '
                 f'{", ".join(self.note["records"])}; make them again with this config.'
+            )
+
+    def _check_logits(self, distiller: Any) -> None:
+        """Refuse logits that are not stored completely, if a loss uses more of them than their softmax."""
+        used = {record_name(source) for source in teacher_sources(distiller)}
+        short = sorted(used & set(self.note.get('logits', used)) - logits_of(distiller))
+        if short:
+            raise ConfigError(
+                f'{KEY}: {self.folder} has only the {self.note["top"]} largest values of {", ".join(short)}, of which '
+                'a loss or a connector needs all; make them again without --top-k.'
             )
 
     def __deepcopy__(self, memo: dict) -> 'TeacherOutputs':

@@ -13,6 +13,8 @@ from mmkd_ext.recorders.module import ModuleInputsRecorder, ModuleOutputsRecorde
 HEADS = ('roi_head', 'bbox_head', 'decode_head', 'head')
 # Layers whose channels are classes, in the heads of the toolboxes.
 _LOGITS = re.compile(r'((roi_head\.)?bbox_head|decode_head|head)(\.\d+)?\.(fc|layers\.head|conv_seg|\w+_cls)(\.\d+)?')
+# Losses of class probabilities that sum to 1: ours, MMRazor's and mmdet's.
+OF_SOFTMAX = ('KDLoss', 'DKDLoss', 'DISTLoss', 'KLDivergence', 'KDSoftCELoss', 'KnowledgeDistillationKLDivLoss')
 _NOT_BY_CHANNEL = {'ATLoss', 'AngleWiseRKD', 'DistanceWiseRKD'}  # MMRazor's, which sum over channels
 
 

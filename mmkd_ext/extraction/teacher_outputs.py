@@ -24,6 +24,7 @@ from mmkd_ext.algorithms.stored_outputs import (
     KEY,
     NOTE,
     chunk_path,
+    logits_of,
     pack,
     read_note,
     record_name,
@@ -88,8 +89,8 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
     Args:
         cfg: Config of the training, completed as for training. It is changed.
         out: The folder.
-        top: How many of each row's logits to keep, with the probability mass of the rest, where a loss compares
-            class by class.
+        top: How many of each row's logits to keep, with the probability mass of the rest, if the losses use only
+            their softmax.
         processes: Number of processes, which may not be connected yet.
 
     Returns:
@@ -137,13 +138,13 @@ class _Store(Hook):
         self.note = read_note(out) if (out / NOTE).exists() else {}
         self.step = self.first = 0
         self.held: dict[str, Tensor] = {}
-        self.logits = {
-            record_name(source)
-            for name, sources in model.distiller.levels()
-            if getattr(model.distiller.distill_losses[name], 'by_class', False)
-            for source in sources.values()
-            if not source.from_student
-        }
+        self.logits = logits_of(model.distiller) if top else set()
+        if top and not self.logits:
+            raise ConfigError('--top-k: no loss compares only the softmax of a record, so all values are needed.')
+        self.records = sorted({record_name(source) for source in teacher_sources(model.distiller)})
+        for name, here in dict(records=self.records, top=top).items():
+            if self.note and self.note[name] != here:
+                raise ConfigError(f'--out {out} has other outputs: {name} is {self.note[name]} there and {here} here.')
         model.teach_only(self._keep)
 
     def before_train(self, runner: Runner) -> None:
@@ -222,8 +223,9 @@ class _Store(Hook):
             unit='epochs' if self.by_epoch else 'iterations',
             epoch_steps=self.epoch_steps,
             chunk_steps=self.note.get('chunk_steps', int(chunk)),
-            records=sorted({record_name(source) for source in teacher_sources(self.model.distiller)}),
+            records=self.records,
             top=self.top,
+            logits=sorted(self.logits),
             fingerprint=self.fingerprint,
             classes=self.model.teacher.classes,
         )

@@ -13,6 +13,7 @@ from mmkd_ext.algorithms.stored_outputs import (
     NOTE,
     TeacherOutputs,
     chunk_path,
+    logits_of,
     pack,
     print_of,
     unpack,
@@ -71,6 +72,37 @@ def test_the_largest_logits_and_the_mass_of_the_others_come_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ('loss', 'connector', 'expected'),
+    [
+        (dict(type='KDLoss', tau=1.0), None, {'t/0/None'}),
+        (dict(type='mmkd_ext.DISTLoss'), None, {'t/0/None'}),
+        (dict(type='KDLoss', tau=1.0), 'normalised', set()),
+        (dict(type='NDLoss', class_means=[[1.0, 2.0]]), None, set()),
+        (dict(type='CosineLoss'), None, set()),
+    ],
+)
+def test_only_what_a_loss_takes_the_softmax_of_may_be_cut(loss: dict, connector: str | None, expected: set) -> None:
+    """Not an embedding, whose norm counts, nor logits that a connector normalises or another loss compares."""
+    student, teacher = dict(from_student=True, recorder='s'), dict(from_student=False, recorder='t')
+    given = dict(student=student, teacher=dict(teacher, connector=connector))
+    if loss['type'] == 'NDLoss':
+        given['labels'] = student
+    parts = dict(
+        student_recorders=dict(s=dict(type='ModuleOutputs', source='head')),
+        teacher_recorders=dict(t=dict(type='ModuleOutputs', source='head')),
+        connectors=dict(normalised=dict(type='LogitNormConnector')),
+    )
+    one = ConfigurableDistiller(**parts, distill_losses=dict(loss=loss), loss_forward_mappings=dict(loss=given))
+    assert logits_of(one) == expected
+    both = ConfigurableDistiller(
+        **parts,
+        distill_losses=dict(loss=loss, loss_cosine=dict(type='CosineLoss')),
+        loss_forward_mappings=dict(loss=given, loss_cosine=dict(student=student, teacher=teacher)),
+    )
+    assert logits_of(both) == set()
+
+
+@pytest.mark.parametrize(
     'change',
     [lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.roll(1, 3), lambda x: x.flip(0), lambda x: x * 1.05],
     ids=['mirrored', 'upside down', 'shifted', 'another order', 'brighter'],
@@ -126,6 +158,16 @@ class TestTeacherOutputs:
         note = json.loads((folder / NOTE).read_text())
         (folder / NOTE).write_text(json.dumps(dict(note, records=['t/0/None'])))
         with pytest.raises(ConfigError, match=r'does not have x/0/0 \(recorder, record_idx and data_idx\)'):
+            TeacherOutputs(str(folder), distiller())
+
+    def test_logits_of_which_a_loss_needs_more_than_was_kept_are_refused(self, folder: Path) -> None:
+        note = json.loads((folder / NOTE).read_text())
+        (folder / NOTE).write_text(json.dumps(dict(note, top=2, logits=['t/0/None'])))
+        TeacherOutputs(str(folder), distiller())
+        (folder / NOTE).write_text(json.dumps(dict(note, top=2, logits=['t/0/None', 'x/0/0'])))
+        with pytest.raises(
+            ConfigError, match='only the 2 largest values of x/0/0, of which a loss or a connector needs'
+        ):
             TeacherOutputs(str(folder), distiller())
 
     def test_outputs_of_an_earlier_version_are_refused_with_what_to_do(self, folder: Path) -> None:

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from distilled_toys import make
 from mmengine.config import Config
 from support import MINI
+from toys import batch, toy
 
+from mmkd_ext.algorithms.single_teacher import SingleTeacherDistill
+from mmkd_ext.algorithms.stored_outputs import FORMAT, NOTE
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.extraction.teacher_outputs import check_teacher_outputs, make_teacher_outputs, teacher_settings
+from mmkd_ext.extraction.teacher_outputs import (
+    _Store,
+    check_teacher_outputs,
+    make_teacher_outputs,
+    teacher_settings,
+)
 
 CONFIG = MINI / 'resnet_kd.py'
 pytestmark = pytest.mark.slow
@@ -96,3 +105,47 @@ def test_without_a_seed_nothing_is_stored(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r'^randomness\.seed is missing'):
         make_teacher_outputs(cfg, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+class TestTheLargestLogits:
+    @pytest.fixture
+    def model(self) -> SingleTeacherDistill:
+        head = dict(
+            logits=dict(type='ModuleOutputs', source='head'), embedding=dict(type='ModuleInputs', source='head')
+        )
+
+        def pair(recorder: str, data_idx: int | None = None) -> dict:
+            entry = dict(recorder=recorder, data_idx=data_idx)
+            return dict(student=dict(entry, from_student=True), teacher=dict(entry, from_student=False))
+
+        labels = dict(from_student=True, recorder='labels')
+        return make(
+            teacher=toy(2),
+            distiller=dict(
+                type='ConfigurableDistiller',
+                student_recorders=dict(head, labels=dict(type='Parameter', source='gain')),
+                teacher_recorders=head,
+                distill_losses=dict(
+                    loss_kd=dict(type='KDLoss', tau=1.0), loss_nd=dict(type='NDLoss', class_means=torch.eye(3, 4))
+                ),
+                loss_forward_mappings=dict(loss_kd=pair('logits'), loss_nd=dict(pair('embedding', 0), labels=labels)),
+            ),
+        )
+
+    def test_an_embedding_beside_them_is_kept_whole(self, model: SingleTeacherDistill, tmp_path: Path) -> None:
+        store = _Store(model, tmp_path, {}, length=1, top=2)
+        model(**batch(), mode='loss')
+        assert store.held['0/logits/0/None'].shape == (4, 2)
+        assert store.held['0/embedding/0/0'].shape == (4, 4)
+        assert '0/embedding/0/0:others' not in store.held
+
+    @pytest.mark.parametrize(('name', 'value'), [('top', 3), ('records', ['logits/0/None'])])
+    def test_a_folder_is_continued_only_with_the_same_outputs(
+        self, name: str, value: object, model: SingleTeacherDistill, tmp_path: Path
+    ) -> None:
+        note = dict(format=FORMAT, top=2, records=['embedding/0/0', 'logits/0/None'])
+        (tmp_path / NOTE).write_text(json.dumps(note))
+        _Store(model, tmp_path, {}, length=1, top=2)
+        (tmp_path / NOTE).write_text(json.dumps(dict(note, **{name: value})))
+        with pytest.raises(ConfigError, match=f'has other outputs: {name} is'):
+            _Store(model, tmp_path, {}, length=1, top=2)
