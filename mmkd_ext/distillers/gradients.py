@@ -1,12 +1,24 @@
 """Where the gradient of a loss goes, read from autograd's graph without a backward pass."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmkd_ext.distillers.mapping import DISTILLER_KEY, MAPPINGS_KEY, Argument, Arguments, Parts, Source, Wiring
+from mmkd_ext.distillers.mapping import (
+    DISTILLER_KEY,
+    MAPPINGS_KEY,
+    Argument,
+    Arguments,
+    Parts,
+    Source,
+    Wiring,
+    sources_of,
+)
 from mmkd_ext.distillers.parts import connector_at
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.recorders.base import Recorder, tensors_in
@@ -47,6 +59,28 @@ def why_none(model: nn.Module, recorder: Recorder) -> str:
     return f'{source} is in a frozen stage (frozen_stages), under activation checkpointing (with_cp) or behind a detach'
 
 
+def other_runs(wiring: Wiring, parts: Parts) -> Iterator[str]:
+    """Yield a sentence for each source on the student of which losses use the first run, although it runs again."""
+    used: dict[str, set[int]] = {}
+    for source in sources_of(wiring):
+        if source.from_student:
+            used.setdefault(source.recorder, set()).add(source.record_idx)
+    for name, runs in used.items():
+        recorder = parts.student_recorders[name]
+        count = len(recorder.records)
+        if runs == {0} and count > 1:
+            yield (
+                f'{DISTILLER_KEY}.student_recorders.{name}: {recorder.source} ran {count} times in the forward pass, '
+                'as a head does on several levels, and losses use the first run alone; for all of them, map '
+                f'record_idx={list(range(count))}.'
+            )
+
+
+@cache  # once, not in a dry run and again in the first step
+def _say(note: str) -> None:
+    print_log(note, 'current', logging.WARNING)
+
+
 class GradientCheck:
     """Checks once, before training, that each loss trains the student and that some loss trains each connector.
 
@@ -85,6 +119,8 @@ class GradientCheck:
                 _check_student(name, wiring[name], reach, parts, student, name in constant)
         if not constant and len(self.values) == len(wiring):  # none was idle
             self._check_connectors(reaches, wiring, parts.connectors)
+            for note in other_runs(wiring, parts):
+                _say(note)
             self.done = True
             self.values.clear()
 

@@ -1,5 +1,6 @@
 """Losses and connectors that would train nobody."""
 
+import re
 from typing import Any
 
 import pytest
@@ -138,3 +139,23 @@ class TestGradientsThatReachNobody:
             name.split('.')[2] for name, p in algorithm.distiller.named_parameters(prefix='d') if p.grad is not None
         }
         assert trained == {'s' if trains else 't'}
+
+
+@pytest.mark.parametrize(('record_idx', 'said'), [(0, True), (1, False), ([0, 1], False)])
+def test_a_head_on_several_levels_of_which_the_first_alone_is_used_is_said(
+    record_idx: Any, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(gradients, 'print_log', lambda text, *_: notes.append(text))
+    gradients._say.cache_clear()
+    student, teacher = toy(1), toy(2, width=6)
+    for model in (student, teacher):
+        model.backbone.register_forward_hook(lambda part, args, output: part.norm(output) * 0 + output)
+    cfg = distiller(student='backbone.norm', teacher='backbone.norm')
+    for side in cfg['loss_forward_mappings']['loss_cwt'].values():
+        side['record_idx'] = record_idx
+    for _ in range(2):  # a dry run, and a step
+        make(student, teacher, distiller=cfg).train()(**batch(), mode='loss')
+    assert len(notes) == said
+    words = r'student_recorders\.s: backbone\.norm ran 2 times .* map record_idx=\[0, 1\]\.'
+    assert all(re.search(words, note) for note in notes)
