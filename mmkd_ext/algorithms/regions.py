@@ -207,6 +207,31 @@ def check_softmax(parts: Iterable[Part], key: str) -> None:
             )
 
 
+def check_background(loss: Any, parts: Mapping[str, Part], key: str) -> None:
+    """Refuse a loss with the numbers of another data set, which would take the background for an object.
+
+    Args:
+        loss: A loss; its `ignore_label` and the `num_classes` of a loss of boxes are checked, if it has them.
+        parts: The part behind each of its arguments.
+        key: Its config key, for messages.
+
+    Raises:
+        ConfigError: If no region has the class that it leaves out, or its number of classes is not the head's.
+    """
+    ignored, classes = getattr(loss, 'ignore_label', None), getattr(loss, 'num_classes', None)
+    for argument, part in parts.items():
+        count = getattr(part.head, 'num_classes', None)
+        if count is None:
+            continue
+        if argument == 'labels' and ignored is not None and not 0 <= ignored <= count:
+            raise ConfigError(
+                f'{key}.ignore_label={ignored}, but the labels of {part.source} are 0 to {count}; the last is the '
+                'background.'
+            )
+        if part.source.endswith('.fc_reg') and classes is not None and classes != count:
+            raise ConfigError(f'{key}.num_classes={classes}, but the head of {part.source} has {count} classes.')
+
+
 def _coding(head: Any) -> str:
     coder = getattr(head, 'bbox_coder', None)
     names = ('means', 'stds', 'normalizer')

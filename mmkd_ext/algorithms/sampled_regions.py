@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmkd_ext.algorithms.regions import (
     CONTEXT_PARTS,
     Part,
+    check_background,
     check_branches,
     check_compared,
     check_regions,
@@ -80,8 +81,10 @@ class SampledRegions:
                     part = part._replace(stage=min(part.stage, len(self._names) - 1))
                 parts[argument] = part
             check_compared(parts, f'{DISTILLER_KEY}.loss_forward_mappings.{loss}')
-            if type(self.distiller.distill_losses[loss]).__name__ in OF_SOFTMAX:
-                check_softmax(parts.values(), f'{DISTILLER_KEY}.distill_losses.{loss}')
+            module, key = self.distiller.distill_losses[loss], f'{DISTILLER_KEY}.distill_losses.{loss}'
+            if type(module).__name__ in OF_SOFTMAX:
+                check_softmax(parts.values(), key)
+            check_background(module, parts, key)
             found.setdefault(loss, set()).update(part.stage for part in parts.values() if part.stage is not None)
         return found
 

@@ -128,6 +128,12 @@ def crossed_labels() -> dict:
     return wiring
 
 
+def of_coco(loss: str, option: str) -> dict:
+    wiring = distiller()
+    wiring['distill_losses'][loss][option] = 80
+    return wiring
+
+
 def trident() -> dict:
     model = detector()
     model['type'] = 'TridentFasterRCNN'
@@ -179,9 +185,21 @@ def trident() -> dict:
             distiller(),
             'are trained by SeesawLoss, but this loss assumes a softmax',
         ),
+        (
+            detector(),
+            detector(),
+            of_coco('loss_foreground', 'ignore_label'),
+            r'loss_foreground\.ignore_label=80, but the labels of .*loss_cls are 0 to 10; the last is the background',
+        ),
+        (
+            detector(reg_class_agnostic=True),
+            detector(reg_class_agnostic=True),
+            of_coco('loss_box', 'num_classes'),
+            r'loss_box\.num_classes=80, but the head of .*fc_reg has 10 classes',
+        ),
         (trident(), detector(), dict(type='ConfigurableDistiller'), 'TridentFasterRCNN samples regions of 3 branches'),
     ],
-    ids=['plain_teacher', 'stages', 'labels', 'boxes', 'sigmoid', 'seesaw', 'trident'],
+    ids=['plain_teacher', 'stages', 'labels', 'boxes', 'sigmoid', 'seesaw', 'background', 'box_classes', 'trident'],
 )
 def test_what_does_not_belong_together_is_refused(student: dict, teacher: dict, wiring: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as refused:
