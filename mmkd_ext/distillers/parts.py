@@ -87,12 +87,17 @@ def call_connector(connector: Any, value: Any) -> Any:
     Raises:
         ValueError: If it changes the record, or does not take and return a list of levels when it should.
     """
-    versions = [tensor._version for tensor in tensors_in(value)]
+    before = _versions(value)
     given = map_tensors(Tensor.contiguous, value) if _is_of_mmrazor(connector) else value
     result = _fused(connector, given) if takes_levels(connector) else connector(given)
-    if versions != [tensor._version for tensor in tensors_in(value)]:
+    if _versions(value) != before:
         raise ValueError('it changes the record in place, which other losses may use; set inplace=False')
     return result
+
+
+def _versions(value: Any) -> list[int]:
+    """How often each tensor was changed in place."""
+    return [tensor._version for tensor in tensors_in(value)]
 
 
 def _fused(connector: nn.Module, levels: Any) -> list:
@@ -109,12 +114,16 @@ def call_loss(loss: nn.Module, values: Mapping[str, Any]) -> Tensor:
     """Compute a loss in float32, whatever the autocast context; 0-dim.
 
     Raises:
-        ValueError: If the result is not one number.
+        ValueError: If the result is not one number, or it changes its arguments.
     """
-    device = next((t.device.type for t in tensors_in(dict(values))), 'cpu')
+    values = dict(values)
+    before = _versions(values)
+    device = next((t.device.type for t in tensors_in(values)), 'cpu')
     with torch.autocast(device, enabled=False):
-        given = map_tensors(to_float32, dict(values))
+        given = map_tensors(to_float32, values)
         result = loss(**(map_tensors(Tensor.contiguous, given) if _is_of_mmrazor(loss) else given))
+    if _versions(values) != before:
+        raise ValueError('it changes its arguments in place, which other losses may use')
     if not isinstance(result, Tensor) or result.numel() != 1:
         raise ValueError(f'a loss must be one number, got {describe(result)}; set its reduction')
     return result.reshape(())

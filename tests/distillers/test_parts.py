@@ -268,3 +268,17 @@ class TestMMRazorParts:
             changed(('connectors.mlp', dict(type='ConvModuleConnector', in_channel=3, out_channel=5, levels=3)))
         )
         assert run(distiller, student, teacher, x)['loss_cwt'] > 0
+
+
+@pytest.mark.parametrize('argument', ['student', 'teacher'])
+def test_a_loss_that_changes_its_arguments_is_refused(argument: str, student: Toy, teacher: Toy, x: Tensor) -> None:
+    """The next loss of the same record would get what is left of it."""
+
+    class Inplace(nn.Module):
+        def forward(self, **given: Tensor) -> Tensor:
+            given[argument].mul_(2)
+            return (given['student'] - given['teacher']).square().mean()
+
+    distiller = make(logits_with(dict(type=Inplace)))
+    with pytest.raises(ConfigError, match=r'loss_kd: it changes its arguments in place, which other losses may use \('):
+        run(distiller, student, teacher, x)
