@@ -50,6 +50,8 @@ class DistillAlgorithm(BaseModel):
         ConfigError: If the student cannot be built, or a recorder's source is not in it.
     """
 
+    _initialised = False
+
     def __init__(
         self,
         architecture: Any = None,
@@ -134,7 +136,10 @@ class DistillAlgorithm(BaseModel):
             return getattr(self.__dict__['architecture'], name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Replace a part also in the student, whose forward runs it."""
+        """Replace a part also in the student, whose forward runs it; change the student's attribute, if it has one."""
+        if self._initialised and name not in vars(self) and name in vars(self.student):
+            setattr(self.student, name, value)  # by a hook, once all attributes of the algorithm itself are there
+            return
         super().__setattr__(name, value)
         self._mirror(name)
 
@@ -162,6 +167,7 @@ class DistillAlgorithm(BaseModel):
             ConfigError: If that file has no weights of the student, or weights of other shapes.
         """
         self.student.init_weights()
+        self.__dict__['_initialised'] = True
         for module in self.distiller.modules():
             if hasattr(module, 'init_weights') and not getattr(module, 'is_init', False):
                 module.init_weights()

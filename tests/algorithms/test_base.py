@@ -176,6 +176,19 @@ class TestTheStudentShinesThrough:
 
 
 class TestReplacedParts:
+    def test_an_attribute_that_a_hook_changes_is_the_students(self) -> None:
+        """As mmpretrain's DenseCLHook does with `loss_lambda`."""
+        student = toy(1)
+        student.loss_lambda = 0.5
+        algorithm = make(student)
+        algorithm.init_weights()
+        algorithm.loss_lambda = 0.0
+        assert student.loss_lambda == algorithm.loss_lambda == 0.0
+        student.loss_lambda = 1.0
+        assert algorithm.loss_lambda == 1.0
+        algorithm.other = 2
+        assert not hasattr(student, 'other')
+
     def test_a_part_that_is_replaced_is_the_one_that_runs(self) -> None:
         algorithm = make()
         algorithm.neck = torch.nn.Identity()
