@@ -43,7 +43,8 @@ class DistillAlgorithm(BaseModel):
         init_cfg: Replaces the student's. With type `Pretrained`, it loads a checkpoint, ours or MMRazor's, into student
             and connectors after the student's initialisation; a warning lists what the file lacks.
         student_trainable: False freezes the student, so that only connectors train.
-        calculate_student_loss: False leaves out the student's own losses.
+        calculate_student_loss: False leaves out the student's own losses. Parts that only these train keep their
+            weights; with several processes, whose gradients are then 0 and not absent, weight decay still shrinks them.
         **unknown: Refused, with the nearest known name.
 
     Raises:
