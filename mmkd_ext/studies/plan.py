@@ -1,7 +1,7 @@
 """The runs of a study: read from a study file, or made from configs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,19 @@ from mmkd_ext.errors import ConfigError, nearest
 FIELDS = {'runs', 'seeds', 'options', 'teachers', 'pairs', 'metrics', 'may_differ', 'work_dirs'}
 # The settings that all runs of a study share, so that differences between runs come from the method.
 BUDGET = re.compile(r'(train_dataloader|train_cfg|optim_wrapper|param_scheduler|auto_scale_lr|sync_bn)\b.*')
+
+# The fields with one type of value: whether a value has it, and its name.
+_WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    'runs': (lambda value: isinstance(value, dict) and bool(value), 'a dict from names to configs'),
+    'seeds': (lambda value: isinstance(value, int) and value > 0, 'a number from 1'),
+    'options': (lambda value: isinstance(value, dict), 'a dict'),
+    'teachers': (lambda value: isinstance(value, dict), 'a dict'),
+    'pairs': (lambda value: isinstance(value, list), 'a list'),
+    'metrics': (
+        lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+        "a list of names, such as ['coco/bbox_mAP']",
+    ),
+}
 
 
 @dataclass
@@ -133,26 +146,20 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
     Raises:
         ConfigError: If the file, a row or a config cannot be read, or the runs' budgets differ.
     """
-    content = cli.read_config(path).get('study')
+    content = cli.read_config(path, model=False).get('study')
     here = Path(path).resolve().parent
-    if not isinstance(content, dict) or not isinstance(content.get('runs'), dict) or not content['runs']:
-        raise ConfigError(f'{path}: study.runs must be a dict from names to configs.')
-    for key in content.keys() - FIELDS:
-        raise ConfigError(f'{path}: study.{key} is unknown; {nearest(key, sorted(FIELDS))}.')
-    metrics = content.get('metrics', [])
-    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
-        raise ConfigError(f"{path}: study.metrics must be a list of names, such as ['coco/bbox_mAP'].")
+    if not isinstance(content, dict):
+        raise ConfigError(f'{path} assigns no `study = dict(...)`.')
+    _check_fields(path, content)
     for name in only:
         if name not in content['runs']:
             raise ConfigError(f'--only: {path} has no run {name}; {nearest(name, sorted(content["runs"]))}.')
     shared = {**content.get('options', {}), **(options or {})}
     entries = []
     for name, value in content['runs'].items():
-        row: dict[str, Any] = dict(config=value) if isinstance(value, str) else dict(value)
-        if not isinstance(row.get('config'), str) or row.keys() - {'config', 'options'}:
-            raise ConfigError(f"{path}: study.runs['{name}'] must be a config's path or dict(config=..., options=...).")
+        row: dict[str, Any] = dict(config=value) if isinstance(value, str) else value
         own = {**shared, **row.get('options', {})}
-        file = row['config'] if '::' in row['config'] else str(here / row['config'])
+        file = _beside(here, row['config'])
         entries.append(Entry(name, file, own, cli.read_config(file, with_seed(own, 0))))
     check_budgets(entries, content.get('may_differ', []))
     return Study(
@@ -161,13 +168,42 @@ def read_study(path: str, seeds: int | None = None, only: Sequence[str] = (), op
         folder=here,
         work_dirs=Path(content.get('work_dirs', f'work_dirs/studies/{here.name}')),
         teachers={
-            name: (cli.read_config(str(here / teacher['config'])), str(teacher['checkpoint']))
+            name: (cli.read_config(_beside(here, teacher['config'])), str(teacher['checkpoint']))
             for name, teacher in content.get('teachers', {}).items()
         },
         pairs=[(str(a), str(b)) for a, b in content.get('pairs', [])],
-        metrics=metrics,
+        metrics=content.get('metrics', []),
         only=only,
     )
+
+
+def _beside(folder: Path, config: str) -> str:
+    """A config that a study file names: a package path, or a path relative to the file's folder."""
+    return config if '::' in config else str(folder / config)
+
+
+def _check_fields(path: str, study: dict) -> None:
+    """Raise ConfigError for the first field of a study that is unknown or has a wrong value."""
+    for key in study.keys() - FIELDS:
+        raise ConfigError(f'{path}: study.{key} is unknown; {nearest(key, sorted(FIELDS))}.')
+    for key, (fits, wanted) in _WANTED.items():
+        if (key in study or key == 'runs') and not fits(study.get(key)):
+            raise ConfigError(f'{path}: study.{key} must be {wanted}, got {study.get(key)!r}.')
+    for name, row in study['runs'].items():
+        if not isinstance(row, str) and not _is_row(row):
+            raise ConfigError(f"{path}: study.runs['{name}'] must be a config's path or dict(config=..., options=...).")
+    for name, teacher in study.get('teachers', {}).items():
+        if not isinstance(teacher, dict) or {*teacher} != {'config', 'checkpoint'}:
+            raise ConfigError(f"{path}: study.teachers['{name}'] must be dict(config=..., checkpoint=...).")
+    for pair in study.get('pairs', []):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not {*pair} <= {*study['runs']}:
+            raise ConfigError(f'{path}: study.pairs must be pairs of names of study.runs, got {pair!r}.')
+
+
+def _is_row(row: Any) -> bool:
+    """Whether a row of a study is `dict(config=..., options=...)`."""
+    known = isinstance(row, dict) and not row.keys() - {'config', 'options'}
+    return known and isinstance(row.get('config'), str) and isinstance(row.get('options', {}), dict)
 
 
 def check_budgets(entries: list[Entry], may_differ: Sequence[str] = ()) -> None:

@@ -80,11 +80,22 @@ def test_runs_of_one_study_have_one_budget(tmp_path: Path) -> None:
         ("runs=dict(alone=dict(file='a.py'))", r"study.runs\['alone'\] must be a config's path"),
         (f"runs=dict(alone='{STUDENT}'), seed=3", r'study.seed is unknown; .*`?seeds'),
         ("runs=dict(alone='nowhere.py')", 'there is no config file .*nowhere.py'),
+        ('runs=dict(alone=5)', r"study.runs\['alone'\] must be a config's path"),
+        (f"runs=dict(alone='{STUDENT}'), seeds='3'", r"study.seeds must be a number from 1, got '3'"),
+        (f"runs=dict(alone='{STUDENT}'), options=['x']", r"study.options must be a dict, got \['x'\]"),
+        (f"runs=dict(alone='{STUDENT}'), teachers=dict(t='t.py')", r"study.teachers\['t'\] must be dict\(config="),
+        (f"runs=dict(alone='{STUDENT}'), pairs=[('alone', 'kd')]", r"study.pairs must be .*, got \('alone', 'kd'\)"),
     ],
 )
 def test_a_wrong_study_file_is_one_sentence(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         read_study(study(tmp_path, text))
+
+
+def test_a_teacher_may_have_a_config_of_a_package(tmp_path: Path) -> None:
+    teacher = "dict(config='mmpretrain::resnet/resnet34_8xb16_cifar10.py', checkpoint='t.pth')"
+    made = read_study(study(tmp_path, f"runs=dict(alone='{STUDENT}'), teachers=dict(t={teacher})"))
+    assert made.teachers['t'][0].model.backbone.depth == 34
 
 
 def test_only_names_rows(tmp_path: Path) -> None:
