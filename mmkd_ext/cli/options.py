@@ -115,11 +115,16 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--teacher-ckpt', metavar='FILE', help="with --distill: the teacher's weights, a path or a URL")
 
 
-def read_config(path: str, options: dict | None = None) -> Config:
+def read_config(path: str, options: dict | None = None, model: bool = True) -> Config:
     """Read a config, a file or a package path (`mmdet::...`), and apply `--cfg-options`.
 
+    Args:
+        path: The file or package path.
+        options: Dotted key to value.
+        model: Whether it must define a `model`.
+
     Raises:
-        ConfigError: If there is no such file or it cannot be read.
+        ConfigError: If there is no such file, it cannot be read, or it defines no `model`.
     """
     packaged = '::' in str(path)
     if not packaged and not Path(path).is_file():
@@ -139,6 +144,8 @@ def read_config(path: str, options: dict | None = None) -> Config:
         _check_options(cfg, path, options)
         cfg.merge_from_dict(options)
     config_today(cfg._cfg_dict)
+    if model and not isinstance(cfg.get('model'), dict):
+        raise ConfigError(f'{path} defines no `model`.')
     return cfg
 
 

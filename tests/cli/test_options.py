@@ -24,6 +24,12 @@ def test_a_config_file_that_does_not_exist_or_parse_is_named(tmp_path: Path) -> 
         cli.train_config(arguments(broken))
 
 
+def test_a_config_without_a_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'schedule.py').write_text('train_cfg = dict(max_epochs=1)\n')
+    with pytest.raises(ConfigError, match=r'^.*schedule\.py defines no `model`\.$'):
+        cli.train_config(arguments(tmp_path / 'schedule.py'))
+
+
 def test_an_option_that_nothing_reads_is_refused(digits: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--cfg-options: .*has no `trian_cfg`.*'train_cfg'"):
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'trian_cfg.max_epochs=3'))
