@@ -1,9 +1,12 @@
 """Files that are written completely or not at all."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from mmkd_ext.errors import ConfigError
 
 
 @contextmanager
@@ -26,3 +29,27 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     """Replace a file atomically, see `replacing`; text is written in UTF-8."""
     with replacing(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def check_writable(name: str, path: str | Path, folder: bool = False) -> None:
+    """Check that a file, or files in a folder, can be written, before the work whose result they get.
+
+    Args:
+        name: The option that names it, for messages.
+        path: The file or folder; it and its parent folders need not exist, and are not created.
+        folder: Whether it is a folder.
+
+    Raises:
+        ConfigError: If it cannot be written.
+    """
+    path = Path(path)
+    there = path if folder else path.parent
+    try:
+        if not folder and path.is_dir():
+            raise ConfigError(f'{name} {path} is a folder; name a file in it.')
+        while not there.exists():
+            there = there.parent
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ConfigError(f'{name} {path} cannot be written: {there}: {error.strerror or error}.') from None

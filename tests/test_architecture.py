@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     'registry': set(),
     'old_names': set(),
     'distributed': set(),
-    'files': set(),
+    'files': {'errors'},
     'config_walk': set(),
     'markdown': set(),
     'process_memory': set(),
@@ -50,18 +50,18 @@ ROOMS: dict[str, set[str]] = {
         'errors', 'version', 'distributed', 'files', 'config_walk', 'markdown', 'checkpoints', 'build', 'identity',
         'class_means', 'losses', 'recorders', 'distillers', 'algorithms',
     },
-    'export': {'errors', 'registry', 'config_walk', 'checkpoints', 'compat', 'build', 'models'},
-    'checks': {'errors', 'distributed', 'config_walk', 'checkpoints', 'build'},
+    'export': {'errors', 'registry', 'files', 'config_walk', 'checkpoints', 'compat', 'build', 'models'},
+    'checks': {'errors', 'distributed', 'checkpoints', 'build'},
     'benchmark': {'errors', 'registry', 'markdown', 'process_memory', 'compat', 'build', 'class_means', 'recorders'},
     'preflight': {
         'errors', 'config_walk', 'process_memory', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',
     },
     'recipes': {'errors', 'files', 'build', 'recorders', 'extraction'},
     'cli': {
-        'errors', 'old_names', 'distributed', 'config_walk', 'checkpoints', 'build', 'extraction', 'export',
+        'errors', 'old_names', 'distributed', 'files', 'config_walk', 'checkpoints', 'build', 'extraction', 'export',
         'identity', 'checks', 'recipes',
     },
-    'studies': {'errors', 'distributed', 'markdown', 'process_memory', 'export', 'identity', 'cli'},
+    'studies': {'errors', 'distributed', 'files', 'markdown', 'process_memory', 'export', 'identity', 'cli'},
     '__main__': set(),
     '__init__': {'version', 'compat', 'class_means', 'distillers', 'algorithms'},  # what the package exports by name
 }  # fmt: skip

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmkd_ext.files import replacing, write_whole
+from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import check_writable, replacing, write_whole
 
 
 def test_a_file_is_replaced_by_text_and_by_bytes(tmp_path: Path) -> None:
@@ -45,3 +46,16 @@ def test_a_tilde_is_a_name_as_for_mmengine(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / '~').mkdir()
     write_whole('~/run.json', 'here')
     assert (tmp_path / '~' / 'run.json').read_text() == 'here'
+
+
+def test_a_place_to_write_to_is_checked_and_nothing_is_made(tmp_path: Path) -> None:
+    check_writable('--out', tmp_path / 'a' / 'b')
+    check_writable('--out', tmp_path / 'a' / 'b', folder=True)
+    check_writable('--out', tmp_path, folder=True)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match=rf'^--out {tmp_path} is a folder; name a file in it\.$'):
+        check_writable('--out', tmp_path)
+    (tmp_path / 'file').touch()
+    for folder, path in ((True, 'file'), (True, 'file/a/b'), (False, 'file/a')):
+        with pytest.raises(ConfigError, match=rf'^--out {tmp_path}/{path} cannot be written: {tmp_path}/file: Not a'):
+            check_writable('--out', tmp_path / path, folder)

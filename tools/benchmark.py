@@ -28,6 +28,7 @@ from mmkd_ext.benchmark.memory import peak
 from mmkd_ext.benchmark.rows import CLOCKS, MMRAZOR, STUDENT, Row, Setting, Subject, measure
 from mmkd_ext.benchmark.table import table
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import check_writable
 
 
 def settings_of(text: str) -> tuple[str, dict]:
@@ -99,6 +100,10 @@ def main() -> None:
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers, round by round')
     args = parser.parse_args()
+    if min(args.rounds, args.batch_size) < 1:
+        raise ConfigError(f'--rounds {args.rounds} and --batch-size {args.batch_size} must be at least 1.')
+    if args.json:
+        check_writable('--json', args.json)
     size = None if args.real_data else (args.size[0], args.size[-1])
     setting = Setting(args.batch_size, size, args.device, args.amp)
     alone: dict[str, Row] = {}
@@ -121,6 +126,7 @@ def main() -> None:
             torch=torch.__version__,
             rows=found,
         )
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(content, indent=1))
 
 

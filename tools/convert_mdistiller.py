@@ -15,6 +15,7 @@ from torch import Tensor
 from mmkd_ext import cli
 from mmkd_ext.checkpoints import load_checkpoint_file
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import check_writable
 from mmkd_ext.mdistiller import ARCHITECTURES, classifier_config, convert
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.dst.is_dir() or (args.dst.exists() and args.dst.resolve() == args.src.resolve()):
         raise ConfigError(f'DST must be a new file, {args.dst} is {"a folder" if args.dst.is_dir() else "SRC itself"}.')
+    check_writable('DST', args.dst)
     config = classifier_config(args.arch)
     weights = read_weights(args.src)
     try:

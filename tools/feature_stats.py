@@ -18,6 +18,7 @@ from pathlib import Path
 from mmkd_ext import cli
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.extraction.feature_stats import compare, draw, table
+from mmkd_ext.files import check_writable
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument('--limit', type=int, default=500, help='number of images (default: 500)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/feature_stats'), help='folder for the picture')
     args = parser.parse_args()
+    check_writable('--out', args.out, folder=True)
     cfg = cli.read_config(args.config, args.cfg_options)
     named = dict(entry.partition('=')[::2] for entry in args.checkpoints)
     for name, path in named.items():

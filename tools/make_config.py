@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from mmkd_ext import cli
+from mmkd_ext.files import check_writable
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.distill:
         parser.error('--distill METHOD is needed')
+    check_writable('--out', args.out)
     cli.make_recipe(args, args.out)
 
 

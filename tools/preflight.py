@@ -20,6 +20,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from mmkd_ext import cli
+from mmkd_ext.files import check_writable
 from mmkd_ext.preflight import examine
 
 
@@ -40,11 +41,14 @@ def main() -> None:
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the report as JSON')
     args = parser.parse_args()
+    if args.json:
+        check_writable('--json', args.json)
     with redirect_stdout(sys.stderr):  # the output of data sets and metrics
         args.config = cli.recipe_config(args)
         report = examine(cli.train_config(args), args.batches, args.share, args.val_images)
     print(report.text())
     if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(report.json(), indent=1))
     sys.exit(1 if report.errors else 0)
 

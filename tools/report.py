@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmkd_ext import cli
 from mmkd_ext.errors import ConfigError
+from mmkd_ext.files import check_writable
 from mmkd_ext.studies.report import draw, read_runs, table
 
 
@@ -26,6 +27,7 @@ def main() -> None:
     for path in args.work_dirs:
         if not path.is_dir():
             raise ConfigError(f'there is no work dir {path} (looked from {Path.cwd()}).')
+    check_writable('--out', args.out, folder=True)
     runs = read_runs(args.work_dirs)
     print(table(runs))
     if any(run.curves for run in runs):

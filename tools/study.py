@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument('--teacher-ckpt', help="another checkpoint of the configs' teacher")
     cli.add_cfg_options(parser, 'override settings in all runs')
     args = parser.parse_args()
+    if args.seeds is not None and args.seeds < 1:
+        raise ConfigError(f'--seeds must be at least 1, got {args.seeds}.')
     if any(map(is_study, args.configs)):
         if len(args.configs) > 1 or args.out or args.teacher_ckpt:
             raise ConfigError('a study file must be the only config, without --out and --teacher-ckpt.')

@@ -15,7 +15,7 @@ from mmkd_ext.checkpoints import check_weights, write_plain
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.config import student_config
 from mmkd_ext.export.student import plain_student
-from mmkd_ext.files import replacing
+from mmkd_ext.files import check_writable, replacing
 
 
 def main() -> None:
@@ -27,12 +27,13 @@ def main() -> None:
     args, options = parser.parse_known_args()
     cfg = student_config(cli.read_launched(args))
     script = cli.stock_test(cfg.get('default_scope'))
+    work_dir = Path(args.work_dir or cli.default_work_dir(args.config))
+    check_writable('--work-dir', work_dir, folder=True)
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise ConfigError(f'there is no checkpoint {args.checkpoint} (looked from {Path.cwd()}).')
     cli.check_data(cfg, ('test_dataloader',))
     of_mmrazor = check_weights(plain_student(cfg), args.checkpoint)
     cli.start_distributed(cfg)
-    work_dir = Path(args.work_dir or cli.default_work_dir(args.config))
     work_dir.mkdir(parents=True, exist_ok=True)
     plain = work_dir / f'{Path(args.config).stem}_student.py'
     with replacing(plain) as part:  # several processes may do this

@@ -13,6 +13,7 @@ from mmkd_ext.cli.options import default_work_dir, read_config
 from mmkd_ext.config_walk import is_ours
 from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.files import check_writable
 from mmkd_ext.old_names import path_today
 
 FOLDER = 'recipe'  # in the work dir, where the Runner writes a flat copy of the config under the same name
@@ -34,6 +35,7 @@ def recipe_config(args: argparse.Namespace) -> str:
     stem = f'{Path(args.config).stem}_{args.distill}'
     options = args.cfg_options or {}
     args.work_dir = args.work_dir or options.get('work_dir') or f'{default_work_dir(args.config)}_{args.distill}'
+    check_writable('--work-dir', args.work_dir, folder=True)
     return make_recipe(args, Path(args.work_dir) / FOLDER / f'{stem}.py', own=True, options=options)
 
 
@@ -56,8 +58,6 @@ def make_recipe(
     options = options or {}
     length = {key: value for key, value in options.items() if key.startswith('train_cfg.')}
     cfg = read_config(args.config, length)  # loss weights depend on the length of the run
-    if not isinstance(cfg.get('model'), dict):
-        raise ConfigError(f'{args.config} defines no `model`.')
     if is_ours(cfg.model) or 'architecture' in cfg.model:
         raise ConfigError(f'--distill: {args.config} distils already; give the config that trains its student alone.')
     for key in options:

@@ -18,6 +18,7 @@ from mmkd_ext.distributed import process_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.student import why_not_foldable
 from mmkd_ext.extraction.teacher_outputs import check_teacher_outputs
+from mmkd_ext.files import check_writable
 
 
 def train_config(args: argparse.Namespace) -> Config:
@@ -31,6 +32,7 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = default_work_dir(args.config)
+    check_writable('--work-dir', cfg.work_dir, folder=True)
     if args.amp:
         if not torch.cuda.is_available():
             raise ConfigError('--amp needs a GPU, and torch sees none here; leave it out.')

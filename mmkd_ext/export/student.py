@@ -25,6 +25,7 @@ from mmkd_ext.export import reload as reload_files
 from mmkd_ext.export.config import RUN, student_config
 from mmkd_ext.export.fold import fold_student
 from mmkd_ext.export.source import take_backbones, write_package
+from mmkd_ext.files import check_writable
 from mmkd_ext.models.norm_neck import FeatureTransform
 
 BATCHES = 2
@@ -67,8 +68,10 @@ def export_student(
 
     Raises:
         ConfigError: If the checkpoint does not belong to the config, a transform cannot be folded, the files do not
-            load in the student's toolbox, or the outputs differ. Nothing is written then.
+            load in the student's toolbox, the outputs differ, or the folder cannot be written. Nothing is written then.
     """
+    out_dir = Path(out_dir).expanduser()
+    check_writable('OUT_DIR', out_dir, folder=True)
     stock_cfg = stock_config(cfg)
     backbones = take_backbones(stock_cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
@@ -81,7 +84,6 @@ def export_student(
     if 'ema_state_dict' in content:
         # mmengine's EMAHook swaps the two when it saves.
         notes.append('averaged (EMA) weights, which the checkpoint has instead of the last ones')
-    out_dir = Path(out_dir).expanduser()
     if backbones:
         module = re.sub(r'\W', '_', name) + '_backbone'
         imports = [kept for kept in stock_cfg.custom_imports.imports if not kept.startswith('mmkd_ext')]

@@ -14,7 +14,6 @@ size matters a little: images are padded to the largest of their batch, and shar
 """
 
 import copy
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,7 +38,7 @@ from mmkd_ext.extraction.look import Look, StudentsRegions
 from mmkd_ext.extraction.networks import build_proposer, build_teacher
 from mmkd_ext.extraction.picture import draw
 from mmkd_ext.extraction.taps import Tap, count_classes, find_taps
-from mmkd_ext.files import write_whole
+from mmkd_ext.files import check_writable, write_whole
 from mmkd_ext.version import __version__
 
 SAVE_EVERY = 30.0  # seconds of work that may be lost if the process is killed
@@ -80,7 +79,8 @@ def make_class_means(
         ConfigError: If something does not fit.
     """
     file, out = out, Path(out).expanduser()
-    _check_out(out)
+    check_writable('--out', out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     _connect(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         network, about = build_teacher(cfg, checkpoint)
@@ -194,18 +194,6 @@ def _partial(out: Path) -> Path:
 
 def _picture(out: Path) -> Path:
     return out.with_name(f'{out.name}.png')
-
-
-def _check_out(out: Path) -> None:
-    """Raise ConfigError if the file could not be written."""
-    if out.is_dir():
-        raise ConfigError(f'--out {out} is a folder; name a file in it.')
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise ConfigError(f'--out {out} cannot be written: {error.strerror or error}.') from None
 
 
 def _look_for(

@@ -34,7 +34,7 @@ from mmkd_ext.algorithms.stored_outputs import (
 from mmkd_ext.class_means import fingerprint
 from mmkd_ext.distributed import unwrapped
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.files import write_whole
+from mmkd_ext.files import check_writable, write_whole
 
 _STEPS, _BYTES = 200, 2**28  # per file, at most; held in memory until the file is written
 
@@ -101,6 +101,7 @@ def make_teacher_outputs(cfg: Config, out: str | Path, top: int | None = None, p
             folder holds the outputs of another run.
     """
     out = Path(out).expanduser()
+    check_writable('--out', out, folder=True)
     if (cfg.get('randomness') or {}).get('seed') is None:
         raise ConfigError(
             'randomness.seed is missing, but the training must see the same images; give --cfg-options '

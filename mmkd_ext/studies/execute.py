@@ -19,6 +19,7 @@ from mmkd_ext import cli, identity
 from mmkd_ext.distributed import rank, started_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.export.student import export_student
+from mmkd_ext.files import check_writable
 from mmkd_ext.studies import results
 from mmkd_ext.studies.plan import Run, Study
 from mmkd_ext.studies.processes import call, ours_alone, stop
@@ -40,6 +41,8 @@ def carry_out(study: Study, jobs: int) -> None:
         ConfigError: If data is missing, a run's folder or result has other settings, or runs failed; the other runs are
             finished first.
     """
+    if jobs < 1:
+        raise ConfigError(f'--jobs must be at least 1, got {jobs}.')
     check(study)
     study.work_dirs.mkdir(parents=True, exist_ok=True)
     os.environ |= {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '1'), 'PYTHONWARNINGS': 'ignore'}
@@ -71,7 +74,9 @@ def carry_out(study: Study, jobs: int) -> None:
 
 
 def check(study: Study) -> None:
-    """Raise ConfigError if data is missing, or a run's folder has a run with other settings."""
+    """Raise ConfigError if a folder cannot be written, data is missing, or a run's folder has other settings."""
+    for folder in (study.folder, study.work_dirs):
+        check_writable('the study in', folder, folder=True)
     for run in study.runs():
         cli.check_data(run.config())
         check_run(run, study.work_dirs / run.name)

@@ -87,10 +87,11 @@ def test_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_settings_behind_a_config_and_numbers_in_a_file(command: Callable, tmp_path: Path) -> None:
     config = MINI / 'resnet_cwt.py'
-    words = ['--size', 32, '--batch-size', 2, '--rounds', 2, '--json', tmp_path / 'times.json', '--memory', '--mmrazor']
+    file = tmp_path / 'new' / 'times.json'
+    words = ['--size', 32, '--batch-size', 2, '--rounds', 2, '--json', file, '--memory', '--mmrazor']
     done = command('tools/benchmark.py', config, f'{config}@model.teacher_dtype=bfloat16', *words)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / 'times.json').read_text())
+    found = json.loads(file.read_text())
     setting = '@model.teacher_dtype=bfloat16'
     assert [row['name'] for row in found['rows']] == [
         'resnet_cwt', 'resnet_cwt: MMRazor', f'resnet_cwt{setting}', f'resnet_cwt{setting}: MMRazor',
@@ -101,6 +102,13 @@ def test_settings_behind_a_config_and_numbers_in_a_file(command: Callable, tmp_p
         assert len(row['milliseconds']) == 2
         assert 50 < row['megabytes'] < 5000
         assert row['checkpoint'] > 0
+
+
+@pytest.mark.parametrize('option', ['--rounds', '--batch-size'])
+def test_no_round_and_no_image_are_refused(option: str, command: Callable) -> None:
+    done = command('tools/benchmark.py', MINI / 'resnet_student.py', option, 0)
+    assert done.returncode == 2
+    assert f'{option} 0' in done.stderr.splitlines()[-1]
 
 
 def test_mixed_precision_is_of_the_step() -> None:

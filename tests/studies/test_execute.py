@@ -88,3 +88,10 @@ def test_a_job_script_takes_all_runs_and_what_srun_starts_its_share(
     execute.carry_out(study, 1)
     assert made == ['row_seed1', 'row_seed3']
     assert capsys.readouterr().out == 'process 1 of 2 takes 2 of 5 runs\n'
+
+
+def test_at_least_one_run_at_a_time(tmp_path: Path) -> None:
+    study = Study([run_of('resnet_student', 0).entry], range(1), tmp_path / 'out', tmp_path / 'out')
+    with pytest.raises(ConfigError, match='^--jobs must be at least 1, got 0'):
+        execute.carry_out(study, 0)
+    assert not (tmp_path / 'out').exists()

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from support import MINI, ROOT
+
+STUDENT, FOLDER = MINI / 'resnet_student.py', 'a folder that cannot be made'
 
 
 @pytest.mark.parametrize('name', ['benchmark_nd', 'check_env', 'config_tables', 'report'])
@@ -20,6 +22,39 @@ def test_a_report_on_a_folder_that_is_missing_names_it(command: Callable, tmp_pa
     done = command('tools/report.py', tmp_path / 'nowhere')
     assert done.returncode == 2
     assert f'there is no work dir {tmp_path}/nowhere' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('words', 'option'),
+    [
+        (['train', STUDENT, '--work-dir', FOLDER], '--work-dir'),
+        (['train', STUDENT, '--distill', 'tfd', '--work-dir', FOLDER], '--work-dir'),
+        (['preflight', STUDENT, '--json', FOLDER], '--json'),
+        (['make_config', STUDENT, '--distill', 'tfd', '--out', FOLDER], '--out'),
+        (['class_means', STUDENT, '--out', FOLDER], '--out'),
+        (['teacher_outputs', STUDENT, '--out', FOLDER], '--out'),
+        (['export_student', STUDENT, 'nowhere.pth', FOLDER, '--no-check'], 'OUT_DIR'),
+        (['test', STUDENT, 'nowhere.pth', '--work-dir', FOLDER], '--work-dir'),
+        (['study', STUDENT, '--out', FOLDER], 'the study in'),
+        (['benchmark', STUDENT, '--json', FOLDER], '--json'),
+        (['feature_stats', STUDENT, f'a={__file__}', '--out', FOLDER], '--out'),
+        (['report', ROOT, '--out', FOLDER], '--out'),
+        (['convert_mdistiller', 'nowhere.pth', FOLDER, '--arch', 'resnet8'], 'DST'),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else '',
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    words: list, option: str, command: Callable, digits: Path, tmp_path: Path
+) -> None:
+    (tmp_path / 'file').touch()
+    name, *rest = [tmp_path / 'file' / 'x' if word is FOLDER else word for word in words]
+    roots = [f'{field}_dataloader.dataset.data_root={digits}/classification/' for field in ('train', 'val')]
+    options = ['--cfg-options', *roots] if name in ('train', 'preflight', 'class_means', 'teacher_outputs') else []
+    done = command(f'tools/{name}.py', *rest, *options)
+    assert done.returncode == 2, done.stderr
+    *_, last = done.stderr.splitlines()
+    assert last == f'error: {option} {tmp_path}/file/x cannot be written: {tmp_path}/file: Not a directory.'
+    assert done.stdout == ''
 
 
 def test_this_environment_is_whole(command: Callable) -> None:

@@ -55,3 +55,9 @@ def test_a_config_that_cannot_be_trained_is_named_with_its_log(command: Callable
     assert last.startswith('error: training resnet_student_seed0 failed')
     assert 'depth' in last
     assert last.endswith('resnet_student_seed0.log.')
+
+
+def test_no_seed_is_refused(command: Callable, tmp_path: Path) -> None:
+    done = command('tools/study.py', MINI / 'resnet_student.py', '--seeds', 0, '--out', tmp_path / 'out')
+    assert (done.returncode, done.stderr) == (2, 'error: --seeds must be at least 1, got 0.\n')
+    assert not (tmp_path / 'out').exists()
