@@ -2,6 +2,7 @@
 
 import copy
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
 from logging import WARNING
@@ -15,11 +16,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import DefaultScope, Registry
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmkd_ext.compat import import_mmrazor
 from mmkd_ext.errors import ConfigError, is_refusal, nearest, sentence
 from mmkd_ext.old_names import config_today, path_today
 
+_BUILDING = ('build_from_cfg', 'build_dataloader')  # functions of mmengine
 _PLAIN = ('ImgDataPreprocessor', 'BaseDataPreprocessor')  # mmengine's own, not enough for a toolbox's model
 
 
@@ -104,6 +107,54 @@ def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -
                     'which mmpretrain, its successor, cannot replace here.'
                 ) from error
             raise unknown_argument(argument, kind, where) from error
+
+
+def registered(registry: Registry) -> list[str]:
+    """The names that a registry finds: its own, and those of its parents."""
+    names = list(registry.module_dict)
+    return names if registry.parent is None else names + registered(registry.parent)
+
+
+def _frames(error: BaseException) -> list[Any]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def unregistered(error: BaseException) -> str | None:
+    """The sentence for mmengine's error on a `type` that its registry does not have; None for any other error."""
+    builds = [frame for frame in _frames(error) if frame.f_code.co_name == 'build_from_cfg']
+    found = re.match(r'(\S+) is not in the (\S+)::(.+?) registry', sentence(error))
+    if not builds or not found or not isinstance(error, KeyError):
+        return None
+    name, scope, what = found.groups()
+    text = f'type={name!r} is not registered as {what} in {scope}'
+    if scope == 'mmengine':
+        return f"{text}; a toolbox's types need default_scope='mmdet', 'mmpretrain' or 'mmseg' in the config."
+    near = nearest(name, registered(builds[-1].f_locals['registry']))
+    return f'{text}; {near}; custom_imports must name the module of a type of your own.'
+
+
+def refused(error: BaseException) -> str | None:
+    """The sentence for an error that means that a part of a run refuses its config; None for any other error.
+
+    Such errors are raised by mmengine where it builds a part, or by the constructors of the part's classes. Errors from
+    other functions that these call may be bugs.
+    """
+    if text := unregistered(error):
+        return text
+    frames = _frames(error)
+    at = max((i for i, frame in enumerate(frames) if frame.f_code.co_name in _BUILDING), default=None)
+    if at is None or not isinstance(error, (TypeError, ValueError, AssertionError)):
+        return None
+    kind = frames[at].f_locals.get('obj_cls', DataLoader)
+    inner = frames[at + 1 :]
+    if not isinstance(kind, type) or any(frame.f_code.co_name != '__init__' for frame in inner):
+        return None
+    text = ' '.join(sentence(error).split()).rstrip('.')
+    unknown = re.search(r"__init__\(\) got an unexpected keyword argument '(\w+)'", text)
+    if unknown:
+        near = nearest(unknown.group(1), arguments(kind))
+        return f'type={kind.__name__!r}: {unknown.group(1)} is unknown to it; {near}.'
+    return f'type={kind.__name__!r} cannot be built: {text}.' if text and is_refusal(error) else None
 
 
 def _parts(cfg: Any, key: str) -> Iterator[tuple[str, Mapping]]:
@@ -260,7 +311,8 @@ def build_model(cfg: ConfigDict, key: str) -> nn.Module:
         with MMENGINE_MODELS.switch_scope_and_registry(scope) as registry:
             _check_known(error, registry, cfg, key)
         _raise_bug(error, key)
-        raise ConfigError(f'{key} cannot be built: {sentence(error).rstrip(".")}.') from error
+        text = unregistered(error) or sentence(error)
+        raise ConfigError(f'{key} cannot be built: {text.rstrip(".")}.') from error
 
 
 def merge_pixels(own: Any, given: dict) -> dict:

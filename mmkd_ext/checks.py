@@ -5,19 +5,44 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
-from mmengine.registry import METRICS, DefaultScope
+from mmengine.registry import METRICS, OPTIMIZERS, DefaultScope
 
-from mmkd_ext.build import merge_pixels
+from mmkd_ext.build import merge_pixels, registered
 from mmkd_ext.checkpoints import load_checkpoint_file, weights_of
 from mmkd_ext.config_walk import types_in
 from mmkd_ext.distributed import process_count, unwrapped
-from mmkd_ext.errors import ConfigError
+from mmkd_ext.errors import ConfigError, nearest
 
 # Hooks that act only in one epoch, and the argument that names the epoch.
 _OF_AN_EPOCH = {'StopDistillHook': 'stop_epoch', 'PipelineSwitchHook': 'switch_epoch', 'YOLOXModeSwitchHook': None}
 
 # Transforms that scale or shift pixels; torchvision's last two divide by 255.
 _NORMALISING = ('Normalize', 'torchvision/Normalize', 'torchvision/ConvertImageDtype', 'torchvision/ToTensor')
+
+
+def check_complete(cfg: Config) -> None:
+    """Check the settings that mmengine's Runner needs together, and the type of the optimiser.
+
+    Raises:
+        ConfigError: If one is missing, or there is no such optimiser.
+    """
+    for keys in (
+        ('train_dataloader', 'train_cfg', 'optim_wrapper'),
+        ('val_dataloader', 'val_cfg', 'val_evaluator'),
+        ('test_dataloader', 'test_cfg', 'test_evaluator'),
+    ):
+        given = [key for key in keys if cfg.get(key) is not None]
+        if len(given) < 3 and (given or keys[0] == 'train_dataloader'):
+            lacking = ' and '.join(key for key in keys if key not in given)
+            also = '' if keys[0] == 'train_dataloader' else f'; set them, or all of {", ".join(keys)} to None'
+            raise ConfigError(f'{lacking} must be set{" beside " + " and ".join(given) if given else ""}{also}.')
+    optimizer = cfg.optim_wrapper.get('optimizer') or {} if isinstance(cfg.optim_wrapper, dict) else {}
+    kind, scope = optimizer.get('type'), cfg.get('default_scope')
+    if isinstance(kind, str):
+        with DefaultScope.overwrite_default_scope(scope), OPTIMIZERS.switch_scope_and_registry(scope) as registry:
+            if registry.get(kind) is None:
+                near = nearest(kind, registered(registry))
+                raise ConfigError(f'optim_wrapper.optimizer.type={kind!r} is not registered; {near}.')
 
 
 def check_effects(cfg: Config) -> Iterator[str]:

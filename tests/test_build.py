@@ -1,12 +1,16 @@
 """Building parts and models: what is a mistake in a config, and what is a bug in a user's class."""
 
+import re
+
 import pytest
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
+from mmengine.registry import DATASETS, LOOPS, TRANSFORMS, DefaultScope
+from mmengine.runner import Runner
 from torch import nn
 from toys import ToyModel
 
-from mmkd_ext.build import build_model, build_part, model_config
+from mmkd_ext.build import build_model, build_part, model_config, refused, registered
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.registry import MODELS
 
@@ -59,7 +63,8 @@ def test_a_bug_in_a_part_of_a_part_keeps_its_type():
 
 
 def test_a_type_that_a_users_class_does_not_find_is_one_sentence():
-    with pytest.raises(ConfigError, match=r'^model cannot be built: Nowhere is not in the mmengine::model registry'):
+    text = "^model cannot be built: type='Nowhere' is not registered as model in mmengine; .* need default_scope="
+    with pytest.raises(ConfigError, match=text):
         build_model(ConfigDict(type=ToyModel, data_preprocessor=dict(type='Nowhere')), 'model')
 
 
@@ -81,3 +86,41 @@ class TestPackagePaths:
     def test_a_teacher_named_by_it_is_built_by_its_toolbox(self):
         cfg = model_config('mmkd_ext::mini/faster_rcnn_teacher.py', 'model.teacher')
         assert (cfg.type, cfg['_scope_']) == ('FasterRCNN', 'mmdet')
+
+
+def _sentence_of(build, *args) -> str | None:
+    with pytest.raises(Exception) as error:  # noqa: PT011
+        build(*args)
+    return refused(error.value)
+
+
+@pytest.mark.parametrize(
+    ('registry', 'cfg', 'words'),
+    [
+        (DATASETS, dict(type='CocoDatset'), "type='CocoDatset' is not registered as dataset in mmdet; the nearest are"),
+        (DATASETS, dict(type='CocoDataset', anno_file=''), "type='CocoDataset': anno_file is unknown .*'ann_file'"),
+        (LOOPS, dict(type='ValLoop', dataloader={}), "type='ValLoop' cannot be built: .*missing 2 required .*'runner'"),
+        (TRANSFORMS, dict(type='Resize'), "type='Resize' cannot be built: .*scale"),
+        (MODELS, dict(type=_Broken, table={}, size=0), "type='_Broken' cannot be built: size must not be 0"),
+    ],
+)  # fmt: skip
+def test_what_mmengine_refuses_to_build_is_one_sentence(registry, cfg, words):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        assert re.match(f'{words}.*\\.$', str(_sentence_of(registry.build, cfg)))
+
+
+def test_a_data_loader_that_does_not_know_an_argument_is_named():
+    loader = dict(dataset=[0], sampler=dict(type='DefaultSampler'), batchsize=4)
+    expected = "type='DataLoader': batchsize is unknown to it; the nearest are 'batch_size', "
+    assert _sentence_of(Runner.build_dataloader, loader).startswith(expected)
+
+
+def test_a_bug_is_not_taken_for_a_refusal():
+    assert _sentence_of(MODELS.build, dict(type=_Broken, table={})) is None  # a KeyError in the constructor
+    assert _sentence_of(MODELS.build, dict(type=_Broken, table=dict(weight=[1]), size=None)) is None
+    assert _sentence_of(int, 'x') is None  # built nothing
+
+
+def test_a_registry_finds_what_its_parents_have():
+    assert MODELS.get('KDLoss')  # imports what is registered
+    assert {'KDLoss', 'BaseDataPreprocessor'} <= {*registered(MODELS)}

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from toys import toy
 
-from mmkd_ext.checks import check_effects, check_runner
+from mmkd_ext.checks import check_complete, check_effects, check_runner
 from mmkd_ext.errors import ConfigError
 
 
@@ -56,6 +56,27 @@ def test_a_setting_without_effect_is_refused(cfg: dict, words: str) -> None:
 def test_a_setting_that_comes_too_late_is_said(cfg: dict, words: str) -> None:
     (note,) = check_effects(run(**cfg))
     assert words in note
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(val_dataloader=None), '^val_dataloader must be set beside val_cfg and val_evaluator; .* or all'),
+        (dict(test_cfg={}), '^test_dataloader and test_evaluator must be set beside test_cfg; set'),
+        (dict(optim_wrapper=None), r'^optim_wrapper must be set beside train_dataloader and train_cfg\.$'),
+        (dict(optim_wrapper=dict(optimizer=dict(type='Adamm'))), r"^optim_wrapper\.optimizer\.type='Adamm' .*'Adam'"),
+    ],
+)  # fmt: skip
+def test_what_the_runner_needs_and_does_not_get_is_named(changes: dict, words: str) -> None:
+    loader = dict(dataset={})
+    whole = dict(
+        train_dataloader=loader, val_dataloader=loader, val_evaluator={}, optim_wrapper={}, default_scope='mmdet'
+    )
+    check_complete(run(**whole))
+    check_complete(run(**whole | dict(val_dataloader=None, val_evaluator=None, val_cfg=None)))
+    check_complete(run(**whole | dict(optim_wrapper=dict(constructor='Several'))))
+    with pytest.raises(ConfigError, match=words):
+        check_complete(run(**whole | changes))
 
 
 def test_pixels_of_the_student_that_others_replace_are_said() -> None:

@@ -10,6 +10,7 @@ import torch
 from mmengine import dist
 from mmengine.config import Config
 
+from mmkd_ext.build import refused
 from mmkd_ext.distributed import rank
 from mmkd_ext.errors import ConfigError, sentence
 
@@ -44,6 +45,8 @@ def leave_process_group() -> None:
 def run(main: Callable[[], None]) -> None:
     """Run a command; a user's mistake ends it with one sentence and exit status 2.
 
+    Mistakes are every ConfigError, and what mmengine refuses to build: an unknown type or argument.
+
     With several processes, the first one prints the sentence. The others wait, until the launcher ends them; they print
     it if the first one continues.
 
@@ -52,10 +55,11 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
         leave_process_group()
-    except ConfigError as error:
-        if os.environ.get('MMKD_EXT_TRACEBACK'):
+    except Exception as error:
+        text = sentence(error) if isinstance(error, ConfigError) else refused(error)
+        if text is None or os.environ.get('MMKD_EXT_TRACEBACK'):
             raise
         if rank():
             time.sleep(PATIENCE)
-        print(f'error: {sentence(error)}', file=sys.stderr)
+        print(f'error: {text}', file=sys.stderr)
         sys.exit(2)

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmkd_ext import identity
-from mmkd_ext.checks import check_batch_size, check_effects
+from mmkd_ext.checks import check_batch_size, check_complete, check_effects
 from mmkd_ext.cli.inputs import check_data, missing_class_means
 from mmkd_ext.cli.launch import say
 from mmkd_ext.cli.options import default_work_dir, read_launched
@@ -25,9 +25,10 @@ def train_config(args: argparse.Namespace) -> Config:
     """The config of a training run: read, updated with the options, and checked as far as possible now.
 
     Raises:
-        ConfigError: If an option cannot be satisfied, or a data path does not exist.
+        ConfigError: If an option cannot be satisfied, a setting is missing, or a data path does not exist.
     """
     cfg = read_launched(args)
+    check_complete(cfg)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

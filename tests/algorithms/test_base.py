@@ -391,7 +391,7 @@ class TestBuilding:
             (dict(width=4), r" must be a package path .*got \{'width': 4\}"),
             ('no/such/file.py', r': there is no config file no/such/file\.py \(looked from /'),
             ('mmengine_nope::a.py', r': mmengine_nope::a\.py cannot be read'),
-            (dict(type='NoSuchModel'), r' cannot be built: .*NoSuchModel is not in'),
+            (dict(type='NoSuchModel'), r" cannot be built: .*type='NoSuchModel' is not registered"),
             (dict(type='ToyModel', wdith=4), r"\.wdith is unknown to ToyModel; the nearest is 'width'\.$"),
             (dict(type='ToyModel', data_preprocessor=3), r' cannot be built: .*data_preprocessor should be a `dict`'),
         ],

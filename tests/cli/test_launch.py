@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mmengine.registry import LOOPS
 
 from mmkd_ext import cli
 from mmkd_ext.cli import launch
@@ -28,6 +29,23 @@ def test_of_several_processes_the_first_speaks_and_another_one_only_where_the_fi
             cli.run(fail)
     assert waited == [cli.PATIENCE]  # in which the launcher ends it, if the first has ended
     assert capsys.readouterr().err.splitlines() == ['note: a note', 'error: so it is.', 'error: so it is.']
+
+
+def test_what_mmengine_refuses_to_build_is_said_and_a_bug_shows_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail() -> None:
+        LOOPS.build(dict(type='EpochBasedTrainLoop', runner=None, dataloader={}, max_epoch=1))
+
+    with pytest.raises(SystemExit):
+        cli.run(fail)
+    said = "error: type='EpochBasedTrainLoop': max_epoch is unknown to it; the nearest is 'max_epochs'.\n"
+    assert capsys.readouterr().err == said
+    monkeypatch.setenv('MMKD_EXT_TRACEBACK', '1')
+    with pytest.raises(TypeError):
+        cli.run(fail)
+    with pytest.raises(ZeroDivisionError):
+        cli.run(lambda: 1 / 0)
 
 
 @pytest.mark.slow
