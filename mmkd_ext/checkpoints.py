@@ -182,9 +182,13 @@ def _misfit(error: str) -> str:
     found = re.findall(rf'size mismatch for (\S+): .*?{shape}.*?{shape}', error)
     if not found:
         return ' '.join(error.split())
-    name, *sizes = found[0]
-    given, expected = (tuple(int(size) for size in text.split(',') if size.strip()) for text in sizes)
-    hint = ' (another number of classes?)' if given[1:] == expected[1:] and given[:1] != expected[:1] else ''
+    shapes = [
+        (name, *(tuple(int(size) for size in text.split(',') if size.strip()) for text in sizes))
+        for name, *sizes in found
+    ]
+    name, given, expected = shapes[0]
+    heads = all(a[1:] == b[1:] and a[:1] != b[:1] for _, a, b in shapes)  # other widths also change inner layers
+    hint = ' (another number of classes?)' if heads else ''
     more = f'; {len(found)} weights have another shape' if len(found) > 1 else ''
     return f'{name} is {given} in the file and {expected} in the model{hint}{more}'
 

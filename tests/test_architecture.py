@@ -58,8 +58,8 @@ ROOMS: dict[str, set[str]] = {
     },
     'recipes': {'errors', 'files', 'build', 'recorders', 'extraction'},
     'cli': {
-        'errors', 'old_names', 'distributed', 'files', 'config_walk', 'checkpoints', 'build', 'extraction', 'export',
-        'identity', 'checks', 'recipes',
+        'errors', 'old_names', 'distributed', 'files', 'config_walk', 'checkpoints', 'build', 'algorithms',
+        'extraction', 'export', 'identity', 'checks', 'recipes',
     },
     'studies': {'errors', 'distributed', 'files', 'markdown', 'process_memory', 'export', 'identity', 'cli'},
     '__main__': set(),

@@ -196,3 +196,12 @@ def test_a_checkpoint_of_mmrazor_is_written_by_the_toolboxs_names(tmp_path: Path
     assert check_weights(model, save(path, theirs))
     write_plain(str(path), tmp_path / 'plain.pth')
     assert torch.load(tmp_path / 'plain.pth', weights_only=True)['state_dict'].keys() == own.keys()
+
+
+def test_another_width_is_not_taken_for_another_number_of_classes() -> None:
+    narrow, wide = (nn.Sequential(nn.Conv2d(3, c, 1), nn.Conv2d(c, c, 1)) for c in (4, 8))
+    with pytest.raises(
+        ConfigError, match=r'^a\.pth: 0\.weight is \(8, 3, 1, 1\) in the file and \(4, 3, 1, 1\) .*'
+    ) as error:
+        load_weights(narrow, wide.state_dict(), 'a.pth')
+    assert 'number of classes' not in str(error.value)

@@ -118,5 +118,5 @@ def make_missing_class_means(cfg: Config) -> None:
 
 def check_file(option: str, path: str | None) -> None:
     """Raise ConfigError if an option names a local file that does not exist; URLs are not checked."""
-    if path and '://' not in path and not Path(path).is_file():
+    if path and '://' not in path and not Path(path).expanduser().is_file():
         raise ConfigError(f'{option}: there is no file {path} (looked from {Path.cwd()}).')

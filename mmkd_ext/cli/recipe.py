@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkd_ext import recipes
+from mmkd_ext.algorithms.teacher_weights import load_teacher
 from mmkd_ext.build import model_config
 from mmkd_ext.cli.inputs import check_file
 from mmkd_ext.cli.options import default_work_dir, read_config
@@ -51,8 +52,8 @@ def make_recipe(
         options: The `--cfg-options` of that run.
 
     Raises:
-        ConfigError: If the options do not go together, the method does not fit, or the file exists with different
-            content.
+        ConfigError: If the options do not go together, the method does not fit, the weights are not the teacher's, or
+            the file exists with different content.
     """
     check_options(args)
     options = options or {}
@@ -71,6 +72,9 @@ def make_recipe(
     student = recipes.look(student_cfg, 'student')
     teacher = recipes.look(model_config(args.teacher, '--teacher'), 'teacher') if args.teacher else None
     recipe = recipes.choose(args.distill, student, teacher, cfg)
+    if teacher and '://' not in args.teacher_ckpt:  # a wrong file must not get into the config
+        strict = options.get('model.teacher_strict', own)  # without a run, it can still be set in the config
+        load_teacher(teacher.model, args.teacher_ckpt, strict, '--teacher-ckpt')
     standing = _standing(args.config), _standing(args.teacher), _standing(args.teacher_ckpt)
     names = recipes.Names(args.distill, *standing)
     recipes.write(recipes.recipe_text(recipe, names, student, teacher, cfg, path.stem, own), path)
@@ -105,4 +109,4 @@ def _standing(source: str | None) -> str:
     """A package path, a URL, or an absolute path, so that it is valid in a config in any folder."""
     if not source:
         return ''
-    return str(path_today(source)) if ':' in source else os.path.abspath(source)
+    return str(path_today(source)) if ':' in source else os.path.abspath(os.path.expanduser(source))

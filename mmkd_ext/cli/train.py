@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 from mmkd_ext import identity
 from mmkd_ext.checks import check_batch_size, check_complete, check_effects
-from mmkd_ext.cli.inputs import check_data, missing_class_means
+from mmkd_ext.cli.inputs import check_data, check_file, missing_class_means
 from mmkd_ext.cli.launch import say
 from mmkd_ext.cli.options import default_work_dir, read_launched
 from mmkd_ext.cli.resume import check_resume, say_what_lies_there
@@ -54,6 +54,7 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.resume or (cfg.get('resume') and (cfg.get('load_from') or any(Path(cfg.work_dir).glob('*.pth')))):
         check_resume(cfg)
     else:
+        check_file('load_from', cfg.get('load_from'))
         say_what_lies_there(cfg)
     return cfg
 

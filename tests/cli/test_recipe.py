@@ -1,6 +1,7 @@
 """`--distill` as a user types it."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,24 @@ def test_the_same_command_takes_what_is_there_and_another_is_refused(tmp_path: P
     assert made(*words) == path
     assert path.stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match=r'resnet_student_kd\.py exists with different content'):
-        made(*words, '--teacher-ckpt', TEACHER)
+        made(*words, '--teacher-ckpt', shutil.copy(WEIGHTS, tmp_path))
+
+
+def test_weights_of_another_model_are_refused_before_the_config_is_written(tmp_path: Path) -> None:
+    torch.save({'head.fc.bias': torch.zeros(10)}, tmp_path / 'other.pth')
+    words = [STUDENT, '--distill', 'kd', *PAIR, '--work-dir', tmp_path / 'run']
+    with pytest.raises(
+        ConfigError, match=r'^--teacher-ckpt: .*other\.pth does not belong to this teacher: \d+ missing'
+    ):
+        made(*words, '--teacher-ckpt', tmp_path / 'other.pth')
+    assert not (tmp_path / 'run').exists()
+    made(*words, '--teacher-ckpt', tmp_path / 'other.pth', '--cfg-options', 'model.teacher_strict=False')
+
+
+def test_weights_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', str(WEIGHTS.parent))
+    path = made(STUDENT, '--distill', 'kd', *PAIR, '--teacher-ckpt', f'~/{WEIGHTS.name}', '--work-dir', tmp_path)
+    assert Config.fromfile(path).model.teacher_ckpt == str(WEIGHTS)
 
 
 def test_the_work_dir_names_student_and_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

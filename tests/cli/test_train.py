@@ -34,6 +34,12 @@ def test_amp_without_a_gpu_is_refused(digits: Path) -> None:
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', '--amp', *data_options(digits)))
 
 
+def test_a_missing_file_to_start_from_is_named(digits: Path) -> None:
+    words = [MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'load_from=nowhere.pth']
+    with pytest.raises(ConfigError, match=r'^load_from: there is no file nowhere\.pth'):
+        cli.train_config(arguments(*words))
+
+
 def test_auto_scale_lr_without_a_base_batch_size_is_refused(digits: Path) -> None:
     with pytest.raises(ConfigError, match='--auto-scale-lr: .*base_batch_size'):
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', '--auto-scale-lr', *data_options(digits)))
