@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     'recorders': {'errors', 'registry', 'build'},
     'distillers': {'errors', 'registry', 'build', 'recorders'},
     'algorithms': {'errors', 'registry', 'files', 'build', 'checkpoints', 'recorders', 'distillers'},
-    'hooks': {'errors', 'registry', 'distributed'},
+    'hooks': {'errors', 'registry', 'distributed', 'distillers'},
     'loops': {'registry', 'distributed'},
     'extraction': {
         'errors', 'version', 'distributed', 'files', 'config_walk', 'markdown', 'checkpoints', 'build', 'identity',

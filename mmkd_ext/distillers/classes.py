@@ -93,17 +93,18 @@ def check_counts(losses: Iterable[str], student: nn.Module, teacher: nn.Module) 
         )
 
 
-def other_count(data: Sequence[str] | None, student: nn.Module) -> str:
+def other_count(data: Sequence[str] | None, student: nn.Module, key: str = 'model.architecture') -> str:
     """A sentence if a student's head and the data set have different numbers of classes; otherwise empty.
 
     Args:
         data: The names of the data set's classes, if they are known.
         student: The student.
+        key: The config key that holds it.
     """
     ours = class_count(student)
     if ours is None or data is None or ours[1] == len(data):
         return ''
-    return f'model.architecture.{ours[0]}={ours[1]}, but train_dataloader.dataset has {len(data)} classes.'
+    return f'{key}.{ours[0]}={ours[1]}, but train_dataloader.dataset has {len(data)} classes.'
 
 
 def check_names(

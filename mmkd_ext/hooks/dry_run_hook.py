@@ -1,6 +1,7 @@
 """Find mistakes that only the shapes of real data reveal, before the first step, with a step of a copy of the model."""
 
 import copy
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
 from torch.nn.parallel import DistributedDataParallel
 
+from mmkd_ext.distillers.classes import class_names, other_count
 from mmkd_ext.errors import ConfigError
 from mmkd_ext.registry import HOOKS
 
@@ -25,7 +27,8 @@ class DryRunHook(Hook):
     """Computes the losses of a copy of the model on a few images before training, and discards everything.
 
     A connector of the wrong width, a missing record, class means with other channels, or a loss that trains nothing
-    ends the run with its message before a data loader has started or a weight has changed. Weights, statistics, random
+    ends the run with its message before a data loader has started or a weight has changed. So does a data set without
+    a batch, with which mmengine trains nothing, or waits forever. Weights, statistics, random
     numbers, samplers and the optimiser are unaffected. `tools/train.py` always uses this hook.
 
     Failures for other reasons are left to the first step, which shows them in full.
@@ -34,10 +37,17 @@ class DryRunHook(Hook):
     priority = 'LOW'  # after the hooks that check the config, and the one that sets the data set's classes
 
     def before_train(self, runner: Runner) -> None:
-        """Raise the ConfigError that the first step would raise."""
+        """Raise the ConfigError that the first step would raise, or one if there is no step."""
+        _check_batches(runner)
         model: Any = runner.model
         if isinstance(model, DistributedDataParallel):
             model = model.module
+        if not hasattr(model, 'taught'):  # with a teacher, it is said with the classes of the losses
+            key, student = ('model.architecture', model.student) if hasattr(model, 'student') else ('model', model)
+            if other := other_count(
+                class_names(getattr(runner.train_dataloader.dataset, 'metainfo', None)), student, key
+            ):
+                print_log(other, 'current', logging.WARNING)
         if is_model_wrapper(model) or not hasattr(model, 'distiller') or getattr(model, 'stored', None):
             return
         model.train()  # compares the classes; the copy need not report it again
@@ -48,7 +58,21 @@ class DryRunHook(Hook):
             except ConfigError:
                 raise
             except Exception as error:
-                print_log(f'no dry run: {type(error).__name__}: {error}', 'current', 10)  # DEBUG
+                print_log(f'no dry run: {type(error).__name__}: {error}', 'current', logging.DEBUG)
+
+
+def _check_batches(runner: Runner) -> None:
+    loader = runner.train_dataloader
+    if not hasattr(loader.dataset, '__len__'):
+        return
+    images = len(loader.dataset)
+    if images == 0:
+        raise ConfigError('train_dataloader.dataset is empty; look at its paths, classes and filter_cfg.')
+    if isinstance(runner.train_loop, EpochBasedTrainLoop) and len(loader) == 0:
+        raise ConfigError(
+            f'train_dataloader gives no batch: the {images} images of its data set do not fill one, and drop_last '
+            'drops it; lower batch_size.'
+        )
 
 
 def _step(model: Any, loader: Any) -> None:

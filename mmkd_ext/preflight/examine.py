@@ -52,6 +52,10 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     loader = Runner.build_dataloader(one_process(cfg.train_dataloader), seed=seed)
     hub.update_info('dataset_meta', getattr(loader.dataset, 'metainfo', None))
     model.train()
+    if not len(loader):
+        raise ConfigError(
+            'train_dataloader gives no batch; look at the size of its data set, batch_size and drop_last.'
+        )
     start, data, fetches = time.perf_counter(), [], iter(loader)
     for _ in range(min(batches, len(loader))):
         data.append(next(fetches))
@@ -61,7 +65,8 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     report = Report(f'{cfg.filename}: {count} of {size} images, on {get_device()}')
     report.settings |= _settings(model, cfg)
     look(model, copy.deepcopy(data), report, _scheduled(cfg), share)
-    other = other_count(class_names(getattr(loader.dataset, 'metainfo', None)), getattr(model, 'student', model))
+    key, student = ('model.architecture', model.student) if hasattr(model, 'student') else ('model', model)
+    other = other_count(class_names(getattr(loader.dataset, 'metainfo', None)), student, key)
     if other:
         report.warnings.append(other)
     for who, teacher in teachers_of(model).items() if images else ():

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.hooks import DryRunHook
+from mmkd_ext.hooks import DryRunHook, dry_run_hook
 
 NUMBERS = itertools.count()  # mmengine keeps what it made under a run's name
 
@@ -49,7 +50,7 @@ def runner(work_dir: Path, hooks: list, dataset: Any = None, **changes: Any) -> 
     loader = dict(
         batch_size=2,
         sampler=dict(type='InfiniteSampler'),
-        dataset=dataset or Noise(),
+        dataset=Noise() if dataset is None else dataset,
         collate_fn=lambda images: dict(inputs=torch.stack(images)),
     )
     return Runner(
@@ -110,5 +111,55 @@ def test_what_fails_for_another_reason_is_left_to_the_first_step(tmp_path: Path)
 def test_a_model_without_a_distiller_is_left_alone() -> None:
     class Plain:
         model = torch.nn.Linear(1, 1)
+        train_dataloader = SimpleNamespace(dataset=iter([]))
 
     DryRunHook().before_train(Plain())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ('images', 'words'),
+    [(0, r'^train_dataloader\.dataset is empty'), (1, '^train_dataloader gives no batch: the 1 images .* lower')],
+)
+def test_a_run_without_a_step_is_refused(images: int, words: str, tmp_path: Path) -> None:
+    class Few(Noise):
+        def __len__(self) -> int:
+            return images
+
+    run = runner(tmp_path, [dict(type='mmkd_ext.DryRunHook')], Few())
+    run._train_dataloader |= dict(sampler=dict(type='DefaultSampler', shuffle=False), drop_last=True)
+    run._train_loop = dict(by_epoch=True, max_epochs=1)
+    with pytest.raises(ConfigError, match=words):
+        run.train()
+
+
+def test_a_sampler_without_end_fills_a_batch_from_any_number_of_images(tmp_path: Path) -> None:
+    class One(Noise):
+        def __len__(self) -> int:
+            return 1
+
+    run = runner(tmp_path, [dict(type='mmkd_ext.DryRunHook')], One())
+    run._train_dataloader['drop_last'] = True
+    run.train()
+    assert run.iter == 3
+
+
+@pytest.mark.parametrize('ours', [True, False])
+def test_a_head_with_another_number_of_classes_than_the_data_is_said(
+    ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = torch.nn.Module()
+    head.num_classes, student = 80, torch.nn.Module()
+    student.head, model = head, torch.nn.Module()
+    model.student = student
+    said: list[str] = []
+    monkeypatch.setattr(dry_run_hook, 'print_log', lambda text, *_: said.append(text))
+    run = SimpleNamespace(
+        model=model if ours else student,
+        train_dataloader=SimpleNamespace(dataset=SimpleNamespace(metainfo=Noise.metainfo)),
+    )
+    DryRunHook().before_train(run)  # type: ignore[arg-type]
+    key = 'model.architecture' if ours else 'model'
+    assert said == [f'{key}.head.num_classes=80, but train_dataloader.dataset has 3 classes.']
+    head.num_classes = 3
+    DryRunHook().before_train(run)  # type: ignore[arg-type]
+    assert len(said) == 1

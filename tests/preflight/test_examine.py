@@ -120,6 +120,13 @@ def test_a_config_without_a_training_set_is_refused() -> None:
         examine(config(train_dataloader=None))
 
 
+def test_data_without_a_batch_are_refused() -> None:
+    cfg = config()
+    cfg.train_dataloader |= dict(batch_size=20, drop_last=True)
+    with pytest.raises(ConfigError, match='^train_dataloader gives no batch'):
+        examine(cfg)
+
+
 def test_what_a_hook_schedules_is_marked() -> None:
     hook = dict(type='mmkd_ext.LossWeightHook', loss='loss_cwt', schedule='linear', end=3)
     assert [term.scheduled for term in examine(config(custom_hooks=[hook])).terms] == [False, True]
