@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmkd_ext.compat import import_mmrazor
-from mmkd_ext.errors import ConfigError, is_refusal, nearest, sentence
+from mmkd_ext.errors import ConfigError, is_refusal, nearest, sentence, unreadable
 from mmkd_ext.old_names import config_today, path_today
 
 _BUILDING = ('build_from_cfg', 'build_dataloader')  # functions of mmengine
@@ -111,8 +111,8 @@ def _check_known(error: Exception, registry: Registry, cfg: Mapping, key: str) -
 
 def registered(registry: Registry) -> list[str]:
     """The names that a registry finds: its own, and those of its parents."""
-    names = list(registry.module_dict)
-    return names if registry.parent is None else names + registered(registry.parent)
+    parents = [] if registry.parent is None else registered(registry.parent)
+    return list(dict.fromkeys([*registry.module_dict, *parents]))
 
 
 def _frames(error: BaseException) -> list[Any]:
@@ -272,7 +272,7 @@ def _config_file(source: str, pretrained: bool, key: str) -> Config:
     except AssertionError:
         raise no_weights from None
     except Exception as error:  # a config file runs as Python, so it can fail in any way
-        raise ConfigError(f'{key}: {source} cannot be read ({type(error).__name__}: {error}).') from error
+        raise ConfigError(f'{key}: {unreadable(source, error)}') from error
     if pretrained and not config.get('model_path'):
         raise no_weights
     return config

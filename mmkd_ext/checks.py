@@ -36,6 +36,8 @@ def check_complete(cfg: Config) -> None:
             lacking = ' and '.join(key for key in keys if key not in given)
             also = '' if keys[0] == 'train_dataloader' else f'; set them, or all of {", ".join(keys)} to None'
             raise ConfigError(f'{lacking} must be set{" beside " + " and ".join(given) if given else ""}{also}.')
+    if not isinstance(cfg.get('custom_hooks') or [], (list, tuple)):
+        raise ConfigError('custom_hooks must be a list of dicts with `type`.')
     optimizer = cfg.optim_wrapper.get('optimizer') or {} if isinstance(cfg.optim_wrapper, dict) else {}
     kind, scope = optimizer.get('type'), cfg.get('default_scope')
     if isinstance(kind, str):
@@ -142,11 +144,12 @@ def check_batch_size(cfg: Config) -> Iterator[str]:
     processes = process_count(cfg)
     waits = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     scaled = (cfg.get('auto_scale_lr') or {}).get('enable', False)
-    if expected and size and not scaled and size * processes * waits != expected:
+    if expected and isinstance(size, int) and size and not scaled and size * processes * waits != expected:
+        step = size * waits
         of = f'{processes} x {size}' + (f' x {waits} (accumulative_counts)' if waits > 1 else '')
         yield (
             f'{of} images per step, but the learning rate is meant for {expected}: '
-            f'use --auto-scale-lr, or {max(expected // (size * waits), 1)} processes.'
+            'use --auto-scale-lr' + (f', or {expected // step} processes.' if expected >= step else '.')
         )
 
 

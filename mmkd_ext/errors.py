@@ -57,6 +57,19 @@ def sentence(error: BaseException) -> str:
     return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
 
 
+def unreadable(path: str, error: BaseException) -> str:
+    """The sentence for a config file that cannot be read: it runs as Python, so it can fail in any way."""
+    if str(error).startswith('Failed to import custom modules'):  # mmengine's, with all of sys.path
+        first = error
+        while (cause := first.__cause__ or first.__context__) is not None:
+            first = cause
+        return (
+            f'{path}: custom_imports fails ({type(first).__name__}: {first}); the folder that holds the module must be '
+            'in PYTHONPATH (python -m mmkd_ext adds the current one).'
+        )
+    return f'{path} cannot be read ({type(error).__name__}: {error}).'
+
+
 def listed(items: Sequence, count: int = 6) -> str:
     """The first few of many items, for messages.
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from toys import toy
 
-from mmkd_ext.checks import check_complete, check_effects, check_runner
+from mmkd_ext.checks import check_batch_size, check_complete, check_effects, check_runner
 from mmkd_ext.errors import ConfigError
 
 
@@ -64,6 +64,7 @@ def test_a_setting_that_comes_too_late_is_said(cfg: dict, words: str) -> None:
         (dict(val_dataloader=None), '^val_dataloader must be set beside val_cfg and val_evaluator; .* or all'),
         (dict(test_cfg={}), '^test_dataloader and test_evaluator must be set beside test_cfg; set'),
         (dict(optim_wrapper=None), r'^optim_wrapper must be set beside train_dataloader and train_cfg\.$'),
+        (dict(custom_hooks=dict(type='EMAHook')), '^custom_hooks must be a list'),
         (dict(optim_wrapper=dict(optimizer=dict(type='Adamm'))), r"^optim_wrapper\.optimizer\.type='Adamm' .*'Adam'"),
     ],
 )  # fmt: skip
@@ -142,19 +143,8 @@ def test_an_average_over_more_steps_than_there_are_is_said(ema: dict, steps: int
     assert not notes or f'averages over {span} steps, more than the {steps} of the run' in notes[0]
 
 
-@pytest.mark.parametrize('transform', ['Normalize', 'mmcv.Normalize', 'torchvision/ToTensor'])
-def test_pixels_that_the_pipeline_normalises_cannot_be_turned_into_the_teachers(transform: str) -> None:
-    pixels = dict(type='ImgDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3)
-
-    def notes(transform: str, **kwargs: Any) -> list[str]:
-        model = make(teacher=toy(2, width=6, data_preprocessor=pixels), **kwargs)
-        inner = dict(type='A', pipeline=[dict(type='LoadImageFromFile'), dict(type=transform)])
-        cfg = dict(train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=inner)))
-        return list(check_runner(SimpleNamespace(_load_from=None, model=model, optim_wrapper=None, hooks=[], cfg=cfg)))
-
-    name = transform.removeprefix('mmcv.')
-    with pytest.raises(
-        ConfigError, match=rf"pipeline: {name} changes pixels .* or set model\.teacher_pixels='student'"
-    ):
-        notes(transform)
-    assert notes('RandomFlip') == notes('ToTensor') == notes(transform, teacher_pixels='student') == []
+@pytest.mark.parametrize(('size', 'advice'), [(8, 'or 4 processes.'), (64, 'use --auto-scale-lr.')])
+def test_processes_are_advised_only_where_they_help(size: int, advice: str) -> None:
+    cfg = run(auto_scale_lr=dict(base_batch_size=32), train_dataloader=dict(batch_size=size))
+    (note,) = check_batch_size(cfg)
+    assert note.endswith(advice)

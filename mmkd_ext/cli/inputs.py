@@ -47,13 +47,25 @@ def _check_categories(dataset: dict, key: str, scope: str | None) -> None:
     )
     if coco is None or _kind(dataset, scope).load_data_list is not coco.load_data_list:
         return
-    file = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
+    name = dataset.get('ann_file') or ''
+    file = Path(dataset.get('data_root') or '') / name if isinstance(name, str) else Path()
     if not file.is_file() or file.stat().st_size > LARGEST:
         return
-    categories = [category['name'] for category in json.loads(file.read_text(encoding='utf-8')).get('categories', [])]
+    try:
+        content = json.loads(file.read_text(encoding='utf-8'))
+        categories = [category['name'] for category in content.get('categories', [])]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{key}.ann_file: {file} does not have COCO's format ({type(error).__name__}: {error})."
+        ) from None
     given = (dataset.get('metainfo') or {}).get('classes')
     if isinstance(given, str):  # a file with one class per line, as mmengine reads it
-        given = Path(given).read_text(encoding='utf-8').splitlines() if Path(given).is_file() else [given]
+        if not Path(given).is_file():  # mmdet would count its letters
+            raise ConfigError(
+                f'{key}.metainfo.classes={given!r} is neither a list nor an existing file; for one class write '
+                f'({given!r},), with a comma.'
+            )
+        given = Path(given).read_text(encoding='utf-8').splitlines()
     classes = given or coco.METAINFO['classes']
     absent = [name for name in classes if name not in categories]
     if absent:
@@ -89,10 +101,11 @@ def _check_paths(dataset: dict, key: str) -> None:
     root = dataset.get('data_root') or ''
     prefix = dataset.get('data_prefix') or {}
     paths = {f'{key}.data_root': root}
-    if dataset.get('ann_file'):
+    if isinstance(dataset.get('ann_file'), str) and dataset['ann_file']:
         paths[f'{key}.ann_file'] = os.path.join(root, dataset['ann_file'])
     for name, folder in prefix.items() if isinstance(prefix, dict) else [('', prefix)]:
-        paths[f'{key}.data_prefix' + (f'.{name}' if name else '')] = os.path.join(root, folder or '')
+        if isinstance(folder, str):
+            paths[f'{key}.data_prefix' + (f'.{name}' if name else '')] = os.path.join(root, folder)
     for name, path in paths.items():
         if path and '://' not in path and not os.path.exists(path):
             raise ConfigError(f'{name}: {path} does not exist (looked from {Path.cwd()}).')

@@ -13,7 +13,7 @@ from mmengine.hub import get_config
 from mmengine.runner import Runner
 
 from mmkd_ext.distributed import local_rank
-from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.errors import ConfigError, nearest, sentence, unreadable
 from mmkd_ext.old_names import config_today, path_today
 from mmkd_ext.recipes import METHODS
 
@@ -32,10 +32,12 @@ class CfgOptions(DictAction):
         """Take `key=value` pairs.
 
         Raises:
-            ConfigError: If a value is a dict.
+            ConfigError: If a value is a dict, or there is none.
         """
         for pair in values:
-            key, _, value = pair.partition('=')
+            key, given, value = pair.partition('=')
+            if not given:
+                raise ConfigError(f'--cfg-options {pair} is not a setting; write KEY=VALUE.')
             if re.search(r'(^|[\[(,])\s*(dict\(|\{)', value):
                 raise ConfigError(
                     f'--cfg-options {key}: a dict cannot be given here; set its keys one by one, {key}.KEY=VALUE (for '
@@ -132,7 +134,7 @@ def read_config(path: str, options: dict | None = None, model: bool = True) -> C
     try:
         cfg = get_config(path_today(path)) if packaged else Config.fromfile(path)
     except Exception as error:  # a config file runs as Python: it can fail in any way
-        raise ConfigError(f'{path} cannot be read ({type(error).__name__}: {error}).') from error
+        raise ConfigError(unreadable(path, error)) from error
     if kind := _class_in(cfg._cfg_dict):
         text = f'{Path(path).stem}_text.py'
         raise ConfigError(
@@ -142,7 +144,10 @@ def read_config(path: str, options: dict | None = None, model: bool = True) -> C
         )
     if options:
         _check_options(cfg, path, options)
-        cfg.merge_from_dict(options)
+        try:
+            cfg.merge_from_dict(options)
+        except (TypeError, KeyError) as error:
+            raise ConfigError(f'--cfg-options: {sentence(error).rstrip(".")} ({path}).') from None
     config_today(cfg._cfg_dict)
     if model and not isinstance(cfg.get('model'), dict):
         raise ConfigError(f'{path} defines no `model`.')

@@ -83,3 +83,23 @@ def test_fewer_classes_than_the_annotation_file_has_are_fine(digits: Path) -> No
     cfg = cli.read_config(str(MINI / 'faster_rcnn_student.py'), {'train_dataloader.dataset.data_root': f'{digits}/'})
     cfg.train_dataloader.dataset.metainfo.classes = ('3', '5')
     cli.check_data(cfg, ('train_dataloader',))
+
+
+@pytest.mark.parametrize('content', ['{"images": [', '[]', '{"categories": [{"id": 1}]}'])
+def test_an_annotation_file_of_another_format_is_named(content: str, digits: Path, tmp_path: Path) -> None:
+    (tmp_path / 'broken.json').write_text(content)
+    options = [*data_options(digits), f'train_dataloader.dataset.ann_file={tmp_path}/broken.json']
+    with pytest.raises(ConfigError, match=r"^train_dataloader\.dataset\.ann_file: .*broken\.json does not have COCO's"):
+        cli.train_config(arguments(MINI / 'faster_rcnn_student.py', *options))
+
+
+def test_classes_in_one_text_are_refused(digits: Path) -> None:
+    options = [*data_options(digits), 'train_dataloader.dataset.metainfo.classes=cat']
+    with pytest.raises(ConfigError, match=r"metainfo\.classes='cat' is neither .*; for one class write \('cat',\)"):
+        cli.train_config(arguments(MINI / 'faster_rcnn_student.py', *options))
+
+
+def test_several_paths_are_left_to_the_data_set(digits: Path) -> None:
+    cfg = cli.read_config(str(MINI / 'faster_rcnn_student.py'), {'train_dataloader.dataset.data_root': f'{digits}/'})
+    cfg.train_dataloader.dataset |= dict(ann_file=['a.json', 'b.json'], data_prefix=['a', 'b'])
+    cli.check_data(cfg, ('train_dataloader',))

@@ -12,6 +12,7 @@ from commands import arguments, data_options
 from support import MINI
 
 from mmkd_ext import cli
+from mmkd_ext.build import model_config
 from mmkd_ext.errors import ConfigError
 
 
@@ -24,6 +25,30 @@ def test_a_config_file_that_does_not_exist_or_parse_is_named(tmp_path: Path) -> 
         cli.train_config(arguments(broken))
 
 
+@pytest.mark.parametrize(
+    ('module', 'reason'),
+    [
+        ('', r"ModuleNotFoundError: No module named 'own_parts'"),
+        ('import nothing_at_all', r"No module named 'nothing_at"),
+    ],
+)
+def test_an_import_that_fails_is_named_with_its_reason(
+    module: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / 'config.py'
+    config.write_text("custom_imports = dict(imports=['own_parts'], allow_failed_imports=False)\n")
+    if module:
+        (tmp_path / 'own_parts.py').write_text(module)
+        monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ConfigError, match=rf'config\.py: custom_imports fails \(.*{reason}.*\); the folder .*'
+    ) as error:
+        cli.read_config(str(config))
+    assert '\n' not in str(error.value)
+    with pytest.raises(ConfigError, match=r'^model\.teacher: .*config\.py: custom_imports fails'):
+        model_config(str(config), 'model.teacher')
+
+
 def test_a_config_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'schedule.py').write_text('train_cfg = dict(max_epochs=1)\n')
     with pytest.raises(ConfigError, match=r'^.*schedule\.py defines no `model`\.$'):
@@ -33,6 +58,19 @@ def test_a_config_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_an_option_that_nothing_reads_is_refused(digits: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--cfg-options: .*has no `trian_cfg`.*'train_cfg'"):
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'trian_cfg.max_epochs=3'))
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('model', r'^--cfg-options model is not a setting; write KEY=VALUE\.$'),
+        ('train_cfg.max_epochs.x=1', r'^--cfg-options: max_epochs=.* cannot inherit from base .*student\.py\)\.$'),
+        ('param_scheduler.9.begin=1', r'^--cfg-options: Index 9 exceeds the length of list .*student\.py\)\.$'),
+    ],
+)
+def test_an_option_that_cannot_be_applied_is_one_sentence(option: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        cli.train_config(arguments(MINI / 'faster_rcnn_student.py', '--cfg-options', option))
 
 
 @pytest.mark.parametrize(
