@@ -143,18 +143,22 @@ def refused(error: BaseException) -> str | None:
         return text
     frames = _frames(error)
     at = max((i for i, frame in enumerate(frames) if frame.f_code.co_name in _BUILDING), default=None)
-    if at is None or not isinstance(error, (TypeError, ValueError, AssertionError)):
+    if at is None:
         return None
     kind = frames[at].f_locals.get('obj_cls', DataLoader)
-    inner = frames[at + 1 :]
-    if not isinstance(kind, type) or any(frame.f_code.co_name != '__init__' for frame in inner):
-        return None
     text = ' '.join(sentence(error).split()).rstrip('.')
+    name = getattr(kind, '__name__', str(kind))
+    if isinstance(error, ImportError):  # a package that only this part needs
+        return f'type={name!r} cannot be built: {text}.'
+    inner = frames[at + 1 :]
+    refuses = isinstance(error, (TypeError, ValueError, AssertionError, RuntimeError)) and isinstance(kind, type)
+    if not refuses or any(frame.f_code.co_name != '__init__' for frame in inner):
+        return None
     unknown = re.search(r"__init__\(\) got an unexpected keyword argument '(\w+)'", text)
     if unknown:
         near = nearest(unknown.group(1), arguments(kind))
-        return f'type={kind.__name__!r}: {unknown.group(1)} is unknown to it; {near}.'
-    return f'type={kind.__name__!r} cannot be built: {text}.' if text and is_refusal(error) else None
+        return f'type={name!r}: {unknown.group(1)} is unknown to it; {near}.'
+    return f'type={name!r} cannot be built: {text}.' if text and is_refusal(error) else None
 
 
 def _parts(cfg: Any, key: str) -> Iterator[tuple[str, Mapping]]:

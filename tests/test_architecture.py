@@ -51,7 +51,7 @@ ROOMS: dict[str, set[str]] = {
         'class_means', 'losses', 'recorders', 'distillers', 'algorithms',
     },
     'export': {'errors', 'registry', 'files', 'config_walk', 'checkpoints', 'compat', 'build', 'models'},
-    'checks': {'errors', 'distributed', 'checkpoints', 'build'},
+    'checks': {'errors', 'distributed', 'config_walk', 'checkpoints', 'build'},
     'benchmark': {'errors', 'registry', 'markdown', 'process_memory', 'compat', 'build', 'class_means', 'recorders'},
     'preflight': {
         'errors', 'config_walk', 'process_memory', 'recorders', 'distillers', 'algorithms', 'extraction', 'checks',

@@ -1,6 +1,7 @@
 """Building parts and models: what is a mistake in a config, and what is a bug in a user's class."""
 
 import re
+from importlib import import_module
 
 import pytest
 from mmengine.config import Config, ConfigDict
@@ -25,6 +26,12 @@ class _Broken(nn.Module):
 
 def _rounded(size: int) -> int:
     return int(str(size + 1))
+
+
+class _Needing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        import_module('nothing_at_all')
 
 
 BUILDS = pytest.mark.parametrize(
@@ -102,6 +109,7 @@ def _sentence_of(build, *args) -> str | None:
         (LOOPS, dict(type='ValLoop', dataloader={}), "type='ValLoop' cannot be built: .*missing 2 required .*'runner'"),
         (TRANSFORMS, dict(type='Resize'), "type='Resize' cannot be built: .*scale"),
         (MODELS, dict(type=_Broken, table={}, size=0), "type='_Broken' cannot be built: size must not be 0"),
+        (MODELS, dict(type=_Needing), "type='_Needing' cannot be built: No module named 'nothing_at_all'"),
     ],
 )  # fmt: skip
 def test_what_mmengine_refuses_to_build_is_one_sentence(registry, cfg, words):

@@ -148,3 +148,21 @@ def test_processes_are_advised_only_where_they_help(size: int, advice: str) -> N
     cfg = run(auto_scale_lr=dict(base_batch_size=32), train_dataloader=dict(batch_size=size))
     (note,) = check_batch_size(cfg)
     assert note.endswith(advice)
+
+
+@pytest.mark.parametrize('transform', ['Normalize', 'mmcv.Normalize', 'torchvision/ToTensor'])
+def test_pixels_that_the_pipeline_normalises_cannot_be_turned_into_the_teachers(transform: str) -> None:
+    pixels = dict(type='ImgDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3)
+
+    def notes(transform: str, **kwargs: Any) -> list[str]:
+        model = make(teacher=toy(2, width=6, data_preprocessor=pixels), **kwargs)
+        inner = dict(type='A', pipeline=[dict(type='LoadImageFromFile'), dict(type=transform)])
+        cfg = dict(train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=inner)))
+        return list(check_runner(SimpleNamespace(_load_from=None, model=model, optim_wrapper=None, hooks=[], cfg=cfg)))
+
+    name = transform.removeprefix('mmcv.')
+    with pytest.raises(
+        ConfigError, match=rf"pipeline: {name} changes pixels .* or set model\.teacher_pixels='student'"
+    ):
+        notes(transform)
+    assert notes('RandomFlip') == notes('ToTensor') == notes(transform, teacher_pixels='student') == []

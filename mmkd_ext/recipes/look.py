@@ -168,7 +168,8 @@ def _look_at_maps(found: Look, side: int) -> None:
     if kind.maps == 'backbone':  # the last one, counted from the end, as in heads
         last = found.maps[-1:] if _is_map([*tensors_in(held[maps])][-1]) else []
         place = -1 if last and last[0].data_idx is not None else None
-        found.maps = [_replaced(r, data_idx=place) for r in last] or found.stages[-1:]
+        alone = len(found.stages) < 2  # a single module that returns a map may be anywhere in the backbone
+        found.maps = [_replaced(r, data_idx=place) for r in last] or ([] if alone else found.stages[-1:])
     if not found.maps and _is_map(held.get(_TOKENS)):
         found.maps = [_replaced(_map(tokens, held[_TOKENS], side), type=_TOKENS)]
     if torch.is_grad_enabled():  # frozen maps learn nothing

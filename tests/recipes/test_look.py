@@ -77,6 +77,13 @@ def test_a_vision_transformer_has_its_patch_tokens_for_a_map_and_no_stages() -> 
     assert [(r.source, r.channels) for r in found.logits] == [('head.layers.head', 3)]
 
 
+def test_a_single_module_with_a_map_is_not_taken_for_the_last_stage() -> None:
+    """Of Conformer's blocks, which return a map and tokens together, only the first returns a map alone."""
+    found = look(model_config('mmpretrain::conformer/conformer-tiny-p16_8xb128_in1k.py', 'model'), 'student')
+    assert found.maps == []
+    assert 'but no map (B, C, H, W)' in found.why['maps']
+
+
 def test_a_head_whose_classes_are_trained_by_a_sigmoid_has_no_softmax() -> None:
     cfg = model_config(str(MINI / 'faster_rcnn_student.py'), 'model')
     cfg.roi_head.bbox_head.loss_cls = dict(type='CrossEntropyLoss', use_sigmoid=True)
