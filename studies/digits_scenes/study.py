@@ -2,7 +2,7 @@
 #   tools/study.py studies/digits_scenes/study.py
 mini = '../../configs/mini/'
 study = dict(
-    seeds=5,
+    seeds=3,
     options={'train_dataloader.dataset.data_root': 'data/digit_scenes_{seed}/'},
     runs={
         'alone': mini + 'faster_rcnn_student.py',
