@@ -1,7 +1,8 @@
 # How much each part of a method contributes, and the teacher, in the setting of ../cifar10.
 # After ../cifar10: tools/study.py studies/cifar10_ablations/study.py
 neck = 'model.architecture.neck'
-ten = {'model.distiller.distill_losses.loss_norm.loss_weight': 10.0}  # see ../cifar10_weights
+norm = 'model.distiller.distill_losses.loss_norm.loss_weight'
+ten = {norm: 10.0}  # see ../cifar10_weights
 nd = 'model.distiller.distill_losses.loss_nd.terms'
 connector = 'model.distiller.connectors.stage'
 tfd = 'model.distiller.distill_losses.loss_tfd.pairs'
@@ -14,6 +15,9 @@ study = dict(
         'NORM, 4 segments': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.num_segments': 4}),
         'NORM, 2 segments': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.num_segments': 2}),
         'NORM, 1 segment': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.num_segments': 1}),
+        'NORM, 1 segment x 8': dict(
+            config='../cifar10/norm.py', options={norm: 80.0, f'{neck}.num_segments': 1}
+        ),
         'NORM, no residual': dict(config='../cifar10/norm.py', options={**ten, f'{neck}.residual': False}),
         'KD': '../cifar10/kd.py',
         'KD + norm': dict(config='../cifar10/kd_nd.py', options={nd: 'norm'}),
@@ -42,7 +46,8 @@ study = dict(
     },
     pairs=[
         ('NORM, 4 segments', 'NORM, 8 segments'), ('NORM, 2 segments', 'NORM, 8 segments'),
-        ('NORM, 1 segment', 'NORM, 8 segments'), ('NORM, no residual', 'NORM, 8 segments'), ('KD + norm', 'KD'),
+        ('NORM, 1 segment', 'NORM, 8 segments'),
+        ('NORM, 1 segment x 8', 'NORM, 8 segments'), ('NORM, no residual', 'NORM, 8 segments'), ('KD + norm', 'KD'),
         ('KD, transform', 'KD'), ('KD, transform and NORM', 'KD, transform'), ('NORM+KD as released', 'KD'),
         ('KD + direction', 'KD'), ('KD++', 'KD'), ('CWT', 'CWT, one convolution'),
         ('FitNet, no batch norm', 'FitNet'), ("FitNet, CWT's transform", 'FitNet'), ('KD, published teacher', 'KD'),
