@@ -157,27 +157,38 @@ def check_runner(runner: Any) -> Iterator[str]:
     """Look for settings that have no effect on the model; yields one sentence for each that may be intended.
 
     Raises:
-        ConfigError: If no weight of the file of `load_from` fits the model, or the pipeline normalises images that are
-            to be converted to a teacher's pixels.
+        ConfigError: See `check_model`.
     """
-    model = unwrapped(runner)
-    _check_teachers_pixels(runner, model)
-    optim = runner.optim_wrapper if isinstance(runner.optim_wrapper, dict) else {}
-    names = [name for name, _ in model.named_parameters()]
-    for key in (optim.get('paramwise_cfg') or {}).get('custom_keys') or {}:
-        if not any(key in name for name in names):
-            yield f'optim_wrapper.paramwise_cfg.custom_keys: no parameter has {key!r} in its name.'
+    yield from check_model(unwrapped(runner), runner.cfg, None if runner._resume else runner._load_from)
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
             yield from _average(hook.ema_cfg, runner.max_iters)
-    if runner._load_from and not runner._resume:
-        yield from _load_from(runner, model)
 
 
-def _check_teachers_pixels(runner: Any, model: Any) -> None:
+def check_model(model: Any, cfg: Mapping[str, Any], load_from: str | None = None) -> Iterator[str]:
+    """Look for settings that have no effect on a model that was built; yields one sentence for each.
+
+    Args:
+        model: The model.
+        cfg: Config of the run.
+        load_from: A checkpoint that the run starts from.
+
+    Raises:
+        ConfigError: If no weight of that file fits the model, or the pipeline normalises images that are to be
+            converted to a teacher's pixels.
+    """
+    _check_teachers_pixels(model, (cfg.get('train_dataloader') or {}).get('dataset'))
+    names = [name for name, _ in model.named_parameters()]
+    for key in ((cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}).get('custom_keys') or {}:
+        if not any(key in name for name in names):
+            yield f'optim_wrapper.paramwise_cfg.custom_keys: no parameter has {key!r} in its name.'
+    if load_from:
+        yield from _load_from(model, load_from)
+
+
+def _check_teachers_pixels(model: Any, dataset: Any) -> None:
     """Refuse images that the pipeline normalises, if a teacher's are converted from the student's."""
-    loader = getattr(runner, 'cfg', {}).get('train_dataloader') or {}
-    found = next((name for name in types_in(loader.get('dataset')) if name in _NORMALISING), None)
+    found = next((name for name in types_in(dataset) if name in _NORMALISING), None)
     for taught in getattr(model, 'taught', {}).values():
         if found and not taught.teacher.pixels.identity:
             raise ConfigError(
@@ -197,15 +208,15 @@ def _average(ema: Mapping[str, Any], steps: int) -> Iterator[str]:
         )
 
 
-def _load_from(runner: Any, model: Any) -> Iterator[str]:
-    content = load_checkpoint_file(runner._load_from, map_location='cpu')
-    weights = weights_of(content, f'load_from: {runner._load_from}')
+def _load_from(model: Any, path: str) -> Iterator[str]:
+    content = load_checkpoint_file(path, map_location='cpu')
+    weights = weights_of(content, f'load_from: {path}')
     own = {name: value for name, value in model.state_dict().items() if not name.startswith('distiller.')}
     taken = [name for name, value in weights.items() if name in own and own[name].shape == value.shape]
     if not taken:
         raise ConfigError(
-            f'load_from: no weight of {runner._load_from} has the name and shape of one in the model '
+            f'load_from: no weight of {path} has the name and shape of one in the model '
             f'(the file has {next(iter(weights), "none")}, the model {next(iter(own), "none")}).'
         )
     if len(taken) < len(own):
-        yield f'load_from: {runner._load_from} has {len(taken)} of the {len(own)} weights of the model.'
+        yield f'load_from: {path} has {len(taken)} of the {len(own)} weights of the model.'

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from toys import toy
 
-from mmkd_ext.checks import check_batch_size, check_complete, check_effects, check_runner
+from mmkd_ext.checks import check_batch_size, check_complete, check_effects, check_model, check_runner
 from mmkd_ext.errors import ConfigError
 
 
@@ -109,9 +109,7 @@ def test_weights_to_start_from_that_are_not_the_models_are_refused(tmp_path: Pat
 
     def load_from(weights: dict) -> list[str]:
         file = save(tmp_path / 'w.pth', weights)
-        return list(
-            check_runner(SimpleNamespace(_load_from=file, _resume=False, model=model, optim_wrapper=None, hooks=[]))
-        )
+        return list(check_runner(SimpleNamespace(_load_from=file, _resume=False, model=model, cfg={}, hooks=[])))
 
     assert load_from({f'architecture.{name}': value for name, value in own.items()}) == []
     assert 'w.pth has 2 of the' in load_from({n: v for n, v in own.items() if 'neck' in n})[0]
@@ -121,8 +119,9 @@ def test_weights_to_start_from_that_are_not_the_models_are_refused(tmp_path: Pat
 
 def test_a_rule_for_parameters_that_are_not_there_is_said() -> None:
     rules = dict(paramwise_cfg=dict(custom_keys={'neck.': dict(lr_mult=0.1), 'nek': dict(lr_mult=0.1)}))
-    run = SimpleNamespace(_load_from=None, model=toy(1), optim_wrapper=rules, hooks=[])
-    assert list(check_runner(run)) == ["optim_wrapper.paramwise_cfg.custom_keys: no parameter has 'nek' in its name."]
+    assert list(check_model(toy(1), dict(optim_wrapper=rules))) == [
+        "optim_wrapper.paramwise_cfg.custom_keys: no parameter has 'nek' in its name."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_a_rule_for_parameters_that_are_not_there_is_said() -> None:
 )
 def test_an_average_over_more_steps_than_there_are_is_said(ema: dict, steps: int, span: int | None) -> None:
     hooks = [EMAHook(**ema)]
-    run = SimpleNamespace(_load_from=None, model=toy(1), optim_wrapper=None, hooks=hooks, max_iters=steps)
+    run = SimpleNamespace(_load_from=None, _resume=False, model=toy(1), cfg={}, hooks=hooks, max_iters=steps)
     notes = list(check_runner(run))
     assert len(notes) == (span is not None)
     assert not notes or f'averages over {span} steps, more than the {steps} of the run' in notes[0]
@@ -158,7 +157,7 @@ def test_pixels_that_the_pipeline_normalises_cannot_be_turned_into_the_teachers(
         model = make(teacher=toy(2, width=6, data_preprocessor=pixels), **kwargs)
         inner = dict(type='A', pipeline=[dict(type='LoadImageFromFile'), dict(type=transform)])
         cfg = dict(train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=inner)))
-        return list(check_runner(SimpleNamespace(_load_from=None, model=model, optim_wrapper=None, hooks=[], cfg=cfg)))
+        return list(check_model(model, cfg))
 
     name = transform.removeprefix('mmcv.')
     with pytest.raises(

@@ -12,7 +12,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner, load_checkpoint, set_random_seed
 
 from mmkd_ext.algorithms.pixels import describe
-from mmkd_ext.checks import check_batch_size
+from mmkd_ext.checks import check_batch_size, check_model
 from mmkd_ext.config_walk import our_type
 from mmkd_ext.distillers.classes import class_names, other_count
 from mmkd_ext.errors import ConfigError
@@ -48,7 +48,7 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     seed = (cfg.get('randomness') or {}).get('seed') or 0
     set_random_seed(seed)
-    model = _build(cfg)
+    model, notes = _build(cfg)
     loader = Runner.build_dataloader(one_process(cfg.train_dataloader), seed=seed)
     hub.update_info('dataset_meta', getattr(loader.dataset, 'metainfo', None))
     model.train()
@@ -64,6 +64,7 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     size = cfg.train_dataloader.get('batch_size', 1)
     report = Report(f'{cfg.filename}: {count} of {size} images, on {get_device()}')
     report.settings |= _settings(model, cfg)
+    report.warnings += notes
     look(model, copy.deepcopy(data), report, _scheduled(cfg), share)
     key, student = ('model.architecture', model.student) if hasattr(model, 'student') else ('model', model)
     other = other_count(class_names(getattr(loader.dataset, 'metainfo', None)), student, key)
@@ -83,15 +84,16 @@ def examine(cfg: Config, batches: int = 2, share: float = 0.5, images: int = 32)
     return report
 
 
-def _build(cfg: Config) -> Any:
-    """The model as it is in the Runner when training begins."""
+def _build(cfg: Config) -> tuple[Any, list[str]]:
+    """The model as it is in the Runner when training begins, and what is said of it then."""
     if cfg.get('data_preprocessor') is not None:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model: Any = revert_sync_batchnorm(MODELS.build(cfg.model)).to(get_device())
     model.init_weights()
+    notes = list(check_model(model, cfg, None if cfg.get('resume') else cfg.get('load_from')))
     if cfg.get('load_from'):
         load_checkpoint(model, cfg.load_from, map_location='cpu')
-    return model
+    return model, notes
 
 
 def _scheduled(cfg: Config) -> set[str]:

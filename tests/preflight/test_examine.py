@@ -141,6 +141,15 @@ def test_a_batch_size_that_the_learning_rate_is_not_for_is_in_its_line() -> None
     assert 'scaled from 16' in lines[1]
 
 
+def test_what_training_would_say_of_the_model_is_said() -> None:
+    cfg = config()
+    cfg.optim_wrapper.paramwise_cfg = dict(custom_keys=dict(nek=dict(lr_mult=0.1)))
+    assert examine(cfg).warnings[0].startswith('optim_wrapper.paramwise_cfg.custom_keys: no parameter has')
+    torch.save(dict(state_dict=dict(other=torch.ones(1))), 'w.pth')
+    with pytest.raises(ConfigError, match=r'^load_from: no weight of w\.pth has'):
+        examine(config(load_from='w.pth'))
+
+
 def test_after_an_error_no_cost_is_measured() -> None:
     cfg = config()
     cfg.model.distiller.connectors.mlp.in_channels = 5
