@@ -21,7 +21,8 @@ def wide_maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) ->
             f"NORM compares maps of the same size: the student's has stride {s.stride}, the teacher's {t.stride}"
         )
     neck: dict[str, Any] = dict(type='mmkd_ext.NORMNeck', in_channels=s.channels, teacher_channels=t.channels)
-    own = (cfg['model'].get('neck') or {}).get('type')
+    necks = cfg['model'].get('neck') or []
+    own = ', '.join(neck['type'] for neck in (necks if isinstance(necks, list) else [necks]))
     architecture: dict[str, Any] = {'*': Code('_base_.model')}
     if student.kind == SEGMENTOR:
         if own:

@@ -10,9 +10,9 @@ from mmkd_ext.recipes import choose
 from mmkd_ext.recipes.kinds import CLASSIFIER, SEGMENTOR
 
 
-def with_neck(neck: str | None) -> dict:
-    fields = cfg()
-    return dict(fields, model=dict(fields['model'], neck=dict(type=neck) if neck else None))
+def with_neck(*necks: str) -> dict:
+    fields, made = cfg(), [dict(type=neck) for neck in necks]
+    return dict(fields, model=dict(fields['model'], neck=made if len(made) > 1 else made[0]))
 
 
 def test_a_classifiers_transform_takes_the_place_of_the_pooling() -> None:
@@ -22,6 +22,8 @@ def test_a_classifiers_transform_takes_the_place_of_the_pooling() -> None:
     assert recipe.architecture['head']['loss']['type'] == 'mmkd_ext.LogitNormLoss'
     with pytest.raises(ConfigError, match='takes the place of the pooling .*, where this one has no neck'):
         choose('norm', student, teacher, cfg())
+    with pytest.raises(ConfigError, match='where this one has HRFuseScales, GlobalAveragePooling'):
+        choose('norm', student, teacher, with_neck('HRFuseScales', 'GlobalAveragePooling'))
     with pytest.raises(ConfigError, match='NORM compares maps of the same size: .* stride 32, .* 16'):
         choose('norm', student, one_map(CLASSIFIER, stride=16), with_neck('GlobalAveragePooling'))
 
