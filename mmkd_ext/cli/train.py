@@ -78,8 +78,18 @@ def _check_class_means(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def complete(cfg: Config) -> None:
-    """Add the implicit settings of a run to its config, once."""
-    if (cfg.get('auto_scale_lr') or {}).get('enable'):
+    """Add the implicit settings of a run to its config, once.
+
+    Raises:
+        ConfigError: If the learning rate is to be scaled from an unknown batch size, or see `bring_to_ours`.
+    """
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable'):
+        if not scaling.get('base_batch_size'):
+            raise ConfigError(
+                'auto_scale_lr.enable=True needs auto_scale_lr.base_batch_size, the batch size that the learning rate '
+                'is meant for.'
+            )
         # mmengine scales by the images of one step; the optimiser sees those of all steps that it accumulates.
         cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
     _loader_defaults(cfg)

@@ -43,6 +43,8 @@ def test_a_missing_file_to_start_from_is_named(digits: Path) -> None:
 def test_auto_scale_lr_without_a_base_batch_size_is_refused(digits: Path) -> None:
     with pytest.raises(ConfigError, match='--auto-scale-lr: .*base_batch_size'):
         cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', '--auto-scale-lr', *data_options(digits)))
+    with pytest.raises(ConfigError, match=r'^auto_scale_lr\.enable=True needs auto_scale_lr\.base_batch_size'):
+        cli.train_config(arguments(MINI / 'faster_rcnn_cwt.py', *data_options(digits), 'auto_scale_lr.enable=True'))
 
 
 def test_a_batch_size_that_the_learning_rate_is_not_for_is_said(
