@@ -10,12 +10,14 @@ from mmengine.config import Config
 
 from mmkd_ext.build import merge_pixels, model_config
 from mmkd_ext.config_walk import DISTILLING, distillers_in, named, our_type, types_in
+from mmkd_ext.errors import ConfigError
 
 # The fields that mmengine's Runner builds from; this package only changes what `student_config` names.
 RUN = {
     'model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'visualizer',
     *(f'{phase}_{part}' for phase in ('train', 'val', 'test') for part in ('cfg', 'dataloader', 'evaluator')),
 }  # fmt: skip
+_OF_BOTH = ('data_preprocessor', 'init_cfg')  # may be next to the student as well as in it
 
 
 def student_config(cfg: Config | str | Path) -> Config:
@@ -34,13 +36,14 @@ def student_config(cfg: Config | str | Path) -> Config:
         removed, except imports that the student needs; the rest is kept.
 
     Raises:
-        ConfigError: If `model.architecture` cannot be read.
+        ConfigError: If `model.architecture` cannot be read, or a part of the student is set next to it.
     """
     plain = Config((cfg if isinstance(cfg, Config) else Config.fromfile(cfg)).to_dict())
     model = plain.model
     if 'architecture' in model:
         student = model_config(model['architecture'], 'model.architecture')
         student.pop('_checkpoint_', None)
+        _check_places(model, student)
         # The Runner passes a data_preprocessor next to the model to the algorithm, where it replaces the student's,
         # too.
         given = model.get('data_preprocessor') or ('data_preprocessor' in student and plain.get('data_preprocessor'))
@@ -63,6 +66,16 @@ def student_config(cfg: Config | str | Path) -> Config:
     for name in ('model_files', 'processes'):  # see identity.py
         plain.pop(name, None)
     return plain
+
+
+def _check_places(model: dict, student: dict) -> None:
+    """Refuse a part of the student that is set in the algorithm, which would be lost."""
+    for key in model:
+        if key in {*student, 'train_cfg', 'test_cfg'} - {'type', '_scope_', *_OF_BOTH}:
+            raise ConfigError(
+                f'model.{key}: `model` is the distillation algorithm, so the student does not have this; it is set in '
+                f'model.architecture.{key}.'
+            )
 
 
 def _unwrap_datasets(plain: Config) -> None:

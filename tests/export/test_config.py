@@ -33,6 +33,14 @@ def test_mmsegs_api_names_it_where_it_is_given_the_distillation_config() -> None
         init_model(str(MINI / 'pspnet_cwt.py'), device='cpu')
 
 
+@pytest.mark.parametrize('key', ['backbone', 'test_cfg', 'train_cfg'])
+def test_a_part_of_the_student_that_is_set_next_to_it_is_refused(key: str) -> None:
+    cfg = Config.fromfile(MINI / 'faster_rcnn_cwt.py')
+    cfg.merge_from_dict({f'model.{key}.depth': 50})
+    with pytest.raises(ConfigError, match=rf'^model\.{key}: .* is set in model\.architecture\.{key}\.$'):
+        student_config(cfg)
+
+
 def test_hooks_loops_and_imports_of_the_distillation_go_and_those_of_the_student_stay() -> None:
     cfg = Config.fromfile(MINI / 'resnet_kd.py')
     ema, log = dict(type='EMAHook', momentum=0.1), dict(type='LoggerHook')
