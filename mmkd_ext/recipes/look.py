@@ -165,11 +165,8 @@ def _look_at_maps(found: Look, side: int) -> None:
     if len(found.stages) < 2:
         found.stages = _last_of_each_stride(stages, held, side)
     found.maps = [*_maps_in(maps, held, side, convs)]
-    if kind.maps == 'backbone':  # the last one, counted from the end, as in heads
-        last = found.maps[-1:] if _is_map([*tensors_in(held[maps])][-1]) else []
-        place = -1 if last and last[0].data_idx is not None else None
-        alone = len(found.stages) < 2  # a single module that returns a map may be anywhere in the backbone
-        found.maps = [_replaced(r, data_idx=place) for r in last] or ([] if alone else found.stages[-1:])
+    if kind.maps == 'backbone':
+        found.maps = _last_map(found, held[maps], image)
     if not found.maps and _is_map(held.get(_TOKENS)):
         found.maps = [_replaced(_map(tokens, held[_TOKENS], side), type=_TOKENS)]
     if torch.is_grad_enabled():  # frozen maps learn nothing
@@ -182,6 +179,26 @@ def _look_at_maps(found: Look, side: int) -> None:
         found.why['pixels'] = f'its {type(model.decode_head).__name__} has no conv_seg that returns them'
     if kind.scores:
         _look_at_scores(found, features, side)
+
+
+def _last_map(found: Look, returned: Any, image: Tensor) -> list[Record]:
+    """The last map of a backbone, counted from the end, as in heads; or its last stage."""
+    last = found.maps[-1:] if _is_map([*tensors_in(returned)][-1]) else []
+    if not last:
+        alone = len(found.stages) < 2  # a single module that returns a map may be anywhere in the backbone
+        return [] if alone else found.stages[-1:]
+    place: int | None = -1
+    if last[0].data_idx is None:
+        place = _place_in_training(found.model.backbone, image, returned) if torch.is_grad_enabled() else None
+    return [_replaced(last[0], data_idx=place)]
+
+
+def _place_in_training(backbone: nn.Module, image: Tensor, map_: Tensor) -> int | None:
+    """Which item of a backbone's result in training is the map that it returns alone in evaluation, as DDRNet does."""
+    value = backbone.train()(torch.cat([image, image]))
+    backbone.eval()
+    items = list(enumerate(value)) if isinstance(value, (list, tuple)) else []
+    return next((i for i, item in items if _is_map(item) and item.shape[1:] == map_.shape[1:]), None)
 
 
 def _last_layer(backbone: Any) -> str:

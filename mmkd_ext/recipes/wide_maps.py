@@ -27,6 +27,11 @@ def wide_maps(student: Look, teacher: Look, use: Use, cfg: Mapping[str, Any]) ->
     if student.kind == SEGMENTOR:
         if own:
             raise MisfitError(f"NORM's transform takes the place of a segmentor's neck, and this one has a {own}")
+        if s.data_idx not in (None, -1):
+            raise MisfitError(
+                f"NORM's transform stands behind the last map of a segmentor's backbone, but this one's is item "
+                f'{s.data_idx} of what it returns in training'
+            )
         architecture['neck'] = dict(neck, with_bn=False, pool=False)
     else:
         if s.source != 'backbone' or own != 'GlobalAveragePooling':

@@ -11,7 +11,7 @@ from torch import nn
 
 from mmkd_ext.build import model_config
 from mmkd_ext.errors import ConfigError
-from mmkd_ext.recipes import Look, look
+from mmkd_ext.recipes import Look, choose, look
 
 
 @cache
@@ -53,6 +53,27 @@ def test_a_segmentor_has_its_last_map_and_its_logits() -> None:
     assert [(r.source, r.data_idx, r.channels, r.stride) for r in found.maps] == [('backbone', -1, 64, 4)]
     assert [(r.source, r.channels, r.stride) for r in found.pixels] == [('decode_head.conv_seg', 11, 4)]
     assert len(found.stages) == 3
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [dict(type='DDRNet', channels=4, ppm_channels=4), dict(type='PIDNet', channels=4, ppm_channels=4)],
+    ids=lambda backbone: backbone['type'],
+)
+def test_a_backbone_that_returns_more_in_training_than_its_map(backbone: dict) -> None:
+    head = dict(type='DDRHead', in_channels=16, channels=4, num_classes=3)
+    cfg = ConfigDict(type='EncoderDecoder', backbone=backbone, decode_head=head, _scope_='mmseg')
+    as_student, as_teacher = look(cfg, 'student'), look(cfg, 'teacher')
+    assert [(r.source, r.data_idx, r.channels, r.stride) for r in as_student.maps] == [('backbone', 1, 16, 8)]
+    assert [(r.source, r.data_idx, r.channels, r.stride) for r in as_teacher.maps] == [('backbone', None, 16, 8)]
+    assert not as_student.model.backbone.training
+    run = dict(train_cfg=dict(max_iters=9), model={})
+    assert choose('cwt', as_student, as_teacher, run).distiller['loss_forward_mappings']['loss_cwt'] == dict(
+        student=dict(from_student=True, recorder='maps', data_idx=1, connector='maps'),
+        teacher=dict(from_student=False, recorder='maps'),
+    )
+    with pytest.raises(ConfigError, match='item 1 of what it returns in training'):
+        choose('norm', as_student, as_teacher, run)
 
 
 def test_a_classifiers_stages_are_found_where_its_backbone_returns_the_last_alone() -> None:
