@@ -66,10 +66,10 @@ def _check_categories(dataset: dict, key: str, scope: str | None) -> None:
                 f'({given!r},), with a comma.'
             )
         given = Path(given).read_text(encoding='utf-8').splitlines()
-    classes = given or coco.METAINFO['classes']
+    classes = given or _kind(dataset, scope).METAINFO.get('classes') or []  # of a subclass, its own
     absent = [name for name in classes if name not in categories]
     if absent:
-        whose = '' if given else f' (COCO has them; set {key}.metainfo=dict(classes=(...,)))'
+        whose = '' if given else f' ({dataset["type"]} has them; set {key}.metainfo=dict(classes=(...,)))'
         raise ConfigError(
             f'{key}.metainfo: {listed(absent)}{whose} are not among the categories of {file}, which are '
             f'{listed(categories)}.'

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from commands import arguments, data_options
+from mmengine.registry import DATASETS
 from support import MINI
 
 from mmkd_ext import cli
@@ -65,7 +66,7 @@ def test_an_option_that_names_a_missing_file_is_refused_and_a_url_is_not(tmp_pat
     ('classes', 'message'),
     [
         (('0', '1', 'two'), r'^train_dataloader\.dataset\.metainfo: two are not among the categories of .*train\.json'),
-        (None, r'^train_dataloader\.dataset\.metainfo: person, .* \(COCO has them; set .*which are 0, 1, 2'),
+        (None, r'^train_dataloader\.dataset\.metainfo: person, .* \(CocoDataset has them; set .*which are 0, 1, 2'),
     ],
 )
 def test_classes_that_the_annotation_file_lacks_are_named(digits: Path, classes: tuple | None, message: str) -> None:
@@ -77,6 +78,20 @@ def test_classes_that_the_annotation_file_lacks_are_named(digits: Path, classes:
         del cfg.train_dataloader.dataset['metainfo']
     with pytest.raises(ConfigError, match=message):
         cli.check_data(cfg, ('train_dataloader',))
+
+
+def test_the_classes_of_a_subclass_are_its_own(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Digits(DATASETS.get('mmdet.CocoDataset')):
+        METAINFO = dict(classes=('0', '1', 'two'))
+
+    DATASETS.register_module('InputsDigits', module=Digits, force=True)
+    cfg = cli.read_config(str(MINI / 'faster_rcnn_student.py'), {'train_dataloader.dataset.data_root': f'{digits}/'})
+    cfg.train_dataloader.dataset.type = 'InputsDigits'
+    del cfg.train_dataloader.dataset['metainfo']
+    with pytest.raises(ConfigError, match=r'metainfo: two \(InputsDigits has them'):
+        cli.check_data(cfg, ('train_dataloader',))
+    monkeypatch.setitem(Digits.METAINFO, 'classes', ('0', '1'))
+    cli.check_data(cfg, ('train_dataloader',))
 
 
 def test_fewer_classes_than_the_annotation_file_has_are_fine(digits: Path) -> None:
