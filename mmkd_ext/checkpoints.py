@@ -16,7 +16,7 @@ from mmengine.utils import digit_version
 from torch import Tensor, nn
 
 from mmkd_ext.downloads import download
-from mmkd_ext.errors import ConfigError, nearest
+from mmkd_ext.errors import ConfigError, listed, nearest
 from mmkd_ext.files import replacing
 
 
@@ -115,7 +115,8 @@ def state_dict_of(content: Any, file: str) -> Mapping[str, Tensor]:
     """
     found = content.get('state_dict', content) if isinstance(content, Mapping) else None
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ConfigError(f'{file} holds no weights (a dict of tensors, or one under `state_dict`).')
+        has = f'; it has {listed([repr(key) for key in content])}' if isinstance(content, Mapping) else ''
+        raise ConfigError(f'{file} holds no weights (a dict of tensors, or one under `state_dict`){has}.')
     return found
 
 

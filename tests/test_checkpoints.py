@@ -139,9 +139,16 @@ def test_versions_of_modules_are_kept() -> None:
     assert weights_of(found, 'a.pth', prefix='norm')._metadata[''] == dict(version=2)
 
 
-@pytest.mark.parametrize('content', [[1], dict(state_dict=[1]), dict(model=dict(a=torch.zeros(1)))])
-def test_what_is_no_checkpoint_is_refused(content: Any) -> None:
-    with pytest.raises(ConfigError, match=r'^a\.pth holds no weights \(a dict of tensors'):
+@pytest.mark.parametrize(
+    ('content', 'has'),
+    [
+        ([1], ''),
+        (dict(state_dict=[1]), "; it has 'state_dict'"),
+        (dict(model=dict(a=torch.zeros(1)), epoch=3), "; it has 'model', 'epoch'"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(content: Any, has: str) -> None:
+    with pytest.raises(ConfigError, match=rf'^a\.pth holds no weights \(a dict of tensors, .*\){has}\.$'):
         weights_of(content, 'a.pth')
 
 
