@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 from scipy import stats
 
-from mmkd_ext.studies.tables import BEGIN, END, difference, table, values_of, write
+from mmkd_ext.studies.tables import BEGIN, END, difference, draw, table, values_of, write
 
 
 def lines(**runs: list[float]) -> list[dict]:
@@ -72,3 +73,10 @@ def test_the_page_gets_the_table_between_its_marks(tmp_path: Path) -> None:
     assert page == f'# A study\n\n{BEGIN}\n\n{made}\n\n{END}\n\nText with a \\1.\n'
     assert (tmp_path / 'table.md').read_text() == made + '\n'
     assert (tmp_path / 'gains.png').stat().st_size > 5000
+
+
+def test_an_interval_is_drawn_from_three_seeds_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(Axes, 'errorbar', lambda axis, x, y, xerr, **kwargs: drawn.append(xerr))
+    draw(lines(alone=[60.0, 64.0, 70.0], two=[61.0, 66.0], three=[61.0, 66.0, 71.5]), tmp_path / 'gains.png')
+    assert drawn == [0.0, pytest.approx(4.302653 * 0.5 / 3**0.5, rel=1e-6)]
