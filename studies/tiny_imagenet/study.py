@@ -28,7 +28,6 @@ study = dict(
         'NORM x 10, KD': dict(config='../cifar10/norm_kd.py', options={**teacher, norm: 5.0}),
         'CWT': dict(config='../cifar10/cwt.py', options=teacher),
         'FitNet': dict(config='../cifar10/fitnet.py', options=teacher),
-        'TFD': dict(config='../cifar10/tfd.py', options={'model.architecture.head.num_classes': 100}),
     },
     teachers=dict(teacher=dict(config='teacher.py', checkpoint='studies/tiny_imagenet/teacher.pth')),
     pairs=[
